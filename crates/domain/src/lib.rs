@@ -1,0 +1,14 @@
+//! The rules of Horarium, and nothing else: what a job, an execution and a schedule are, and how each may change.
+//!
+//! This crate performs no I/O, reads no clock and draws no random number; all three are arguments.
+//! That is what lets the execution state machine and the retry logic be tested without HTTP and without SQL,
+//! and what lets another program embed them.
+//!
+//! Start with [`execution`] (the state machine), [`schedule`] and [`retry`]; [`store`] holds the ports that a
+//! database implements.
+
+pub mod id;
+pub mod timestamp;
+
+pub use id::{ApiKeyId, ExecutionId, IdGenerator, JobId, NodeId, TenantId};
+pub use timestamp::Timestamp;
