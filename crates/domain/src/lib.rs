@@ -9,6 +9,7 @@
 
 pub mod api_key;
 pub mod id;
+pub mod schedule;
 pub mod timestamp;
 
 pub use id::{ApiKeyId, ExecutionId, IdGenerator, JobId, NodeId, TenantId};
