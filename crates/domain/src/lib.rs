@@ -8,9 +8,19 @@
 //! database implements.
 
 pub mod api_key;
+pub mod clock;
+pub mod execution;
 pub mod id;
+pub mod job;
+pub mod page;
+pub mod queue;
+pub mod retry;
 pub mod schedule;
+pub mod stats;
+pub mod store;
+pub mod tenant;
 pub mod timestamp;
 
+pub use clock::{Clock, Entropy, SystemClock};
 pub use id::{ApiKeyId, ExecutionId, IdGenerator, JobId, NodeId, TenantId};
 pub use timestamp::Timestamp;

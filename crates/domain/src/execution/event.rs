@@ -1,0 +1,62 @@
+//! What happened to an execution that its own columns do not tell.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ExecutionId, Timestamp};
+
+/// The kind of an [`Event`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum EventKind {
+    /// An attempt failed.
+    AttemptFailed,
+    /// An attempt ran longer than the job allows.
+    AttemptTimedOut,
+    /// An attempt's worker stopped renewing its lease.
+    AttemptLost,
+    /// An attempt was taken back: its handler asked for a later time, or its worker shut down.
+    Snoozed,
+    /// Somebody cancelled the execution.
+    Cancelled,
+    /// Somebody had the execution run again, as a new one.
+    Retried,
+}
+
+impl EventKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] =
+        [Self::AttemptFailed, Self::AttemptTimedOut, Self::AttemptLost, Self::Snoozed, Self::Cancelled, Self::Retried];
+
+    /// The kind's name: what the databases store and the API shows.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AttemptFailed => "attemptFailed",
+            Self::AttemptTimedOut => "attemptTimedOut",
+            Self::AttemptLost => "attemptLost",
+            Self::Snoozed => "snoozed",
+            Self::Cancelled => "cancelled",
+            Self::Retried => "retried",
+        }
+    }
+}
+
+/// One row of an execution's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Whose.
+    pub execution_id: ExecutionId,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    pub kind: EventKind,
+    /// The attempt it happened to; 0 when it happened to none.
+    pub attempt: u16,
+    /// When that attempt started, if one had.
+    pub attempt_started_at: Option<Timestamp>,
+    /// Who or what caused it: a worker's name, or a person's.
+    pub source: String,
+    /// For people.
+    pub message: String,
+    /// The error, where the event is about one.
+    pub error: Option<String>,
+}

@@ -1,0 +1,9 @@
+//! One run of a job, and the state machine that says how it may change.
+
+mod event;
+mod lifecycle;
+mod record;
+
+pub use event::{Event, EventKind};
+pub use lifecycle::{Command, Effect, ExecutionState, Failure, Lifecycle, Rejection, Transition, decide};
+pub use record::{Attempt, AttemptOutcome, Execution, ExecutionSummary, NewExecution, Output, Trigger};

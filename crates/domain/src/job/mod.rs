@@ -1,0 +1,10 @@
+//! Jobs: what to run, when, and how.
+
+mod configuration;
+mod definition;
+
+pub use configuration::{
+    AgentOperation, CodeExecution, CommandLine, FileOperation, FileOperationKind, HttpCall, InvalidConfiguration,
+    JobConfiguration, JobType, StoredProcedure,
+};
+pub use definition::{ConcurrencyPolicy, Job, JobSpec, JobStatus, JobSummary, LastRun, QueueName};

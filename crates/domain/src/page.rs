@@ -1,0 +1,45 @@
+//! Bounded lists.
+
+/// Which part of a list: numbered pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageRequest {
+    /// Counted from 1.
+    pub number: u32,
+    /// Items per page, 1..=[`PageRequest::MAX_SIZE`].
+    pub size: u32,
+}
+
+impl PageRequest {
+    /// The most items that one page may hold.
+    pub const MAX_SIZE: u32 = 200;
+
+    /// How many items come before this page.
+    pub const fn offset(self) -> u64 {
+        (self.number as u64).saturating_sub(1).saturating_mul(self.size as u64)
+    }
+}
+
+impl Default for PageRequest {
+    fn default() -> Self {
+        Self { number: 1, size: 20 }
+    }
+}
+
+/// One page of a list, and how many items there are in all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// This page's items.
+    pub items: Vec<T>,
+    /// All items that match.
+    pub total: u64,
+}
+
+/// Which way a list is sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SortDirection {
+    /// Smallest first.
+    #[default]
+    Ascending,
+    /// Largest first.
+    Descending,
+}

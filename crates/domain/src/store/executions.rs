@@ -1,0 +1,123 @@
+//! Reading executions and their figures.
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::execution::{Event, Execution, ExecutionState, ExecutionSummary};
+use crate::page::{Page, PageRequest};
+use crate::stats::{DashboardStats, DurationHistogram, JobCounters, RollupBucket};
+use crate::{ExecutionId, JobId, TenantId, Timestamp};
+
+/// Which executions a list shows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ExecutionFilter {
+    /// Only of this job.
+    pub job_id: Option<JobId>,
+    /// Only in this state.
+    pub state: Option<ExecutionState>,
+    /// Only those whose latest attempt started at or after this.
+    pub started_from: Option<Timestamp>,
+    /// Only those whose latest attempt started at or before this.
+    pub started_to: Option<Timestamp>,
+}
+
+/// One page of a list that is walked with a cursor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CursorPage<T> {
+    /// This page's items.
+    pub items: Vec<T>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<ExecutionId>,
+}
+
+/// Slots in a row that fired nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SkippedSlots {
+    /// The first of them.
+    pub first: Timestamp,
+    /// The last of them.
+    pub last: Timestamp,
+    /// How many.
+    pub count: u64,
+    /// Why, for people.
+    pub reason: String,
+    /// When that was decided.
+    pub recorded_at: Timestamp,
+}
+
+/// A span of rollup buckets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RollupWindow {
+    /// The width of the stored buckets: one of [`ROLLUP_WIDTHS`](crate::stats::ROLLUP_WIDTHS).
+    pub width: std::time::Duration,
+    /// The first bucket's start.
+    pub from: Timestamp,
+    /// The end of the last bucket, exclusive.
+    pub to: Timestamp,
+}
+
+/// What a timeline is drawn from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TimelineData {
+    /// The buckets that hold something, by their start, oldest first.
+    pub buckets: Vec<(Timestamp, RollupBucket)>,
+    /// When the attempts started that are running now, as (instant, how many), grouped by the window's width.
+    pub running_since: Vec<(Timestamp, i64)>,
+}
+
+/// Executions as readers see them. All reads tell of committed work only.
+#[async_trait]
+pub trait ExecutionStore: Send + Sync {
+    /// One execution in full.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    async fn execution(&self, tenant: TenantId, id: ExecutionId) -> Result<Execution, StoreError>;
+
+    /// One numbered page, newest first.
+    async fn executions(
+        &self,
+        tenant: TenantId,
+        filter: &ExecutionFilter,
+        page: PageRequest,
+    ) -> Result<Page<ExecutionSummary>, StoreError>;
+
+    /// Up to `limit` executions older than `before`, newest first.
+    async fn executions_before(
+        &self,
+        tenant: TenantId,
+        filter: &ExecutionFilter,
+        before: Option<ExecutionId>,
+        limit: usize,
+    ) -> Result<CursorPage<ExecutionSummary>, StoreError>;
+
+    /// Adds an event to a tenant's execution.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    async fn record_event(&self, tenant: TenantId, event: Event) -> Result<(), StoreError>;
+
+    /// The slots of a job that fired nothing, latest first.
+    async fn skipped_slots(&self, tenant: TenantId, job: JobId, limit: usize) -> Result<Vec<SkippedSlots>, StoreError>;
+
+    /// A tenant at a glance, at `now`.
+    async fn dashboard(&self, tenant: TenantId, now: Timestamp) -> Result<DashboardStats, StoreError>;
+
+    /// The rollup of a tenant, or of one of its jobs, over a window.
+    async fn timeline(
+        &self,
+        tenant: TenantId,
+        job: Option<JobId>,
+        window: RollupWindow,
+    ) -> Result<TimelineData, StoreError>;
+
+    /// A job's counters and the histogram of how long its runs took, over the whole history that is kept.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    async fn job_statistics(
+        &self,
+        tenant: TenantId,
+        job: JobId,
+    ) -> Result<(JobCounters, DurationHistogram), StoreError>;
+}

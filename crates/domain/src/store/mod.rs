@@ -1,0 +1,96 @@
+//! The ports: what Horarium asks of a database.
+//!
+//! Every method is one atomic transaction, so no transaction ever crosses a layer. Every method that concerns one
+//! tenant's things takes that tenant, and what belongs to another one does not exist for it. Times come from the
+//! caller; a store never reads a clock of its own. `horarium-store-conformance` holds the suite that each
+//! implementation passes.
+
+mod executions;
+mod jobs;
+mod maintenance;
+mod planning;
+mod queue;
+mod tenants;
+
+use std::sync::Arc;
+
+pub use executions::{CursorPage, ExecutionFilter, ExecutionStore, RollupWindow, SkippedSlots, TimelineData};
+pub use jobs::{JobChange, JobFilter, JobSort, JobStore};
+pub use maintenance::{Drift, IdempotencyStore, MaintenanceStore, Reservation, StoredAnswer};
+pub use planning::{DueSlot, FireOutcome, Firing, PlanningStore};
+pub use queue::{
+    CancelOutcome, ClaimRequest, Claimed, Decision, Enqueued, ExecutionQueue, ExpiredLease, Lease, Promoted, Settled,
+    Settlement, Signal,
+};
+pub use tenants::{ApiKeyStore, QueueStore, TenantStore};
+
+/// Everything that a database offers Horarium.
+pub trait Store:
+    ExecutionQueue
+    + PlanningStore
+    + JobStore
+    + ExecutionStore
+    + TenantStore
+    + ApiKeyStore
+    + QueueStore
+    + IdempotencyStore
+    + MaintenanceStore
+{
+}
+
+impl<T> Store for T where
+    T: ExecutionQueue
+        + PlanningStore
+        + JobStore
+        + ExecutionStore
+        + TenantStore
+        + ApiKeyStore
+        + QueueStore
+        + IdempotencyStore
+        + MaintenanceStore
+{
+}
+
+/// A store that is shared by everything that needs one.
+pub type SharedStore = Arc<dyn Store>;
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// It is not there, or it is another tenant's.
+    #[error("{0} not found")]
+    NotFound(&'static str),
+    /// It is there already, or it changed since the caller read it.
+    #[error("conflict: {0}")]
+    Conflict(Conflict),
+    /// The database cannot be reached or is too busy; the same call may succeed later.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(String),
+    /// A stored row makes no sense. It is left as it is, and named.
+    #[error("inconsistent row in {table} ({key}): {detail}")]
+    Inconsistent {
+        /// The table.
+        table: &'static str,
+        /// The row's key.
+        key: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// Anything else: a defect of Horarium or of the database.
+    #[error("the database refused the statement: {0}")]
+    Internal(String),
+}
+
+/// What a change collided with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Conflict {
+    /// The name, slug or key is taken.
+    #[error("the name is taken")]
+    NameTaken,
+    /// The definition changed since the caller read it.
+    #[error("it changed meanwhile")]
+    VersionChanged,
+    /// An execution of it is running.
+    #[error("an execution is running")]
+    ExecutionRunning,
+}

@@ -1,0 +1,86 @@
+//! Tenants, their API keys and their queues.
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::api_key::ApiKeyRecord;
+use crate::job::{Job, QueueName};
+use crate::page::{Page, PageRequest};
+use crate::queue::{QueueLimits, QueueSummary};
+use crate::tenant::{Tenant, TenantRef};
+use crate::{ApiKeyId, TenantId, Timestamp};
+
+/// The tenants.
+#[async_trait]
+pub trait TenantStore: Send + Sync {
+    /// Adds a tenant with the jobs that every tenant has.
+    ///
+    /// # Errors
+    /// [`Conflict::NameTaken`](super::Conflict::NameTaken) when its id or slug exists.
+    async fn create_tenant(&self, tenant: Tenant, jobs: Vec<(Job, Option<Timestamp>)>) -> Result<(), StoreError>;
+
+    /// A tenant by its id or slug.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    async fn tenant(&self, tenant: &TenantRef) -> Result<Tenant, StoreError>;
+
+    /// One page of all tenants, by slug.
+    async fn tenants(&self, page: PageRequest) -> Result<Page<Tenant>, StoreError>;
+
+    /// Changes a tenant's name and whether it is active.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    async fn update_tenant(&self, tenant: Tenant) -> Result<(), StoreError>;
+
+    /// Removes a tenant and everything that is its.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`Conflict::ExecutionRunning`](super::Conflict::ExecutionRunning).
+    async fn delete_tenant(&self, id: TenantId) -> Result<(), StoreError>;
+}
+
+/// The API keys of the tenants. Secrets are never stored, only their hashes.
+#[async_trait]
+pub trait ApiKeyStore: Send + Sync {
+    /// Adds a key.
+    async fn create_key(&self, key: ApiKeyRecord) -> Result<(), StoreError>;
+
+    /// A key by its id, over all tenants: for authentication alone.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    async fn key(&self, id: ApiKeyId) -> Result<ApiKeyRecord, StoreError>;
+
+    /// One page of a tenant's keys, newest first.
+    async fn keys(&self, tenant: TenantId, page: PageRequest) -> Result<Page<ApiKeyRecord>, StoreError>;
+
+    /// Writes a key's changed hash, expiry or revocation.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    async fn update_key(&self, key: ApiKeyRecord) -> Result<(), StoreError>;
+
+    /// Notes when keys were last used.
+    async fn touch_keys(&self, used: &[(ApiKeyId, Timestamp)]) -> Result<(), StoreError>;
+
+    /// Deletes a tenant's keys that expired or were revoked before `before`; answers how many.
+    async fn delete_expired_keys(&self, tenant: TenantId, before: Timestamp) -> Result<u64, StoreError>;
+}
+
+/// The queues of the tenants.
+#[async_trait]
+pub trait QueueStore: Send + Sync {
+    /// Sets a queue's limits. Executions that wait in it follow them from then on.
+    async fn set_queue(&self, tenant: TenantId, limits: QueueLimits) -> Result<(), StoreError>;
+
+    /// The tenant's queues that have limits or hold something, by name.
+    async fn queues(&self, tenant: TenantId, now: Timestamp) -> Result<Vec<QueueSummary>, StoreError>;
+
+    /// One queue; without limits and empty when nothing is known of it.
+    async fn queue(&self, tenant: TenantId, name: &QueueName, now: Timestamp) -> Result<QueueSummary, StoreError>;
+
+    /// All tenants together, for the metrics: (waiting, running, when the oldest waiting one became due).
+    async fn queue_totals(&self, now: Timestamp) -> Result<(u64, u64, Option<Timestamp>), StoreError>;
+}

@@ -1,0 +1,13 @@
+drop table idempotency_records;
+drop table api_keys;
+drop table queues;
+drop table skipped_slots;
+drop table execution_events;
+drop table execution_queue;
+drop table executions;
+drop table rollups;
+drop table job_durations;
+drop table job_counters;
+drop table job_slots;
+drop table jobs;
+drop table tenants;
