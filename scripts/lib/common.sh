@@ -29,16 +29,16 @@ as_root() {
 
 # install_packages WHY PACKAGE...: from Debian's archive, after one refresh of its index per process.
 install_packages() {
-  local why="$1"
+  local why="$1" said
   shift
   have apt-get || fail "$why; this system has no apt-get, so install the equivalent of: $*"
   say "installing $* ($why)"
   if [ -z "${APT_INDEX_IS_FRESH:-}" ]; then
-    as_root apt-get update -qq >&2 || fail "apt-get update failed; check the network and /etc/apt"
+    said="$(as_root apt-get update -qq 2>&1)" || fail "apt-get update failed: $said"
     APT_INDEX_IS_FRESH=1
   fi
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2 ||
-    fail "apt-get could not install: $*"
+  said="$(as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" 2>&1)" ||
+    fail "apt-get could not install $*: $said"
 }
 
 # Rust and a C compiler (SQLite and the TLS library are compiled from source).

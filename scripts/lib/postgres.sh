@@ -26,7 +26,9 @@ postgres_bin() {
 # Installs Debian's server without letting the package create and start a cluster of its own.
 postgres_install() {
   local switch=/etc/postgresql-common/createcluster.d/horarium-tests.conf
-  as_root mkdir -p "$(dirname "$switch")"
+  say "no PostgreSQL server is installed"
+  as_root mkdir -p "$(dirname "$switch")" ||
+    fail "PostgreSQL can't be installed without root rights: install it, or name a server in HORARIUM_TEST_POSTGRES_URL"
   echo "create_main_cluster = false" | as_root tee "$switch" >/dev/null
   install_packages "tests need a PostgreSQL server" postgresql
   as_root rm -f "$switch"
