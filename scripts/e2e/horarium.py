@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import secrets
+import select
 import shutil
 import signal
 import socket
@@ -104,8 +105,8 @@ class Client:
     def create_job(self, name, **fields):
         return self.expect(201, "POST", f"{API}/jobs", {"name": name, **fields})["id"]
 
-    def trigger(self, job):
-        return self.expect(202, "POST", f"{API}/jobs/{job}/trigger")
+    def trigger(self, job, body=None):
+        return self.expect(202, "POST", f"{API}/jobs/{job}/trigger", body)
 
     def execution(self, execution):
         return self.expect(200, "GET", f"{API}/executions/{execution}")
@@ -130,7 +131,8 @@ class Client:
 
 # The target ---------------------------------------------------------------------------------------------------------
 
-Call = namedtuple("Call", "at path execution attempt body")
+# `hung_up()` tells whether the caller has closed the connection.
+Call = namedtuple("Call", "at path execution attempt body hung_up")
 
 
 class Target:
@@ -155,6 +157,7 @@ class Target:
                     self.headers.get("Idempotency-Key"),
                     int(self.headers.get("X-Horarium-Attempt") or 0),
                     self.rfile.read(length).decode(),
+                    self.hung_up,
                 )
                 with target.lock:
                     target.calls.append(call)
@@ -167,6 +170,14 @@ class Target:
                     self.send_header("Content-Length", str(len(body)))
                     self.end_headers()
                     self.wfile.write(body)
+
+            def hung_up(self):
+                if not select.select([self.connection], [], [], 0)[0]:
+                    return False
+                try:
+                    return self.connection.recv(1, socket.MSG_PEEK) == b""
+                except OSError:
+                    return True
 
             do_GET = do_POST = do_PUT = answer
 

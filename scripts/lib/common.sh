@@ -23,7 +23,8 @@ as_root() {
   elif have sudo; then
     sudo "$@"
   else
-    fail "this needs root: run it as root or install sudo (wanted: $*)"
+    printf 'error: this needs root, and there is no sudo: %s\n' "$*" >&2
+    return 1
   fi
 }
 
