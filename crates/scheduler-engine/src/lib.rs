@@ -1,1 +1,8 @@
-//! Placeholder.
+//! Runs jobs: plans their slots, claims executions, runs attempts, records their ends, takes over what was lost.
+//!
+//! [`Engine::start`] runs the loops over any [`Store`](horarium_domain::store::Store); [`Services`] are the use cases
+//! that an API or an embedding program calls. Neither knows HTTP or SQL.
+
+pub mod executor;
+
+pub use executor::{Executor, Outcome, Progress, Registry, Run};
