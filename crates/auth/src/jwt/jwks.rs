@@ -5,9 +5,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
-use futures_util::lock::Mutex;
+use futures_util::lock::{Mutex, MutexGuard};
 use horarium_domain::Timestamp;
-use jsonwebtoken::DecodingKey;
 
 use super::algorithm::JwtAlgorithm;
 use super::config::JwksConfig;
@@ -66,8 +65,9 @@ pub(super) struct JwksCache {
     last_attempt: Mutex<Option<Attempt>>,
 }
 
-struct Fetched {
-    keys: KeySet,
+/// A key set and when it was fetched.
+pub(super) struct Fetched {
+    pub(super) keys: KeySet,
     at: Timestamp,
 }
 
@@ -85,37 +85,34 @@ impl JwksCache {
         self.config.algorithms.contains(&algorithm)
     }
 
-    /// The keys that may have signed a token with this header; never empty.
-    pub(super) async fn candidates(
+    /// A key set that holds at least one key that may have signed a token with this header.
+    pub(super) async fn key_set_for(
         &self,
         kid: Option<&str>,
         algorithm: JwtAlgorithm,
         now: Timestamp,
-    ) -> Result<Vec<DecodingKey>, AuthError> {
+    ) -> Result<Arc<Fetched>, AuthError> {
+        let has_key = |fetched: &Arc<Fetched>| fetched.keys.candidates(kid, algorithm).next().is_some();
         let known = self.current();
-        let keys = find(known.as_deref(), kid, algorithm);
-        let is_old = known.as_deref().is_some_and(|fetched| now.since(fetched.at) > self.config.max_age);
-        if !keys.is_empty() && !is_old {
-            return Ok(keys);
-        }
-
-        // An aged set still serves while someone else fetches the next one; an unknown key has to wait for it.
-        let refreshed = if keys.is_empty() {
-            let attempt = self.last_attempt.lock().await;
-            self.refresh_unless_recent(attempt, known.as_ref(), now).await
-        } else if let Some(attempt) = self.last_attempt.try_lock() {
-            self.refresh_unless_recent(attempt, known.as_ref(), now).await
-        } else {
-            Ok(())
+        let refreshed = match &known {
+            Some(fetched) if has_key(fetched) => {
+                if now.since(fetched.at) <= self.config.max_age {
+                    return Ok(Arc::clone(fetched));
+                }
+                // An aged set still serves while someone else fetches the next one.
+                match self.last_attempt.try_lock() {
+                    Some(attempt) => self.refresh_unless_recent(attempt, known.as_ref(), now).await,
+                    None => Ok(()),
+                }
+            }
+            _ => self.refresh_unless_recent(self.last_attempt.lock().await, known.as_ref(), now).await,
         };
 
-        let newest = self.current();
-        let keys = find(newest.as_deref(), kid, algorithm);
-        match (keys.is_empty(), newest, refreshed) {
-            (false, _, _) => Ok(keys),
+        match (self.current(), refreshed) {
+            (Some(newest), _) if has_key(&newest) => Ok(newest),
             // Only a server that never had a key set cannot tell; an unknown key beside a known set is the caller's.
-            (true, None, Err(error)) => Err(AuthError::KeysUnavailable(error)),
-            (true, _, _) => Err(AuthError::UnknownSigningKey),
+            (None, Err(error)) => Err(AuthError::KeysUnavailable(error)),
+            _ => Err(AuthError::UnknownSigningKey),
         }
     }
 
@@ -127,7 +124,7 @@ impl JwksCache {
 
     async fn refresh_unless_recent(
         &self,
-        mut attempt: futures_util::lock::MutexGuard<'_, Option<Attempt>>,
+        mut attempt: MutexGuard<'_, Option<Attempt>>,
         seen: Option<&Arc<Fetched>>,
         now: Timestamp,
     ) -> Result<(), JwksError> {
@@ -172,10 +169,6 @@ impl JwksCache {
     fn current(&self) -> Option<Arc<Fetched>> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
-}
-
-fn find(fetched: Option<&Fetched>, kid: Option<&str>, algorithm: JwtAlgorithm) -> Vec<DecodingKey> {
-    fetched.map(|fetched| fetched.keys.candidates(kid, algorithm).cloned().collect()).unwrap_or_default()
 }
 
 impl fmt::Debug for JwksCache {

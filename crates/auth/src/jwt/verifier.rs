@@ -100,7 +100,8 @@ impl JwtVerifier {
         let good = match &self.keys {
             Keys::One { algorithm: accepted, key } if algorithm == *accepted => is_signed_with(key),
             Keys::Set(cache) if cache.accepts(algorithm) => {
-                cache.candidates(header.kid.as_deref(), algorithm, now).await?.iter().any(is_signed_with)
+                let kid = header.kid.as_deref();
+                cache.key_set_for(kid, algorithm, now).await?.keys.candidates(kid, algorithm).any(is_signed_with)
             }
             Keys::One { .. } | Keys::Set(_) => return Err(AuthError::AlgorithmNotAccepted),
         };
