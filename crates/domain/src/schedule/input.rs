@@ -116,10 +116,12 @@ impl ScheduleInput {
             }
             ScheduleType::Interval => {
                 let given = self.interval_seconds.ok_or(missing(ScheduleField::IntervalSeconds))?;
-                match u64::try_from(given) {
-                    Ok(seconds @ 1..=Schedule::MAX_INTERVAL_SECONDS) => Ok(ScheduleKind::Interval { seconds }),
-                    _ => Err(ScheduleError::IntervalOutOfRange(given)),
-                }
+                let seconds = u64::try_from(given)
+                    .ok()
+                    .filter(|seconds| (1..=Schedule::MAX_INTERVAL_SECONDS).contains(seconds))
+                    .ok_or(ScheduleError::IntervalOutOfRange(given))?;
+                let anchor = self.anchor.ok_or(missing(ScheduleField::Anchor))?;
+                Ok(ScheduleKind::Interval { seconds, anchor: whole_millis(anchor) })
             }
             ScheduleType::Cron => {
                 let text = self.schedule_expression.as_deref().ok_or(missing(ScheduleField::Expression))?;
@@ -159,16 +161,12 @@ impl TryFrom<ScheduleInput> for Schedule {
             keep(ScheduleError::ExpiresBeforeEffective { effective_from, expires_at });
         }
         let jitter_seconds = input.jitter().map_err(&mut keep).ok();
-        if input.schedule_type == ScheduleType::Interval && input.anchor.is_none() {
-            keep(ScheduleError::Missing { kind: input.schedule_type, field: ScheduleField::Anchor });
-        }
 
         ScheduleErrors::check(errors)?;
         // Each `None` has left an error behind, so the defaults are never taken.
         let schedule = Self {
             kind: kind.unwrap_or(ScheduleKind::Manual),
             timezone: timezone.unwrap_or_default(),
-            anchor: whole_millis(input.anchor.unwrap_or(Timestamp::UNIX_EPOCH)),
             effective_from,
             expires_at,
             jitter_seconds: jitter_seconds.unwrap_or_default(),
@@ -195,9 +193,9 @@ impl From<Schedule> for ScheduleInput {
         match schedule.kind {
             ScheduleKind::Manual => {}
             ScheduleKind::OneTime { at } => input.run_at = Some(at),
-            ScheduleKind::Interval { seconds } => {
+            ScheduleKind::Interval { seconds, anchor } => {
                 input.interval_seconds = i64::try_from(seconds).ok();
-                input.anchor = Some(schedule.anchor);
+                input.anchor = Some(anchor);
             }
             ScheduleKind::Cron(cron) => input.schedule_expression = Some(cron.as_str().to_owned()),
         }

@@ -191,8 +191,8 @@ impl Schedule {
     }
 
     fn skipped(&self, first: Timestamp, last: Timestamp, reason: SkipReason) -> Skipped {
-        let (count, count_is_exact) = if let ScheduleKind::Interval { seconds } = self.kind {
-            (Grid::new(self.anchor, seconds).count(first, last), true)
+        let (count, count_is_exact) = if let ScheduleKind::Interval { seconds, anchor } = self.kind {
+            (Grid::new(anchor, seconds).count(first, last), true)
         } else {
             let further = self.slots_after(first).take_while(|slot| *slot <= last);
             // One more than the limit, to tell "as many as" from "more than".
@@ -207,8 +207,8 @@ impl Schedule {
     /// For cron it is found by halving the time between the two with [`Schedule::next_after`], some thirty steps for a
     /// year: a search backwards would need the rules for jumping clocks a second time, the other way around.
     fn last_slot_before(&self, end: Timestamp, known: Timestamp) -> Timestamp {
-        if let ScheduleKind::Interval { seconds } = self.kind {
-            return Grid::new(self.anchor, seconds).last_before(end).map_or(known, |slot| slot.max(known));
+        if let ScheduleKind::Interval { seconds, anchor } = self.kind {
+            return Grid::new(anchor, seconds).last_before(end).map_or(known, |slot| slot.max(known));
         }
         // There is no slot from `upper` up to `end`, and `lower` is a slot.
         let (mut lower, mut upper) = (known, end);

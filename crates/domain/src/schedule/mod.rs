@@ -61,10 +61,12 @@ pub enum ScheduleKind {
         /// The slot.
         at: Timestamp,
     },
-    /// A slot every so many seconds of elapsed time, counted from [`Schedule::anchor`].
+    /// A slot every so many seconds of elapsed time.
     Interval {
         /// Seconds between two slots, 1 to [`Schedule::MAX_INTERVAL_SECONDS`].
         seconds: u64,
+        /// The first slot; all are counted from it.
+        anchor: Timestamp,
     },
     /// The slots of a cron expression on the wall clock of [`Schedule::timezone`].
     Cron(CronExpression),
@@ -80,7 +82,6 @@ pub enum ScheduleKind {
 pub struct Schedule {
     kind: ScheduleKind,
     timezone: TimeZone,
-    anchor: Timestamp,
     effective_from: Option<Timestamp>,
     expires_at: Option<Timestamp>,
     jitter_seconds: u32,
@@ -107,7 +108,6 @@ impl Schedule {
         Self {
             kind: ScheduleKind::Manual,
             timezone: TimeZone::UTC,
-            anchor: Timestamp::UNIX_EPOCH,
             effective_from: None,
             expires_at: None,
             jitter_seconds: 0,
@@ -132,11 +132,6 @@ impl Schedule {
     /// The zone whose wall clock a cron expression speaks of.
     pub fn timezone(&self) -> &TimeZone {
         &self.timezone
-    }
-
-    /// The instant that an interval's slots are counted from, and its first slot.
-    pub fn anchor(&self) -> Timestamp {
-        self.anchor
     }
 
     /// No slot is before this instant.
@@ -171,7 +166,7 @@ impl Schedule {
         let slot = match &self.kind {
             ScheduleKind::Manual => None,
             ScheduleKind::OneTime { at } => (*at > after).then_some(*at),
-            ScheduleKind::Interval { seconds } => Grid::new(self.anchor, *seconds).next_after(after),
+            ScheduleKind::Interval { seconds, anchor } => Grid::new(*anchor, *seconds).next_after(after),
             ScheduleKind::Cron(cron) => cron.next_after(after, &self.timezone),
         };
         slot.filter(|slot| self.admits(*slot))
