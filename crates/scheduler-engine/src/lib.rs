@@ -3,6 +3,11 @@
 //! [`Engine::start`] runs the loops over any [`Store`](horarium_domain::store::Store); [`Services`] are the use cases
 //! that an API or an embedding program calls. Neither knows HTTP or SQL.
 
+pub mod bus;
+mod core;
+mod enqueuer;
 pub mod executor;
+mod running;
 
+pub use crate::core::{Core, JobChangeKind};
 pub use executor::{Executor, Outcome, Progress, Registry, Run};

@@ -1,0 +1,189 @@
+//! What the loops and the services share: the store, the clock, and the ways to tell each other.
+
+use std::sync::Arc;
+
+use horarium_domain::execution::{ExecutionState, NewExecution};
+use horarium_domain::store::{Enqueued, SharedStore, StoreError};
+use horarium_domain::{Clock, Entropy, ExecutionId, IdGenerator, JobId, TenantId, Timestamp};
+use tokio::sync::Notify;
+
+use crate::bus::{Bus, LiveEvent, LiveEventKind};
+use crate::enqueuer::Enqueuer;
+use crate::running::RunningSet;
+
+/// Why a job's loops and listeners are told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobChangeKind {
+    /// It was made.
+    Created,
+    /// Its definition or standing changed.
+    Updated,
+    /// It was deleted.
+    Deleted,
+}
+
+/// Wakes the loops of this node before their next poll.
+#[derive(Debug, Default)]
+pub(crate) struct Wakes {
+    /// There may be work to claim.
+    pub(crate) work: Notify,
+    /// An execution was accepted whose time has not come.
+    pub(crate) waiting: Notify,
+    /// Schedules changed.
+    pub(crate) schedules: Notify,
+    /// Other nodes are to be told that there is work.
+    pub(crate) publish_work: Notify,
+    /// Other nodes are to be told that schedules changed.
+    pub(crate) publish_schedules: Notify,
+    /// Other nodes are to be told of cancelled executions.
+    pub(crate) publish_cancelled: std::sync::Mutex<Vec<ExecutionId>>,
+}
+
+/// What the loops and the services of one node share.
+pub struct Core {
+    /// The database.
+    pub store: SharedStore,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+    /// Fresh ids.
+    pub ids: IdGenerator,
+    /// Live events.
+    pub bus: Bus,
+    pub(crate) wakes: Wakes,
+    pub(crate) running: RunningSet,
+    enqueuer: Enqueuer,
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Core")
+    }
+}
+
+impl Core {
+    /// Ties the parts together. Must be called within a Tokio runtime: it starts the writers of the group commit.
+    pub fn new(store: SharedStore, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Arc<Self> {
+        let enqueuer = Enqueuer::start(&store);
+        Arc::new(Self {
+            store,
+            clock,
+            entropy,
+            ids: IdGenerator::new(),
+            bus: Bus::default(),
+            wakes: Wakes::default(),
+            running: RunningSet::default(),
+            enqueuer,
+        })
+    }
+
+    /// The present.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Accepts an execution together with whatever else is being accepted; answers after the commit.
+    pub async fn enqueue(&self, execution: NewExecution) -> Result<Enqueued, StoreError> {
+        let note = Accepted::of(&execution);
+        let result = self.enqueuer.enqueue(execution).await?;
+        if result == Enqueued::Accepted {
+            self.accepted(&note);
+        }
+        Ok(result)
+    }
+
+    /// Accepts a batch in one transaction; answers after the commit, in the batch's order.
+    pub async fn enqueue_many(&self, batch: Vec<NewExecution>) -> Result<Vec<Enqueued>, StoreError> {
+        let notes: Vec<_> = batch.iter().map(Accepted::of).collect();
+        let results = self.store.enqueue(batch).await?;
+        for (note, result) in notes.iter().zip(&results) {
+            if *result == Enqueued::Accepted {
+                self.accepted(note);
+            }
+        }
+        Ok(results)
+    }
+
+    /// Tells loops and listeners, here and on other nodes, that a job changed. To be called after the commit.
+    pub fn job_changed(&self, tenant: TenantId, job: JobId, change: JobChangeKind) {
+        self.wakes.schedules.notify_one();
+        self.wakes.publish_schedules.notify_one();
+        let kind = match change {
+            JobChangeKind::Created => LiveEventKind::JobCreated,
+            JobChangeKind::Updated => LiveEventKind::JobUpdated,
+            JobChangeKind::Deleted => LiveEventKind::JobDeleted,
+        };
+        self.tell(tenant, kind, job, None, None);
+    }
+
+    /// Tells the loops that limits became looser, so that what they held back may start.
+    pub fn limits_changed(&self) {
+        self.wakes.work.notify_one();
+        self.wakes.publish_work.notify_one();
+    }
+
+    /// Stops the work on an execution that was cancelled, here and on other nodes. To be called after the commit.
+    pub fn execution_cancelled(&self, tenant: TenantId, job: JobId, id: ExecutionId, was_running: bool) {
+        if was_running {
+            self.stop_cancelled([id]);
+        }
+        self.tell(tenant, LiveEventKind::ExecutionCancelled, job, Some(id), Some(ExecutionState::Cancelled));
+    }
+
+    /// Stops running executions that were cancelled, wherever they run.
+    pub(crate) fn stop_cancelled(&self, ids: impl IntoIterator<Item = ExecutionId>) {
+        let elsewhere: Vec<_> = ids.into_iter().filter(|id| !self.running.cancel(*id)).collect();
+        if !elsewhere.is_empty() {
+            let mut outgoing = self.wakes.publish_cancelled.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            outgoing.extend(elsewhere);
+            self.wakes.publish_work.notify_one();
+        }
+    }
+
+    /// Makes a live event, unless nobody listens.
+    pub(crate) fn tell(
+        &self,
+        tenant_id: TenantId,
+        kind: LiveEventKind,
+        job_id: JobId,
+        execution_id: Option<ExecutionId>,
+        state: Option<ExecutionState>,
+    ) {
+        if self.bus.is_idle() {
+            return;
+        }
+        let at = self.now();
+        self.bus.publish(LiveEvent { id: self.ids.uuid(at), tenant_id, at, kind, job_id, execution_id, state });
+    }
+
+    fn accepted(&self, note: &Accepted) {
+        if note.due {
+            self.wakes.work.notify_one();
+            self.wakes.publish_work.notify_one();
+        } else {
+            self.wakes.waiting.notify_one();
+        }
+        let pending = Some(ExecutionState::Pending);
+        self.tell(note.tenant, LiveEventKind::ExecutionCreated, note.job, Some(note.id), pending);
+    }
+}
+
+/// What must be known of an execution once it is accepted and gone.
+struct Accepted {
+    tenant: TenantId,
+    job: JobId,
+    id: ExecutionId,
+    due: bool,
+}
+
+impl Accepted {
+    fn of(execution: &NewExecution) -> Self {
+        Self {
+            tenant: execution.tenant_id,
+            job: execution.job_id,
+            id: execution.id,
+            due: execution.run_at <= execution.created_at,
+        }
+    }
+}

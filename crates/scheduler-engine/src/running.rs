@@ -1,0 +1,113 @@
+//! The attempts that this node holds leases on. What runs is read from here, never from a counter that could leak.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use horarium_domain::store::Lease;
+use horarium_domain::{ExecutionId, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use crate::executor::Progress;
+
+/// Why an attempt is stopped from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StopReason {
+    /// The execution is no longer this node's: cancelled, or taken over. Nothing is to be reported.
+    Revoked,
+    /// The node shuts down: the attempt goes back to the queue.
+    Shutdown,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    pub(crate) lease: Lease,
+    pub(crate) lease_until: Timestamp,
+    pub(crate) stop: CancellationToken,
+    pub(crate) reason: Option<StopReason>,
+    pub(crate) progress: Progress,
+}
+
+/// The attempts held, by execution.
+#[derive(Debug, Default)]
+pub(crate) struct RunningSet {
+    held: Mutex<HashMap<ExecutionId, Held>>,
+}
+
+impl RunningSet {
+    /// Holds a claimed attempt until [`release`](Self::release).
+    pub(crate) fn hold(&self, lease: Lease, lease_until: Timestamp) -> Held {
+        let held = Held { lease, lease_until, stop: CancellationToken::new(), reason: None, progress: Progress::new() };
+        // An older attempt of the same execution may still be winding down after its lease was lost; its lease is
+        // stale, so the new one takes its place.
+        if let Some(older) = self.lock().insert(lease.execution_id, held.clone()) {
+            older.stop.cancel();
+        }
+        held
+    }
+
+    /// Lets go of an attempt whose end is written, or is not this node's to write.
+    pub(crate) fn release(&self, lease: Lease) {
+        let mut held = self.lock();
+        if held.get(&lease.execution_id).is_some_and(|entry| entry.lease == lease) {
+            held.remove(&lease.execution_id);
+        }
+    }
+
+    /// Stops the attempt at a cancelled execution, if it runs here.
+    pub(crate) fn cancel(&self, id: ExecutionId) -> bool {
+        let mut held = self.lock();
+        let Some(entry) = held.get_mut(&id) else { return false };
+        entry.reason = Some(StopReason::Revoked);
+        entry.stop.cancel();
+        true
+    }
+
+    /// Stops an attempt whose lease is lost; another attempt at the same execution is left alone.
+    pub(crate) fn revoke(&self, lease: Lease) {
+        let mut held = self.lock();
+        if let Some(entry) = held.get_mut(&lease.execution_id).filter(|entry| entry.lease == lease) {
+            entry.reason = Some(StopReason::Revoked);
+            entry.stop.cancel();
+        }
+    }
+
+    /// Stops everything, for shutdown.
+    pub(crate) fn stop_all(&self) {
+        for entry in self.lock().values_mut() {
+            entry.reason.get_or_insert(StopReason::Shutdown);
+            entry.stop.cancel();
+        }
+    }
+
+    /// Why an attempt was stopped, if it was. An attempt that is no longer held was revoked.
+    pub(crate) fn stop_reason(&self, lease: Lease) -> Option<StopReason> {
+        match self.lock().get(&lease.execution_id) {
+            Some(entry) if entry.lease == lease => entry.reason,
+            _ => Some(StopReason::Revoked),
+        }
+    }
+
+    /// All that is held.
+    pub(crate) fn snapshot(&self) -> Vec<Held> {
+        self.lock().values().cloned().collect()
+    }
+
+    /// Notes that leases were extended.
+    pub(crate) fn extended(&self, leases: &[Lease], until: Timestamp) {
+        let mut held = self.lock();
+        for lease in leases {
+            if let Some(entry) = held.get_mut(&lease.execution_id).filter(|entry| entry.lease == *lease) {
+                entry.lease_until = until;
+            }
+        }
+    }
+
+    /// How many are held.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ExecutionId, Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
