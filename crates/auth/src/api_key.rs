@@ -12,13 +12,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use horarium_domain::ApiKeyId;
 use horarium_domain::Timestamp;
 use horarium_domain::api_key::{ApiKeyRecord, ApiKeyState, SecretHash};
+use horarium_domain::tenant::TenantRef;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::error::AuthError;
 use crate::principal::{CredentialKind, Principal};
 use crate::scope;
-use crate::tenant::TenantRef;
 
 const PREFIX: &str = "hrm";
 /// A UUID without hyphens.

@@ -106,6 +106,9 @@ pub enum AuthError {
     /// The tenant that the request would act in does not exist.
     #[error("The tenant of this request does not exist.")]
     UnknownTenant,
+    /// The tenant that the request would act in is switched off.
+    #[error("The tenant of this request is not active.")]
+    InactiveTenant,
 }
 
 impl AuthError {
@@ -131,9 +134,11 @@ impl AuthError {
             | Self::InvalidApiKey
             | Self::ApiKeyExpired
             | Self::ApiKeyRevoked => AuthStatus::Unauthorized,
-            Self::PermissionDenied(_) | Self::TenantMismatch(_) | Self::RealmMismatch | Self::UnknownTenant => {
-                AuthStatus::Forbidden
-            }
+            Self::PermissionDenied(_)
+            | Self::TenantMismatch(_)
+            | Self::RealmMismatch
+            | Self::UnknownTenant
+            | Self::InactiveTenant => AuthStatus::Forbidden,
             Self::KeysUnavailable(_) => AuthStatus::Unavailable,
         }
     }

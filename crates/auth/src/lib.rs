@@ -28,7 +28,4 @@ pub use jwt::{
 pub use permission::{Permission, PermissionSet};
 pub use principal::{CredentialKind, Principal};
 pub use role::Role;
-pub use tenant::{
-    EnterTenantError, TenantDirectory, TenantHeaders, TenantIdentity, TenantRef, TenantRefError, TenantSelection,
-    enter_tenant,
-};
+pub use tenant::{EnterTenantError, TenantDirectory, TenantHeaders, TenantSelection, enter_tenant};

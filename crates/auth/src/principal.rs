@@ -1,11 +1,11 @@
 //! The caller, once a credential has been checked.
 
 use horarium_domain::ApiKeyId;
+use horarium_domain::tenant::TenantRef;
 
 use crate::error::AuthError;
 use crate::permission::{Permission, PermissionSet};
 use crate::role::Role;
-use crate::tenant::TenantRef;
 
 /// What the caller showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -5,79 +5,12 @@
 //! so the decision takes the tenant as stored, and never looks up what a header names on behalf of a caller who may
 //! not go there: nobody learns from an answer, or from its timing, which other tenants exist.
 
-use std::fmt;
-use std::str::FromStr;
-
 use async_trait::async_trait;
-use horarium_domain::TenantId;
+use horarium_domain::tenant::{Tenant, TenantRef};
 
 use crate::error::AuthError;
 use crate::permission::Permission;
 use crate::principal::Principal;
-
-/// The longest slug that a credential or a header may name, in characters.
-const MAX_SLUG_LENGTH: usize = 100;
-
-/// A tenant as someone names it: by its UUID or by its slug. A hyphenated UUID is always the former.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum TenantRef {
-    /// By its UUID.
-    Id(TenantId),
-    /// By its slug, compared exactly.
-    Slug(String),
-}
-
-/// The text can be neither a tenant's UUID nor its slug.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a tenant is named by its UUID or by its slug: 1 to {MAX_SLUG_LENGTH} letters, digits, '.', '_' or '-', a letter or digit first"
-)]
-pub struct TenantRefError;
-
-impl FromStr for TenantRef {
-    type Err = TenantRefError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let text = text.trim();
-        if text.len() == 36
-            && let Ok(id) = text.parse()
-        {
-            return Ok(Self::Id(id));
-        }
-        let legal = text.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && text.len() <= MAX_SLUG_LENGTH
-            && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
-        if legal { Ok(Self::Slug(text.to_owned())) } else { Err(TenantRefError) }
-    }
-}
-
-impl fmt::Display for TenantRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Id(id) => id.fmt(f),
-            Self::Slug(slug) => f.write_str(slug),
-        }
-    }
-}
-
-/// Both names of a stored tenant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TenantIdentity {
-    /// Its UUID.
-    pub id: TenantId,
-    /// Its slug.
-    pub slug: String,
-}
-
-impl TenantIdentity {
-    /// Whether `named` is one of this tenant's two names.
-    pub fn is_named_by(&self, named: &TenantRef) -> bool {
-        match named {
-            TenantRef::Id(id) => *id == self.id,
-            TenantRef::Slug(slug) => *slug == self.slug,
-        }
-    }
-}
 
 /// The headers by which a request may name its tenant and realm, as sent. None of them ever widens access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -105,7 +38,7 @@ impl TenantHeaders<'_> {
     /// # Errors
     /// [`AuthError::RealmMismatch`], [`AuthError::TenantMismatch`], or [`AuthError::UnknownTenant`] when the
     /// credential's tenant is the one to act in and does not exist.
-    pub fn select(&self, principal: &Principal, home: Option<&TenantIdentity>) -> Result<TenantSelection, AuthError> {
+    pub fn select(&self, principal: &Principal, home: Option<&Tenant>) -> Result<TenantSelection, AuthError> {
         self.check_realm(principal)?;
         let mut other = None;
         for (header, named) in self.named() {
@@ -126,7 +59,7 @@ impl TenantHeaders<'_> {
     }
 
     /// Checks that every tenant header names `tenant`: a super_admin who sends two must mean one tenant by both.
-    pub fn confirm(&self, tenant: &TenantIdentity) -> Result<(), AuthError> {
+    pub fn confirm(&self, tenant: &Tenant) -> Result<(), AuthError> {
         for (header, named) in self.named() {
             if !tenant.is_named_by(&named?) {
                 return Err(AuthError::TenantMismatch(header));
@@ -145,7 +78,7 @@ impl TenantHeaders<'_> {
     fn named(&self) -> impl Iterator<Item = (&'static str, Result<TenantRef, AuthError>)> {
         [("x-tenantid", self.tenant_id), ("X-Organization-Id", self.organization_id)].into_iter().filter_map(
             |(header, value)| {
-                value.map(|text| (header, text.parse().map_err(|TenantRefError| AuthError::TenantMismatch(header))))
+                value.map(|text| (header, text.trim().parse().map_err(|_| AuthError::TenantMismatch(header))))
             },
         )
     }
@@ -158,10 +91,10 @@ pub trait TenantDirectory: Send + Sync {
     type Error: Send;
 
     /// The tenant that a valid credential names. It may be made here, if it is new and the server is so configured.
-    async fn find_or_create(&self, named: &TenantRef) -> Result<Option<TenantIdentity>, Self::Error>;
+    async fn find_or_create(&self, named: &TenantRef) -> Result<Option<Tenant>, Self::Error>;
 
     /// The tenant of this name, if it exists; nothing is made.
-    async fn find(&self, named: &TenantRef) -> Result<Option<TenantIdentity>, Self::Error>;
+    async fn find(&self, named: &TenantRef) -> Result<Option<Tenant>, Self::Error>;
 }
 
 /// A request was not let into a tenant.
@@ -176,22 +109,29 @@ pub enum EnterTenantError<E> {
 }
 
 /// The tenant that a request acts in.
+///
+/// A tenant that is not active lets nobody in but a super_admin, who must be able to look after it.
 pub async fn enter_tenant<D>(
     principal: &Principal,
     headers: &TenantHeaders<'_>,
     directory: &D,
-) -> Result<TenantIdentity, EnterTenantError<D::Error>>
+) -> Result<Tenant, EnterTenantError<D::Error>>
 where
     D: TenantDirectory + ?Sized,
 {
     let home = directory.find_or_create(&principal.tenant).await.map_err(EnterTenantError::Directory)?;
-    match headers.select(principal, home.as_ref())? {
-        TenantSelection::Home => home.ok_or(EnterTenantError::Denied(AuthError::UnknownTenant)),
+    let tenant = match headers.select(principal, home.as_ref())? {
+        TenantSelection::Home => home.ok_or(AuthError::UnknownTenant)?,
         TenantSelection::Other(named) => {
             let found = directory.find(&named).await.map_err(EnterTenantError::Directory)?;
             let tenant = found.ok_or(AuthError::UnknownTenant)?;
             headers.confirm(&tenant)?;
-            Ok(tenant)
+            tenant
         }
+    };
+    if tenant.is_active || principal.can(Permission::AnyTenant) {
+        Ok(tenant)
+    } else {
+        Err(AuthError::InactiveTenant.into())
     }
 }

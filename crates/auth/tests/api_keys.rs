@@ -1,8 +1,9 @@
 //! API keys: made once, shown once, checked without giving anything away.
 
 use horarium_auth::api_key::{ApiKey, authenticate};
-use horarium_auth::{AuthError, CredentialKind, Permission, TenantRef};
+use horarium_auth::{AuthError, CredentialKind, Permission};
 use horarium_domain::api_key::ApiKeyRecord;
+use horarium_domain::tenant::TenantRef;
 use horarium_domain::{ApiKeyId, TenantId, Timestamp};
 use uuid::Uuid;
 

@@ -83,6 +83,15 @@ impl FromStr for TenantRef {
     }
 }
 
+impl fmt::Display for TenantRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::Slug(slug) => slug.fmt(f),
+        }
+    }
+}
+
 /// A tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenant {
@@ -96,4 +105,14 @@ pub struct Tenant {
     pub is_active: bool,
     /// When it came into being.
     pub created_at: Timestamp,
+}
+
+impl Tenant {
+    /// Whether `named` is this tenant's id or its slug.
+    pub fn is_named_by(&self, named: &TenantRef) -> bool {
+        match named {
+            TenantRef::Id(id) => *id == self.id,
+            TenantRef::Slug(slug) => *slug == self.slug,
+        }
+    }
 }

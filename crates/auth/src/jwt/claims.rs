@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use horarium_domain::Timestamp;
+use horarium_domain::tenant::TenantRef;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -10,7 +11,6 @@ use crate::error::AuthError;
 use crate::permission::PermissionSet;
 use crate::principal::{CredentialKind, Principal};
 use crate::role::Role;
-use crate::tenant::TenantRef;
 
 /// The claims that are read; any others are passed over. A claim that occurs twice is an error of the parser.
 ///
@@ -116,7 +116,7 @@ impl Claims {
             .into_iter()
             .find_map(|(name, claim)| claim.as_ref().map(|value| (name, value)))
             .ok_or(AuthError::MissingClaim("tenant_id"))?;
-        value.as_str().and_then(|text| text.parse().ok()).ok_or(AuthError::InvalidClaim(name))
+        value.as_str().and_then(|text| text.trim().parse().ok()).ok_or(AuthError::InvalidClaim(name))
     }
 
     /// Every role that `roles` and `role` name and that exists here, without repetition.

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use horarium_domain::Timestamp;
+use horarium_domain::tenant::TenantRef;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde::{Serialize, Serializer};
 
 use super::config::SharedSecret;
 use crate::role::Role;
-use crate::tenant::TenantRef;
 
 /// What a new token says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
