@@ -51,6 +51,9 @@ pub struct JobChange {
     pub job: Job,
     /// The version it replaces; any other is a conflict.
     pub expected_version: i64,
+    /// The next slot that the decision was made on. If it is no longer the stored one, the planner fired it meanwhile,
+    /// and writing `next_run_at` could fire a slot twice: a conflict, like another version.
+    pub seen_next_run_at: Option<Timestamp>,
     /// Its next slot from now on.
     pub next_run_at: Option<Timestamp>,
 }
@@ -97,7 +100,8 @@ pub trait JobStore: Send + Sync {
     /// Writes a changed definition. Where it changes the job's limits, waiting executions follow.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], [`Conflict::VersionChanged`](super::Conflict::VersionChanged),
+    /// [`StoreError::NotFound`], [`Conflict::VersionChanged`](super::Conflict::VersionChanged) (also when the next slot
+    /// moved on),
     /// [`Conflict::NameTaken`](super::Conflict::NameTaken).
     async fn update_job(&self, change: JobChange) -> Result<(), StoreError>;
 
