@@ -1,1 +1,33 @@
-//! Placeholder.
+//! One suite that every store must pass, so that "the memory store in a test" and "PostgreSQL in production" mean the
+//! same thing.
+//!
+//! A store's crate says how to make an empty database and gets one named test per case:
+//!
+//! ```ignore
+//! async fn empty_database() -> horarium_store_conformance::Harness {
+//!     Harness::one(Arc::new(MemoryStore::new()))
+//! }
+//! horarium_store_conformance::suite!(memory, empty_database);
+//! ```
+//!
+//! `cargo test` then runs `memory::claim::two_claimers_at_once_never_share_an_execution` and all the others. Each case
+//! is given a database of its own, through two handles, as two nodes would have it, and brings its own times: no case
+//! reads a clock, so none depends on how fast the machine is.
+//!
+//! The cases are what the documentation of the ports (`horarium_domain::store`) says, made to run. Where a case and
+//! that documentation disagree, one of them is wrong.
+
+// This crate is test code that other crates' tests call: a case that panics is a case that failed.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::missing_panics_doc)]
+// A case's name is a sentence that says what it shows.
+#![allow(missing_docs)]
+
+mod harness;
+mod seeded;
+mod suite;
+mod world;
+
+pub mod enqueue;
+
+pub use harness::{Harness, run};
+pub use world::World;
