@@ -210,6 +210,7 @@ fn matches(pattern: &str, name: &str) -> bool {
     }
 }
 
+#[track_caller]
 fn assert_none(violations: &[String]) {
     assert!(violations.is_empty(), "\n  {}\n\n{WHERE_TO_CHANGE}\n", violations.join("\n  "));
 }
