@@ -300,8 +300,8 @@ class World:
         }
         if self.postgres:
             self.environment["HORARIUM_DATABASE_URL"] = self.postgres.url
-        self.token = self.mint_token("super_admin")
         atexit.register(self.close)
+        self.token = self.mint_token("super_admin")
 
     def mint_token(self, role, tenant="default"):
         command = [self.binary, "token", "create", "--tenant", tenant, "--role", role, "--ttl", "1h"]
