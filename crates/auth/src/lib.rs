@@ -8,6 +8,31 @@
 //!
 //! This crate speaks no HTTP and no SQL, reads no clock and draws no random number: the time and the entropy are
 //! arguments, key sets come through [`JwksSource`], tenants through [`TenantDirectory`].
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use horarium_auth::{
+//!     Credential, JwtConfig, JwtKeys, JwtVerifier, Permission, Role, SharedSecret, TokenClaims, mint,
+//! };
+//! use horarium_domain::Timestamp;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let now = Timestamp::from_seconds(1_752_158_000);
+//! let secret = SharedSecret::new("an example's secret is at least 32 bytes long")?;
+//! let claims = TokenClaims::new("ada", "org-123".parse()?, vec![Role::Manager]);
+//! let token = mint(&secret, &claims, now, Duration::from_mins(15))?;
+//!
+//! let verifier = JwtVerifier::new(JwtConfig::new(JwtKeys::Hs256Secret(secret)))?;
+//! let header = format!("Bearer {token}");
+//! let Credential::Bearer(token) = Credential::from_headers(Some(&header), None)? else { unreachable!() };
+//! let caller = verifier.verify(token, now).await?;
+//! caller.require(Permission::ExecutionsTrigger)?;
+//! assert_eq!(caller.require(Permission::JobsWrite).unwrap_err().status().code(), 403);
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod api_key;
 mod credential;

@@ -89,7 +89,7 @@ fn what_is_no_key_is_refused_without_a_look_at_the_store() {
     let good = key().reveal();
     let secret = good.rsplit_once('1').unwrap().1.trim_start_matches('_').to_owned();
     for text in [
-        "".to_owned(),
+        String::new(),
         "hrm".into(),
         "hrm__".into(),
         "hrm_1_2".into(),

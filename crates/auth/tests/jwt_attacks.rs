@@ -1,5 +1,7 @@
 //! The attacks of RFC 8725 (JWT best current practices), and those that people report against JWT libraries.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "the helpers below only run in tests")]
+
 mod common;
 
 use base64::Engine;

@@ -181,7 +181,7 @@ async fn a_minted_token_is_accepted_for_its_time_to_live() {
         audience: Some("horarium".into()),
         ..TokenClaims::new("admin", "default".parse().unwrap(), vec![Role::SuperAdmin])
     };
-    let token = mint(&secret, &claims, now(), Duration::from_secs(3600)).unwrap();
+    let token = mint(&secret, &claims, now(), Duration::from_hours(1)).unwrap();
 
     let caller = verifier.verify(&token, at(3600)).await.unwrap();
     assert_eq!((caller.subject.as_str(), caller.display_name()), ("admin", "First admin"));

@@ -1,5 +1,7 @@
 //! Tokens that are checked with an issuer's published key set, and what happens when it changes.
 
+#![allow(clippy::unwrap_used, reason = "the helpers below only run in tests")]
+
 mod common;
 
 use std::sync::Arc;

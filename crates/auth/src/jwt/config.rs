@@ -61,7 +61,7 @@ pub struct JwksConfig {
 impl JwksConfig {
     /// Fetches at most every 10 s, and at least every 10 minutes while tokens are being checked.
     pub fn new(source: Arc<dyn JwksSource>, algorithms: Vec<JwtAlgorithm>) -> Self {
-        Self { source, algorithms, min_refresh_interval: Duration::from_secs(10), max_age: Duration::from_secs(600) }
+        Self { source, algorithms, min_refresh_interval: Duration::from_secs(10), max_age: Duration::from_mins(10) }
     }
 }
 

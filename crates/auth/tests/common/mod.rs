@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses the part that it needs")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these helpers only run in tests")]
+#![allow(clippy::needless_pass_by_value, reason = "a test reads best with its json!(…) written in place")]
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
