@@ -97,9 +97,10 @@ fn instant() -> impl Strategy<Value = Timestamp> {
     (0_i64..3_155_760_000_000_000).prop_map(Timestamp::from_micros)
 }
 
-/// A zone, and an instant within a day of a jump of its clock, if it has any.
+/// A zone, and an instant within two hours or a day of a jump of its clock, if it has any.
 fn near_a_jump() -> impl Strategy<Value = (&'static str, Timestamp)> {
-    (zone(), 315_532_800_i64..2_208_988_800, -93_600_i64..93_600).prop_map(|(name, seconds, distance)| {
+    let distance = prop_oneof![-7_200_i64..7_200, -93_600_i64..93_600];
+    (zone(), 315_532_800_i64..2_208_988_800, distance).prop_map(|(name, seconds, distance)| {
         let rules = tz::TimeZone::get(name).unwrap();
         let from = jiff::Timestamp::from_second(seconds).unwrap();
         let jump = rules.following(from).next().map_or(seconds, |transition| transition.timestamp().as_second());
@@ -228,7 +229,7 @@ proptest! {
         input in input(),
         after in instant(),
         periods in 0_usize..60,
-        late in 0_u64..100_000,
+        late in 0_u64..600,
         grace in 0_u64..7_200,
         max_fires in 1_usize..20,
         policy in prop::sample::select(MisfirePolicy::ALL.as_slice()),
@@ -237,8 +238,8 @@ proptest! {
         let first = schedule.next_after(after).unwrap();
         let now = schedule.slots_after(after).nth(periods).unwrap() + Duration::from_secs(late);
         let limits = PlanLimits { grace: Duration::from_secs(grace), max_fires };
-        let due: Vec<_> = schedule.slots_after(after).take_while(|slot| *slot <= now).take(10_001).collect();
-        prop_assume!(due.len() <= 10_000);
+        // Few enough to be counted exactly, even of every second.
+        let due: Vec<_> = schedule.slots_after(after).take_while(|slot| *slot <= now).collect();
 
         let plan = schedule.plan(first, now, policy, limits);
         let mut decided = Vec::new();

@@ -118,7 +118,7 @@ pub struct Skipped {
 
 impl Skipped {
     /// How many skipped slots of a cron schedule are counted one by one.
-    pub const COUNT_LIMIT: u64 = 10_000;
+    pub const COUNT_LIMIT: u64 = 1_000;
 }
 
 /// What to do about the slots of one schedule that are due.
@@ -210,8 +210,12 @@ impl Schedule {
         if let ScheduleKind::Interval { seconds, anchor } = self.kind {
             return Grid::new(anchor, seconds).last_before(end).map_or(known, |slot| slot.max(known));
         }
+        // Most often a planner is late by one slot only.
+        let Some(second) = self.next_after(known).filter(|slot| *slot < end) else {
+            return known;
+        };
         // There is no slot from `upper` up to `end`, and `lower` is a slot.
-        let (mut lower, mut upper) = (known, end);
+        let (mut lower, mut upper) = (second, end);
         // Slots are whole seconds apart.
         while upper.since(lower) >= Duration::from_secs(1) {
             let middle = lower + upper.since(lower) / 2;
