@@ -1,0 +1,105 @@
+//! The connections to one PostgreSQL database.
+
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig as HotManagerConfig, RecyclingMethod as HotRecycling};
+use diesel_async::AsyncPgConnection;
+use diesel_async::pooled_connection::deadpool::{Object, Pool};
+use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
+use futures_util::FutureExt;
+use horarium_domain::store::StoreError;
+use tokio_postgres::NoTls;
+
+use crate::error::unavailable;
+use crate::options::DatabaseOptions;
+
+/// What every hot connection is told once. The hot statements are written so that one plan, by index, is right whatever
+/// the arguments and however old the statistics; these keep the planner from looking for another.
+const HOT_SETTINGS: &str = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; \
+     set enable_hashjoin = off; set enable_mergejoin = off; set jit = off; set timezone = 'UTC'";
+
+/// One PostgreSQL database.
+pub(crate) struct PostgresDatabase {
+    config: tokio_postgres::Config,
+    ordinary: Pool<AsyncPgConnection>,
+    hot: deadpool_postgres::Pool,
+    options: DatabaseOptions,
+}
+
+impl PostgresDatabase {
+    /// Makes the pools and opens a first connection, so that a wrong address is told at once.
+    pub(crate) async fn connect(config: tokio_postgres::Config, options: &DatabaseOptions) -> Result<Self, StoreError> {
+        let database = Self {
+            ordinary: ordinary_pool(&config, options)?,
+            hot: hot_pool(&config, options)?,
+            config,
+            options: *options,
+        };
+        drop(database.connection().await?);
+        Ok(database)
+    }
+
+    /// How to open a connection of one's own, such as for LISTEN.
+    pub(crate) fn config(&self) -> &tokio_postgres::Config {
+        &self.config
+    }
+
+    /// The hot path's connections: statements prepared once, planner settings fixed.
+    pub(crate) fn hot(&self) -> &deadpool_postgres::Pool {
+        &self.hot
+    }
+
+    /// An ordinary connection.
+    pub(crate) async fn connection(&self) -> Result<Object<AsyncPgConnection>, StoreError> {
+        tokio::time::timeout(self.options.acquire_timeout, self.ordinary.get())
+            .await
+            .map_err(|_| StoreError::Unavailable("every connection to PostgreSQL is busy".to_owned()))?
+            .map_err(unavailable)
+    }
+
+    /// A connection outside the pools, as diesel uses it.
+    pub(crate) async fn dedicated(&self) -> Result<AsyncPgConnection, StoreError> {
+        establish(self.config.clone()).await.map_err(unavailable)
+    }
+}
+
+async fn establish(config: tokio_postgres::Config) -> diesel::ConnectionResult<AsyncPgConnection> {
+    let (client, connection) =
+        config.connect(NoTls).await.map_err(|error| diesel::ConnectionError::BadConnection(describe(&error)))?;
+    AsyncPgConnection::try_from_client_and_connection(client, connection).await
+}
+
+/// The whole chain of causes; the outermost alone is "error connecting to server".
+fn describe(error: &tokio_postgres::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+fn ordinary_pool(
+    config: &tokio_postgres::Config,
+    options: &DatabaseOptions,
+) -> Result<Pool<AsyncPgConnection>, StoreError> {
+    let config = config.clone();
+    let mut manager = ManagerConfig::<AsyncPgConnection>::default();
+    manager.recycling_method = RecyclingMethod::Fast;
+    manager.custom_setup = Box::new(move |_| establish(config.clone()).boxed());
+    let manager = AsyncDieselConnectionManager::new_with_config("", manager);
+    Pool::builder(manager).max_size(options.connections.max(1)).build().map_err(unavailable)
+}
+
+fn hot_pool(config: &tokio_postgres::Config, options: &DatabaseOptions) -> Result<deadpool_postgres::Pool, StoreError> {
+    let recycling = HotManagerConfig { recycling_method: HotRecycling::Fast };
+    let manager = Manager::from_config(config.clone(), NoTls, recycling);
+    deadpool_postgres::Pool::builder(manager)
+        .max_size(options.hot_connections.max(1))
+        .runtime(deadpool_postgres::Runtime::Tokio1)
+        .wait_timeout(Some(options.acquire_timeout))
+        .post_create(Hook::async_fn(|client, _| {
+            Box::pin(async move { client.batch_execute(HOT_SETTINGS).await.map_err(HookError::Backend) })
+        }))
+        .build()
+        .map_err(unavailable)
+}

@@ -1,0 +1,85 @@
+//! The connections to one SQLite file.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use diesel::sqlite::SqliteConnection;
+use diesel_async::pooled_connection::deadpool::{Object, Pool};
+use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
+use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
+use futures_util::FutureExt;
+use horarium_domain::store::StoreError;
+
+use super::WriteGate;
+use super::open::{Access, create, open};
+use crate::error::unavailable;
+use crate::options::DatabaseOptions;
+
+/// A connection as diesel-async uses it: each statement runs on the blocking pool.
+pub(crate) type Lite = SyncConnectionWrapper<SqliteConnection>;
+
+/// One SQLite file: a few readers, the one ordinary writer, and the gate that it shares with the hot path's.
+pub(crate) struct SqliteDatabase {
+    path: Arc<Path>,
+    gate: WriteGate,
+    readers: Pool<Lite>,
+    writer: Pool<Lite>,
+}
+
+impl SqliteDatabase {
+    /// Opens the file, which is made if it is not there.
+    pub(crate) async fn connect(path: PathBuf, options: &DatabaseOptions) -> Result<Self, StoreError> {
+        let path: Arc<Path> = path.into();
+        let database = Self {
+            gate: WriteGate::default(),
+            readers: pool(&path, Access::Read, options.connections)?,
+            writer: pool(&path, Access::Write, 1)?,
+            path: Arc::clone(&path),
+        };
+        tokio::task::spawn_blocking(move || create(&path).map_err(|error| format!("{}: {error}", path.display())))
+            .await
+            .map_err(unavailable)?
+            .map_err(StoreError::Unavailable)?;
+        // The first writer turns the file to WAL, before any reader looks at it.
+        drop(database.writer.get().await.map_err(unavailable)?);
+        Ok(database)
+    }
+
+    /// Where the file is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whose turn it is to write.
+    pub(crate) fn gate(&self) -> &WriteGate {
+        &self.gate
+    }
+
+    /// A connection that reads.
+    pub(crate) async fn reader(&self) -> Result<Object<Lite>, StoreError> {
+        self.readers.get().await.map_err(unavailable)
+    }
+
+    /// The ordinary connection that writes; enter the gate first.
+    pub(crate) async fn writer(&self) -> Result<Object<Lite>, StoreError> {
+        self.writer.get().await.map_err(unavailable)
+    }
+}
+
+fn pool(path: &Arc<Path>, access: Access, size: usize) -> Result<Pool<Lite>, StoreError> {
+    let path = Arc::clone(path);
+    let mut config = ManagerConfig::<Lite>::default();
+    config.recycling_method = RecyclingMethod::Fast;
+    config.custom_setup = Box::new(move |_| {
+        let path = Arc::clone(&path);
+        async move {
+            tokio::task::spawn_blocking(move || open(&path, access))
+                .await
+                .map_err(|error| diesel::ConnectionError::BadConnection(error.to_string()))?
+                .map(SyncConnectionWrapper::new)
+        }
+        .boxed()
+    });
+    let manager = AsyncDieselConnectionManager::new_with_config("", config);
+    Pool::builder(manager).max_size(size.max(1)).build().map_err(unavailable)
+}

@@ -1,0 +1,9 @@
+//! SQLite: one file, one writer at a time, any number of readers.
+
+mod database;
+mod gate;
+mod open;
+
+pub(crate) use database::{Lite, SqliteDatabase};
+pub(crate) use gate::WriteGate;
+pub(crate) use open::{Access, open};
