@@ -5,9 +5,11 @@
 
 pub mod bus;
 mod core;
+pub mod engine;
 mod enqueuer;
 pub mod executor;
 mod running;
 
 pub use crate::core::{Core, JobChangeKind};
+pub use engine::{Engine, EngineConfig};
 pub use executor::{Executor, Outcome, Progress, Registry, Run};

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use horarium_domain::store::Lease;
 use horarium_domain::{ExecutionId, Timestamp};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::executor::Progress;
@@ -30,7 +31,9 @@ pub(crate) struct Held {
 /// The attempts held, by execution.
 #[derive(Debug, Default)]
 pub(crate) struct RunningSet {
+    // Held for an instant, never over I/O.
     held: Mutex<HashMap<ExecutionId, Held>>,
+    released: Notify,
 }
 
 impl RunningSet {
@@ -51,6 +54,13 @@ impl RunningSet {
         if held.get(&lease.execution_id).is_some_and(|entry| entry.lease == lease) {
             held.remove(&lease.execution_id);
         }
+        drop(held);
+        self.released.notify_one();
+    }
+
+    /// Waits until something was let go of since the last call; for one waiter.
+    pub(crate) async fn changed(&self) {
+        self.released.notified().await;
     }
 
     /// Stops the attempt at a cancelled execution, if it runs here.

@@ -207,7 +207,7 @@ create table api_keys (
     name          text not null,
     scopes        jsonb not null,
     secret_hash   bytea not null,
-    created_by    text,
+    created_by    text not null,
     created_at    timestamptz not null,
     expires_at    timestamptz,
     last_used_at  timestamptz,

@@ -202,7 +202,7 @@ create table api_keys (
     name          text not null,
     scopes        text not null,
     secret_hash   blob not null,
-    created_by    text,
+    created_by    text not null,
     created_at    integer not null,
     expires_at    integer,
     last_used_at  integer,

@@ -1,0 +1,145 @@
+//! One attempt, from its start to the report of its end.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use horarium_domain::Timestamp;
+use horarium_domain::execution::{Command, ExecutionState, Failure, Output};
+use horarium_domain::job::Job;
+use horarium_domain::store::Claimed;
+use metrics::{counter, histogram};
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use super::completer::{Ending, Reporter};
+use crate::bus::LiveEventKind;
+use crate::core::Core;
+use crate::executor::{Executor, Outcome, Run};
+use crate::running::{Held, StopReason};
+
+/// A claimed execution with everything that running it takes.
+pub(super) struct Attempt {
+    pub(super) core: Arc<Core>,
+    pub(super) executor: Option<Arc<dyn Executor>>,
+    pub(super) reporter: Reporter,
+    pub(super) worker: String,
+    pub(super) stop_grace: Duration,
+    pub(super) claim: Claimed,
+    pub(super) job: Option<Arc<Job>>,
+    pub(super) held: Held,
+}
+
+/// Runs the attempt and reports how it ended, unless the execution stopped being this node's meanwhile.
+pub(super) async fn run(attempt: Attempt) {
+    let started_at = attempt.core.now();
+    let (Some(job), Some(executor)) = (attempt.job.clone(), attempt.executor.clone()) else {
+        let problem = match &attempt.job {
+            None => "the job was removed before this execution started".to_owned(),
+            Some(job) => format!(
+                "no executor for {} jobs is enabled on this server; see the configuration guide",
+                job.spec.configuration.job_type()
+            ),
+        };
+        let ending = Ending::of(Command::Fail(Failure::permanent(problem)));
+        attempt.reporter.report(&attempt.claim, attempt.job.as_deref(), &attempt.worker, started_at, ending).await;
+        return;
+    };
+    let claim = &attempt.claim;
+    let running = Some(ExecutionState::Running);
+    let id = claim.lease.execution_id;
+    attempt.core.tell(claim.tenant_id, LiveEventKind::ExecutionStarted, claim.job_id, Some(id), running);
+
+    let clock = Instant::now();
+    let ending = conduct(&attempt, &job, executor, started_at).await;
+    let job_type = job.spec.configuration.job_type().as_str();
+    histogram!("horarium_attempt_seconds", "job_type" => job_type).record(clock.elapsed().as_secs_f64());
+    match ending {
+        Some(ending) => {
+            attempt.reporter.report(claim, Some(&job), &attempt.worker, started_at, ending).await;
+        }
+        None => {
+            debug!(execution = %id, "stopped an attempt that is no longer this node's");
+            counter!("horarium_attempts_revoked_total").increment(1);
+            attempt.core.running.release(claim.lease);
+        }
+    }
+}
+
+/// Runs the executor under the job's timeout; `None` when there is nothing to report.
+async fn conduct(
+    attempt: &Attempt,
+    job: &Arc<Job>,
+    executor: Arc<dyn Executor>,
+    started_at: Timestamp,
+) -> Option<Ending> {
+    let claim = &attempt.claim;
+    let cancellation = attempt.held.stop.child_token();
+    let run = Run {
+        execution_id: claim.lease.execution_id,
+        job: Arc::clone(job),
+        attempt: claim.lifecycle.attempt,
+        trigger: claim.trigger,
+        scheduled_for: claim.scheduled_for,
+        started_at,
+        payload: claim.payload.clone(),
+        cancellation: cancellation.clone(),
+        progress: attempt.held.progress.clone(),
+    };
+    let work = AssertUnwindSafe(async move { executor.execute(run).await }).catch_unwind();
+    tokio::pin!(work);
+    let timeout = Duration::from_secs(u64::from(job.spec.timeout_seconds));
+    tokio::select! {
+        result = &mut work => Some(ending_of(result, attempt.core.now())),
+        () = attempt.held.stop.cancelled() => {
+            // The executor may use the grace time to stop in good order. After a revocation nothing it says counts.
+            let late = tokio::time::timeout(attempt.stop_grace, &mut work).await;
+            match attempt.core.running.stop_reason(claim.lease) {
+                Some(StopReason::Revoked) => None,
+                Some(StopReason::Shutdown) | None => Some(match late {
+                    Ok(Ok(outcome @ Outcome::Succeeded { .. })) => ending_of(Ok(outcome), attempt.core.now()),
+                    _ => Ending::of(Command::Snooze { until: attempt.core.now() }),
+                }),
+            }
+        }
+        () = tokio::time::sleep(timeout) => {
+            cancellation.cancel();
+            if tokio::time::timeout(attempt.stop_grace, &mut work).await.is_err() {
+                warn!(execution = %claim.lease.execution_id, "dropped an attempt that did not stop after its timeout");
+            }
+            Some(Ending::of(Command::TimeOut))
+        }
+    }
+}
+
+fn ending_of(result: Result<Outcome, Box<dyn Any + Send>>, now: Timestamp) -> Ending {
+    match result {
+        Ok(Outcome::Succeeded { output, items_processed }) => {
+            Ending { command: Command::Succeed, output: output.map(storable), items_processed }
+        }
+        Ok(Outcome::Failed { mut failure, output }) => {
+            failure.error = without_nul(failure.error);
+            Ending { command: Command::Fail(failure), output: output.map(storable), items_processed: None }
+        }
+        Ok(Outcome::Snoozed { delay }) => Ending::of(Command::Snooze { until: now + delay }),
+        Err(panic) => {
+            let said = panic
+                .downcast_ref::<&str>()
+                .map(|text| (*text).to_owned())
+                .or_else(|| panic.downcast_ref::<String>().cloned())
+                .unwrap_or_default();
+            Ending::of(Command::Fail(Failure::retryable(without_nul(format!("the handler panicked: {said}")))))
+        }
+    }
+}
+
+fn storable(output: Output) -> Output {
+    Output { text: without_nul(output.text), truncated: output.truncated }
+}
+
+/// PostgreSQL's text cannot hold the NUL character; it becomes U+FFFD.
+fn without_nul(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{FFFD}") } else { text }
+}

@@ -1,0 +1,54 @@
+//! How a node works.
+
+use std::time::Duration;
+
+use horarium_domain::NodeId;
+
+/// The settings of a node's engine. The defaults suit one machine that also does other things.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// This process.
+    pub node: NodeId,
+    /// Its name, as executions show it.
+    pub worker: String,
+    /// How many attempts run at once.
+    pub concurrency: usize,
+    /// How many more may be claimed ahead, so that a slot never waits for the database.
+    pub prefetch: usize,
+    /// How many are claimed at once.
+    pub claim_batch: usize,
+    /// How long a lease holds unless it is renewed, which happens three times as often.
+    pub lease: Duration,
+    /// How often expired leases are looked for.
+    pub reaper_interval: Duration,
+    /// How often work is looked for when nothing told of any.
+    pub poll_interval: Duration,
+    /// How long running attempts may go on after shutdown began.
+    pub shutdown_grace: Duration,
+    /// How long an attempt that was told to stop may take to do so before it is dropped.
+    pub stop_grace: Duration,
+    /// How late a slot may be fired and still count as on time.
+    pub misfire_grace: Duration,
+    /// How many missed slots of one job FireAll makes up for.
+    pub max_missed_fires: usize,
+}
+
+impl EngineConfig {
+    /// The defaults for a node of this id and name.
+    pub fn new(node: NodeId, worker: impl Into<String>) -> Self {
+        Self {
+            node,
+            worker: worker.into(),
+            concurrency: 256,
+            prefetch: 500,
+            claim_batch: 500,
+            lease: Duration::from_secs(30),
+            reaper_interval: Duration::from_secs(5),
+            poll_interval: Duration::from_millis(500),
+            shutdown_grace: Duration::from_secs(25),
+            stop_grace: Duration::from_secs(5),
+            misfire_grace: Duration::from_secs(60),
+            max_missed_fires: 1000,
+        }
+    }
+}

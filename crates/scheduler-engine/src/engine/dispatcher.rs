@@ -1,0 +1,194 @@
+//! Claims due executions and starts their attempts.
+//!
+//! Claims are made in batches, ahead of need: while the attempts of one batch run, the next is fetched, so that a free
+//! slot finds its work in memory. What is claimed and not yet started is leased and renewed like what runs, and goes
+//! back to the queue at shutdown.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use horarium_domain::job::Job;
+use horarium_domain::store::{ClaimRequest, Claimed, StoreError};
+use metrics::{counter, gauge, histogram};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+use super::attempt::{self, Attempt};
+use super::completer::Reporter;
+use super::definitions::Definitions;
+use super::{EngineConfig, LoopHealth, LoopName, RETRY_PAUSE};
+use crate::core::Core;
+use crate::executor::Registry;
+use crate::running::Held;
+
+/// How long freed slots are gathered before the next claim while there is a backlog: a claim costs the database about
+/// the same for one execution as for many.
+const GATHER: Duration = Duration::from_millis(5);
+
+struct Waiting {
+    claim: Claimed,
+    job: Option<Arc<Job>>,
+    held: Held,
+}
+
+/// Turns claims into attempts.
+pub struct Dispatcher {
+    core: Arc<Core>,
+    registry: Registry,
+    reporter: Reporter,
+    config: EngineConfig,
+    definitions: Definitions,
+    slots: Arc<Semaphore>,
+    waiting: VecDeque<Waiting>,
+}
+
+impl std::fmt::Debug for Dispatcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dispatcher").field("waiting", &self.waiting.len()).finish_non_exhaustive()
+    }
+}
+
+impl Dispatcher {
+    /// A dispatcher that reports ends through `reporter`.
+    pub fn new(core: Arc<Core>, registry: Registry, reporter: Reporter, config: EngineConfig) -> Self {
+        let slots = Arc::new(Semaphore::new(config.concurrency));
+        let definitions = Definitions::new();
+        Self { core, registry, reporter, config, definitions, slots, waiting: VecDeque::new() }
+    }
+
+    /// Claims once, as much as there is room for, and starts what slots are free for. Answers whether the claim came
+    /// back full, that is whether there is probably more.
+    pub async fn tick(&mut self) -> Result<bool, StoreError> {
+        self.start_waiting();
+        let room = self.room();
+        if room == 0 {
+            return Ok(true);
+        }
+        let limit = room.min(self.config.claim_batch);
+        let now = self.core.now();
+        let lease_until = now + self.config.lease;
+        let request =
+            ClaimRequest { node: self.config.node, worker: self.config.worker.clone(), limit, now, lease_until };
+        let started = Instant::now();
+        let claimed = self.core.store.claim(&request).await?;
+        histogram!("horarium_claim_seconds").record(started.elapsed().as_secs_f64());
+        if claimed.is_empty() {
+            return Ok(false);
+        }
+        histogram!("horarium_claim_batch_size").record(claimed.len() as f64);
+        let full = claimed.len() == limit;
+        // From here on the leases are this node's: whatever happens, they are held, so they are renewed or given back.
+        let held: Vec<_> = claimed.iter().map(|claim| self.core.running.hold(claim.lease, lease_until)).collect();
+        let definitions = loop {
+            match self.definitions.of(&self.core.store, &claimed).await {
+                Ok(definitions) => break definitions,
+                Err(problem) => {
+                    error!(error = %problem, "cannot read the definitions of claimed jobs; trying again");
+                    tokio::time::sleep(RETRY_PAUSE).await;
+                }
+            }
+        };
+        for (claim, held) in claimed.into_iter().zip(held) {
+            let job = definitions.get(&claim.job_id).cloned();
+            self.waiting.push_back(Waiting { claim, job, held });
+        }
+        self.start_waiting();
+        Ok(full)
+    }
+
+    /// Runs until told to stop, then hands back what it had not started.
+    pub(crate) async fn run(mut self, health: Arc<LoopHealth>, stop: CancellationToken) {
+        let mut more = true;
+        while !stop.is_cancelled() {
+            if !more {
+                tokio::select! {
+                    () = self.core.wakes.work.notified() => {}
+                    () = tokio::time::sleep(self.config.poll_interval) => {}
+                    () = stop.cancelled() => break,
+                }
+            }
+            if more {
+                let target = self.config.claim_batch.min(self.config.concurrency);
+                tokio::select! {
+                    () = self.freed(target) => {}
+                    () = stop.cancelled() => break,
+                }
+            }
+            match self.tick().await {
+                Ok(full) => {
+                    more = full;
+                    health.round(LoopName::Dispatcher);
+                }
+                Err(problem) => {
+                    counter!("horarium_loop_errors_total", "loop" => "dispatcher").increment(1);
+                    error!(error = %problem, "cannot claim; trying again");
+                    more = false;
+                    tokio::select! {
+                        () = tokio::time::sleep(RETRY_PAUSE) => {}
+                        () = stop.cancelled() => break,
+                    }
+                }
+            }
+            gauge!("horarium_running").set((self.config.concurrency - self.slots.available_permits()) as f64);
+        }
+        for waiting in self.waiting.drain(..) {
+            self.reporter.hand_back(&waiting.claim, &self.config.worker, self.core.now()).await;
+        }
+    }
+
+    /// How many more may be claimed.
+    fn room(&self) -> usize {
+        (self.slots.available_permits() + self.config.prefetch).saturating_sub(self.waiting.len())
+    }
+
+    /// Waits until there is room worth a claim: for a whole batch, or for whatever became free in a short while.
+    async fn freed(&mut self, target: usize) {
+        let gathered = tokio::time::sleep(GATHER);
+        tokio::pin!(gathered);
+        loop {
+            self.start_waiting();
+            let room = self.room();
+            if room >= target {
+                return;
+            }
+            // What waits takes each slot as it comes; with nothing waiting, enough slots for the target must be free.
+            let wanted = if self.waiting.is_empty() { target.saturating_sub(self.config.prefetch) } else { 1 };
+            tokio::select! {
+                permits = self.slots.acquire_many(u32::try_from(wanted).unwrap_or(u32::MAX)) => drop(permits),
+                () = &mut gathered, if room > 0 => return,
+            }
+        }
+    }
+
+    /// Starts what slots are free for.
+    fn start_waiting(&mut self) {
+        while let Some(waiting) = self.waiting.pop_front() {
+            if waiting.held.stop.is_cancelled() {
+                // Cancelled or lost before it began: there is nothing to stop and nothing to report.
+                self.core.running.release(waiting.claim.lease);
+                continue;
+            }
+            let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
+                self.waiting.push_front(waiting);
+                return;
+            };
+            let attempt = Attempt {
+                core: Arc::clone(&self.core),
+                executor: waiting.job.as_ref().and_then(|job| self.registry.get(job.spec.configuration.job_type())),
+                reporter: self.reporter.clone(),
+                worker: self.config.worker.clone(),
+                stop_grace: self.config.stop_grace,
+                claim: waiting.claim,
+                job: waiting.job,
+                held: waiting.held,
+            };
+            tokio::spawn(async move {
+                attempt::run(attempt).await;
+                drop(slot);
+            });
+        }
+    }
+}
