@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{JobId, Timestamp};
 
 /// The two widths of rollup bucket, in seconds: five minutes and one hour.
-pub const ROLLUP_WIDTHS: [Duration; 2] = [Duration::from_secs(300), Duration::from_secs(3600)];
+pub const ROLLUP_WIDTHS: [Duration; 2] = [Duration::from_mins(5), Duration::from_hours(1)];
 
 /// One bucket of a tenant's or a job's rollup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -75,6 +75,7 @@ impl Timestamp {
 
     /// The start of the bucket of `width` that holds this instant, counted from the Unix epoch in UTC.
     /// A zero `width` leaves the instant as it is.
+    #[must_use]
     pub fn floor_to(self, width: Duration) -> Self {
         match i64::try_from(width.as_micros()) {
             Ok(width) if width > 0 => Self::from_micros(self.0.div_euclid(width).saturating_mul(width)),
@@ -178,7 +179,7 @@ mod tests {
 
     #[test]
     fn buckets_start_before_the_instant_on_both_sides_of_the_epoch() {
-        let hour = Duration::from_secs(3600);
+        let hour = Duration::from_hours(1);
         assert_eq!(Timestamp::from_seconds(3601).floor_to(hour), Timestamp::from_seconds(3600));
         assert_eq!(Timestamp::from_seconds(-1).floor_to(hour), Timestamp::from_seconds(-3600));
     }

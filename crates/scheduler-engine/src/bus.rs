@@ -19,7 +19,7 @@ use uuid::Uuid;
 const MEMORY: usize = 1024;
 
 /// How long a tenant's events are remembered after its last listener left.
-const LINGER: Duration = Duration::from_secs(300);
+const LINGER: Duration = Duration::from_mins(5);
 
 /// How long another node's interest in a tenant holds; it repeats it more often than that.
 const REMOTE_INTEREST: Duration = Duration::from_secs(30);

@@ -39,9 +39,9 @@ impl Enqueuer {
     /// Accepts one execution; answers after the commit.
     pub(crate) async fn enqueue(&self, execution: NewExecution) -> Result<Enqueued, StoreError> {
         let (answer, answered) = oneshot::channel();
-        let stopped = |_| StoreError::Unavailable("the server is shutting down".to_owned());
-        self.requests.send(Request { execution, answer }).await.map_err(|_| stopped(()))?;
-        answered.await.map_err(|_| stopped(()))?
+        let stopped = || StoreError::Unavailable("the server is shutting down".to_owned());
+        self.requests.send(Request { execution, answer }).await.map_err(|_| stopped())?;
+        answered.await.map_err(|_| stopped())?
     }
 }
 

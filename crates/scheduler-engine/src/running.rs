@@ -1,6 +1,6 @@
 //! The attempts that this node holds leases on. What runs is read from here, never from a counter that could leak.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use horarium_domain::store::Lease;
@@ -32,17 +32,35 @@ pub(crate) struct Held {
 #[derive(Debug, Default)]
 pub(crate) struct RunningSet {
     // Held for an instant, never over I/O.
-    held: Mutex<HashMap<ExecutionId, Held>>,
+    state: Mutex<State>,
     released: Notify,
 }
+
+#[derive(Debug, Default)]
+struct State {
+    held: HashMap<ExecutionId, Held>,
+    /// Cancelled while not held here, latest last: an execution may be cancelled between its claim's commit and the
+    /// moment this node learns of the claim. Cancelled is terminal, so remembering it can do no harm.
+    cancelled: VecDeque<ExecutionId>,
+}
+
+/// How many cancellations of what is not held here are remembered.
+const CANCELLED_MEMORY: usize = 1024;
 
 impl RunningSet {
     /// Holds a claimed attempt until [`release`](Self::release).
     pub(crate) fn hold(&self, lease: Lease, lease_until: Timestamp) -> Held {
-        let held = Held { lease, lease_until, stop: CancellationToken::new(), reason: None, progress: Progress::new() };
+        let mut state = self.lock();
+        let cancelled = state.cancelled.contains(&lease.execution_id);
+        let reason = cancelled.then_some(StopReason::Revoked);
+        let stop = CancellationToken::new();
+        if cancelled {
+            stop.cancel();
+        }
+        let held = Held { lease, lease_until, stop, reason, progress: Progress::new() };
         // An older attempt of the same execution may still be winding down after its lease was lost; its lease is
         // stale, so the new one takes its place.
-        if let Some(older) = self.lock().insert(lease.execution_id, held.clone()) {
+        if let Some(older) = state.held.insert(lease.execution_id, held.clone()) {
             older.stop.cancel();
         }
         held
@@ -50,11 +68,11 @@ impl RunningSet {
 
     /// Lets go of an attempt whose end is written, or is not this node's to write.
     pub(crate) fn release(&self, lease: Lease) {
-        let mut held = self.lock();
-        if held.get(&lease.execution_id).is_some_and(|entry| entry.lease == lease) {
-            held.remove(&lease.execution_id);
+        let mut state = self.lock();
+        if state.held.get(&lease.execution_id).is_some_and(|entry| entry.lease == lease) {
+            state.held.remove(&lease.execution_id);
         }
-        drop(held);
+        drop(state);
         self.released.notify_one();
     }
 
@@ -65,8 +83,14 @@ impl RunningSet {
 
     /// Stops the attempt at a cancelled execution, if it runs here.
     pub(crate) fn cancel(&self, id: ExecutionId) -> bool {
-        let mut held = self.lock();
-        let Some(entry) = held.get_mut(&id) else { return false };
+        let mut state = self.lock();
+        let Some(entry) = state.held.get_mut(&id) else {
+            if state.cancelled.len() == CANCELLED_MEMORY {
+                state.cancelled.pop_front();
+            }
+            state.cancelled.push_back(id);
+            return false;
+        };
         entry.reason = Some(StopReason::Revoked);
         entry.stop.cancel();
         true
@@ -74,8 +98,8 @@ impl RunningSet {
 
     /// Stops an attempt whose lease is lost; another attempt at the same execution is left alone.
     pub(crate) fn revoke(&self, lease: Lease) {
-        let mut held = self.lock();
-        if let Some(entry) = held.get_mut(&lease.execution_id).filter(|entry| entry.lease == lease) {
+        let mut state = self.lock();
+        if let Some(entry) = state.held.get_mut(&lease.execution_id).filter(|entry| entry.lease == lease) {
             entry.reason = Some(StopReason::Revoked);
             entry.stop.cancel();
         }
@@ -83,7 +107,7 @@ impl RunningSet {
 
     /// Stops everything, for shutdown.
     pub(crate) fn stop_all(&self) {
-        for entry in self.lock().values_mut() {
+        for entry in self.lock().held.values_mut() {
             entry.reason.get_or_insert(StopReason::Shutdown);
             entry.stop.cancel();
         }
@@ -91,7 +115,7 @@ impl RunningSet {
 
     /// Why an attempt was stopped, if it was. An attempt that is no longer held was revoked.
     pub(crate) fn stop_reason(&self, lease: Lease) -> Option<StopReason> {
-        match self.lock().get(&lease.execution_id) {
+        match self.lock().held.get(&lease.execution_id) {
             Some(entry) if entry.lease == lease => entry.reason,
             _ => Some(StopReason::Revoked),
         }
@@ -99,14 +123,14 @@ impl RunningSet {
 
     /// All that is held.
     pub(crate) fn snapshot(&self) -> Vec<Held> {
-        self.lock().values().cloned().collect()
+        self.lock().held.values().cloned().collect()
     }
 
     /// Notes that leases were extended.
     pub(crate) fn extended(&self, leases: &[Lease], until: Timestamp) {
-        let mut held = self.lock();
+        let mut state = self.lock();
         for lease in leases {
-            if let Some(entry) = held.get_mut(&lease.execution_id).filter(|entry| entry.lease == *lease) {
+            if let Some(entry) = state.held.get_mut(&lease.execution_id).filter(|entry| entry.lease == *lease) {
                 entry.lease_until = until;
             }
         }
@@ -114,10 +138,10 @@ impl RunningSet {
 
     /// How many are held.
     pub(crate) fn len(&self) -> usize {
-        self.lock().len()
+        self.lock().held.len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ExecutionId, Held>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -56,15 +56,12 @@ pub(super) async fn run(attempt: Attempt) {
     let ending = conduct(&attempt, &job, executor, started_at).await;
     let job_type = job.spec.configuration.job_type().as_str();
     histogram!("horarium_attempt_seconds", "job_type" => job_type).record(clock.elapsed().as_secs_f64());
-    match ending {
-        Some(ending) => {
-            attempt.reporter.report(claim, Some(&job), &attempt.worker, started_at, ending).await;
-        }
-        None => {
-            debug!(execution = %id, "stopped an attempt that is no longer this node's");
-            counter!("horarium_attempts_revoked_total").increment(1);
-            attempt.core.running.release(claim.lease);
-        }
+    if let Some(ending) = ending {
+        attempt.reporter.report(claim, Some(&job), &attempt.worker, started_at, ending).await;
+    } else {
+        debug!(execution = %id, "stopped an attempt that is no longer this node's");
+        counter!("horarium_attempts_revoked_total").increment(1);
+        attempt.core.running.release(claim.lease);
     }
 }
 

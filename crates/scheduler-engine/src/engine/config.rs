@@ -47,7 +47,7 @@ impl EngineConfig {
             poll_interval: Duration::from_millis(500),
             shutdown_grace: Duration::from_secs(25),
             stop_grace: Duration::from_secs(5),
-            misfire_grace: Duration::from_secs(60),
+            misfire_grace: Duration::from_mins(1),
             max_missed_fires: 1000,
         }
     }

@@ -4,10 +4,11 @@
 //! slot finds its work in memory. What is claimed and not yet started is leased and renewed like what runs, and goes
 //! back to the queue at shutdown.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use horarium_domain::JobId;
 use horarium_domain::job::Job;
 use horarium_domain::store::{ClaimRequest, Claimed, StoreError};
 use metrics::{counter, gauge, histogram};
@@ -82,13 +83,14 @@ impl Dispatcher {
         let full = claimed.len() == limit;
         // From here on the leases are this node's: whatever happens, they are held, so they are renewed or given back.
         let held: Vec<_> = claimed.iter().map(|claim| self.core.running.hold(claim.lease, lease_until)).collect();
-        let definitions = loop {
-            match self.definitions.of(&self.core.store, &claimed).await {
-                Ok(definitions) => break definitions,
-                Err(problem) => {
-                    error!(error = %problem, "cannot read the definitions of claimed jobs; trying again");
-                    tokio::time::sleep(RETRY_PAUSE).await;
+        let definitions = match self.definitions_of(&claimed).await {
+            Ok(definitions) => definitions,
+            Err(problem) => {
+                // Neither started nor given back: the leases run out, and the executions are taken over.
+                for claim in &claimed {
+                    self.core.running.release(claim.lease);
                 }
+                return Err(problem);
             }
         };
         for (claim, held) in claimed.into_iter().zip(held) {
@@ -137,6 +139,20 @@ impl Dispatcher {
         for waiting in self.waiting.drain(..) {
             self.reporter.hand_back(&waiting.claim, &self.config.worker, self.core.now()).await;
         }
+    }
+
+    async fn definitions_of(&self, claimed: &[Claimed]) -> Result<HashMap<JobId, Arc<Job>>, StoreError> {
+        const TRIES: usize = 3;
+        for _ in 1..TRIES {
+            match self.definitions.of(&self.core.store, claimed).await {
+                Ok(definitions) => return Ok(definitions),
+                Err(problem) => {
+                    error!(error = %problem, "cannot read the definitions of claimed jobs; trying again");
+                    tokio::time::sleep(RETRY_PAUSE).await;
+                }
+            }
+        }
+        self.definitions.of(&self.core.store, claimed).await
     }
 
     /// How many more may be claimed.
