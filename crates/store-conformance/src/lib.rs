@@ -27,7 +27,14 @@ mod seeded;
 mod suite;
 mod world;
 
+pub mod cancel;
+pub mod claim;
 pub mod enqueue;
+pub mod fairness;
+pub mod gates;
+pub mod leases;
+pub mod planning;
+pub mod settle;
 
 pub use harness::{Harness, run};
 pub use world::World;

@@ -179,10 +179,11 @@ impl World {
         next_run_at: Option<Timestamp>,
         change: impl FnOnce(&mut Job),
     ) -> Job {
+        let seen_next_run_at = self.summary(job).await.next_run_at;
         let mut changed = job.clone();
         change(&mut changed);
         changed.version += 1;
-        let change = JobChange { job: changed.clone(), expected_version: job.version, next_run_at };
+        let change = JobChange { job: changed.clone(), expected_version: job.version, seen_next_run_at, next_run_at };
         self.a.update_job(change).await.unwrap();
         changed
     }
