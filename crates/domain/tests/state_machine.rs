@@ -1,5 +1,7 @@
 //! The state machine, whole: every command in every state, and what must hold of all of them.
 
+#![allow(clippy::unwrap_used)] // a test that cannot go on panics
+
 use std::fmt::Write;
 use std::time::Duration;
 
