@@ -28,6 +28,12 @@ impl TenantSlug {
     }
 }
 
+impl Default for TenantSlug {
+    fn default() -> Self {
+        Self(Self::DEFAULT.to_owned())
+    }
+}
+
 impl FromStr for TenantSlug {
     type Err = InvalidTenantSlug;
 

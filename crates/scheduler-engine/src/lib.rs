@@ -9,7 +9,9 @@ pub mod engine;
 mod enqueuer;
 pub mod executor;
 mod running;
+pub mod service;
 
 pub use crate::core::{Core, JobChangeKind};
 pub use engine::{Engine, EngineConfig};
 pub use executor::{Executor, Outcome, Progress, Registry, Run};
+pub use service::{Actor, ServiceError, Services};

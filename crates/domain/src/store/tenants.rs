@@ -56,7 +56,8 @@ pub trait ApiKeyStore: Send + Sync {
     /// One page of a tenant's keys, newest first.
     async fn keys(&self, tenant: TenantId, page: PageRequest) -> Result<Page<ApiKeyRecord>, StoreError>;
 
-    /// Writes a key's changed hash, expiry or revocation.
+    /// Writes a key's changed hash, expiry or revocation. A revocation that is stored stays, whatever the record says:
+    /// who rotates a key must not undo what somebody else did meanwhile.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].

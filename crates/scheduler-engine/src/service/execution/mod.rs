@@ -1,0 +1,206 @@
+//! Executions: asking for them, watching them, stopping them, trying them again, counting them.
+
+mod figures;
+mod submission;
+mod timeline;
+
+use std::sync::Arc;
+
+use horarium_domain::execution::{
+    Command, Event, EventKind, Execution, ExecutionSummary, NewExecution, Trigger, decide,
+};
+use horarium_domain::job::Job;
+use horarium_domain::page::{Page, PageRequest};
+use horarium_domain::retry::RetryPolicy;
+use horarium_domain::store::{CancelOutcome, CursorPage, Enqueued, ExecutionFilter, SkippedSlots};
+use horarium_domain::{ExecutionId, JobId, TenantId};
+
+pub use figures::{Dashboard, JobStatistics};
+pub use submission::{Admission, JobRef, Submission, TriggerInput};
+pub use timeline::TimelineRange;
+
+use super::{Actor, ServiceError};
+use crate::core::Core;
+
+/// The use cases around executions.
+///
+/// A job that is paused or disabled can be triggered and submitted to all the same: both only hold back its schedule.
+/// So can a job whose type no node runs at present: its executions wait.
+#[derive(Debug, Clone)]
+pub struct ExecutionService {
+    core: Arc<Core>,
+}
+
+impl ExecutionService {
+    pub(super) const fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    /// Triggers a job by hand.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] when there is no such job or it is deleted, [`ServiceError::Invalid`],
+    /// [`ServiceError::QueueFull`].
+    pub async fn trigger(&self, actor: &Actor, job: JobId, input: TriggerInput) -> Result<Admission, ServiceError> {
+        self.submit_as(actor, Submission { job: JobRef::Id(job), input }, Trigger::Manual).await
+    }
+
+    /// Triggers a job by hand, by its name.
+    ///
+    /// # Errors
+    /// As [`trigger`](Self::trigger).
+    pub async fn trigger_by_name(
+        &self,
+        actor: &Actor,
+        job: &str,
+        input: TriggerInput,
+    ) -> Result<Admission, ServiceError> {
+        self.submit_as(actor, Submission { job: JobRef::Name(job.to_owned()), input }, Trigger::Manual).await
+    }
+
+    /// Submits one execution on behalf of a program.
+    ///
+    /// # Errors
+    /// As [`trigger`](Self::trigger).
+    pub async fn submit(&self, actor: &Actor, submission: Submission) -> Result<Admission, ServiceError> {
+        self.submit_as(actor, submission, Trigger::Api).await
+    }
+
+    /// Cancels an execution that waits or runs. A running one is told to stop, and its state is Cancelled at once.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`], [`ServiceError::Conflict`] when it is over already.
+    pub async fn cancel(&self, actor: &Actor, id: ExecutionId) -> Result<(), ServiceError> {
+        let job = self.core.store.execution(actor.tenant, id).await?.summary.job_id;
+        let was_running = match self.core.store.cancel(actor.tenant, id, actor.name(), self.core.now()).await? {
+            CancelOutcome::WasPending => false,
+            CancelOutcome::WasRunning => true,
+            CancelOutcome::AlreadyTerminal(state) => {
+                return Err(ServiceError::Conflict(format!(
+                    "the execution is {state} already; it cannot be cancelled"
+                )));
+            }
+        };
+        self.core.execution_cancelled(actor.tenant, job, id, was_running);
+        Ok(())
+    }
+
+    /// Runs a failed execution again, as a new one with the same payload, priority and queue.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] when there is no such execution or its job is deleted, [`ServiceError::NotFailed`],
+    /// [`ServiceError::QueueFull`].
+    pub async fn retry(&self, actor: &Actor, id: ExecutionId) -> Result<Admission, ServiceError> {
+        let source = self.core.store.execution(actor.tenant, id).await?;
+        let now = self.core.now();
+        let state = source.summary.lifecycle.state;
+        // A manual retry depends on the state alone: neither on the retry policy nor on chance.
+        decide(source.summary.lifecycle, &Command::Retry, now, &RetryPolicy::default(), 0.0)
+            .map_err(|_| ServiceError::NotFailed(state))?;
+        let new = NewExecution {
+            id: self.core.ids.execution(now),
+            tenant_id: actor.tenant,
+            job_id: source.summary.job_id,
+            trigger: Trigger::Retry,
+            triggered_by: actor.name().to_owned(),
+            payload: source.payload,
+            queue: source.summary.queue,
+            priority: source.summary.priority,
+            scheduled_for: now,
+            run_at: now,
+            created_at: now,
+            retry_parent_id: Some(id),
+            unique_key: None,
+        };
+        let admission = self.admit(new).await?;
+        let event = Event {
+            execution_id: id,
+            at: now,
+            kind: EventKind::Retried,
+            attempt: 0,
+            attempt_started_at: None,
+            source: actor.name().to_owned(),
+            message: format!("retried as {}", admission.id),
+            error: None,
+        };
+        // The retry is accepted; to fail now would have it asked for again.
+        if let Err(error) = self.core.store.record_event(actor.tenant, event).await {
+            tracing::warn!(execution = %id, %error, "a retry was accepted, but not noted in the history of its source");
+        }
+        Ok(admission)
+    }
+
+    /// One execution in full.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`].
+    pub async fn get(&self, tenant: TenantId, id: ExecutionId) -> Result<Execution, ServiceError> {
+        Ok(self.core.store.execution(tenant, id).await?)
+    }
+
+    /// One numbered page, newest first. The history of a deleted job can still be read.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] when the filter names a job that there is not.
+    pub async fn list(
+        &self,
+        tenant: TenantId,
+        filter: &ExecutionFilter,
+        page: PageRequest,
+    ) -> Result<Page<ExecutionSummary>, ServiceError> {
+        self.check_job(tenant, filter).await?;
+        Ok(self.core.store.executions(tenant, filter, page).await?)
+    }
+
+    /// Up to `limit` (1 to 200) executions older than `before`, newest first.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    pub async fn list_before(
+        &self,
+        tenant: TenantId,
+        filter: &ExecutionFilter,
+        before: Option<ExecutionId>,
+        limit: usize,
+    ) -> Result<CursorPage<ExecutionSummary>, ServiceError> {
+        self.check_job(tenant, filter).await?;
+        let limit = limit.clamp(1, PageRequest::MAX_SIZE as usize);
+        Ok(self.core.store.executions_before(tenant, filter, before, limit).await?)
+    }
+
+    /// The slots of a job that fired nothing, latest first, with the reason; at most 200.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`].
+    pub async fn skipped_slots(&self, tenant: TenantId, job: JobId) -> Result<Vec<SkippedSlots>, ServiceError> {
+        self.core.store.job(tenant, job).await?;
+        Ok(self.core.store.skipped_slots(tenant, job, PageRequest::MAX_SIZE as usize).await?)
+    }
+
+    async fn check_job(&self, tenant: TenantId, filter: &ExecutionFilter) -> Result<(), ServiceError> {
+        if let Some(job) = filter.job_id {
+            self.core.store.job(tenant, job).await?;
+        }
+        Ok(())
+    }
+
+    async fn admit(&self, execution: NewExecution) -> Result<Admission, ServiceError> {
+        let (id, queue) = (execution.id, execution.queue.clone());
+        admission(id, queue, self.core.enqueue(execution).await?)
+    }
+}
+
+/// What a store's answer means to the caller.
+fn admission(id: ExecutionId, queue: String, enqueued: Enqueued) -> Result<Admission, ServiceError> {
+    match enqueued {
+        Enqueued::Accepted => Ok(Admission { id, is_duplicate: false }),
+        Enqueued::Duplicate(existing) => Ok(Admission { id: existing, is_duplicate: true }),
+        Enqueued::QueueFull { max_length } => Err(ServiceError::QueueFull { queue, max_length }),
+        Enqueued::NoSuchJob => Err(ServiceError::NotFound("job")),
+    }
+}
+
+/// A deleted job is none that anything could be asked of.
+fn asked(job: Job) -> Option<Job> {
+    (!job.is_deleted).then_some(job)
+}

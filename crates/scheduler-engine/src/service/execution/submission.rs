@@ -1,0 +1,193 @@
+//! Asking for executions, one by one and in bulk.
+
+use std::collections::{HashMap, HashSet};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use horarium_domain::execution::{NewExecution, Trigger};
+use horarium_domain::job::Job;
+use horarium_domain::store::StoreError;
+use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
+use serde_json::Value;
+
+use super::{ExecutionService, admission, asked};
+use crate::service::{Actor, FieldErrors, ServiceError, limits};
+
+/// How many jobs are looked up by name at the same time.
+const LOOKUPS_AT_ONCE: usize = 8;
+
+/// How many jobs are read by id in one statement.
+const DEFINITIONS_AT_ONCE: usize = 1000;
+
+/// How a caller names a job.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum JobRef {
+    /// By id.
+    Id(JobId),
+    /// By name.
+    Name(String),
+}
+
+/// What a caller asks of an execution, before any check; all of it may be left out.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TriggerInput {
+    /// What it is to work on; at most 1 MiB as JSON.
+    pub payload: Option<Value>,
+    /// -100..=100; the job's own when none is given.
+    pub priority: Option<i64>,
+    /// When it may start: RFC 3339 with an offset; at once when none is given or it has passed.
+    pub run_at: Option<String>,
+    /// While an execution of the job with this key waits or runs, no second one is accepted. 1 to 200 characters.
+    pub unique_key: Option<String>,
+}
+
+/// One execution that a program asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Submission {
+    /// Of which job.
+    pub job: JobRef,
+    /// The rest.
+    pub input: TriggerInput,
+}
+
+/// An execution that is durable now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admission {
+    /// Its id.
+    pub id: ExecutionId,
+    /// Whether it was there before, under the same unique key.
+    pub is_duplicate: bool,
+}
+
+impl ExecutionService {
+    /// The most executions that [`submit_many`](Self::submit_many) takes.
+    pub const MAX_BATCH: usize = 10_000;
+
+    /// Submits many executions on behalf of a program. Those that can be accepted are, all in one transaction; each of
+    /// the others is answered with its own error, in the order of the batch.
+    ///
+    /// # Errors
+    /// [`ServiceError::Invalid`] when there are more than [`MAX_BATCH`](Self::MAX_BATCH); and when the database fails,
+    /// in which case none is accepted.
+    pub async fn submit_many(
+        &self,
+        actor: &Actor,
+        submissions: Vec<Submission>,
+    ) -> Result<Vec<Result<Admission, ServiceError>>, ServiceError> {
+        if submissions.len() > Self::MAX_BATCH {
+            let problem = format!("must hold at most {} executions", Self::MAX_BATCH);
+            return Err(ServiceError::invalid("items", problem));
+        }
+        let jobs = self.jobs(actor.tenant, submissions.iter().map(|submission| &submission.job)).await?;
+        let now = self.core.now();
+        let made = submissions.into_iter().map(|Submission { job, input }| match jobs.get(&job) {
+            Some(job) => self.execution(actor, job, input, Trigger::Api, now),
+            None => Err(ServiceError::NotFound("job")),
+        });
+        let mut batch = Vec::new();
+        let mut answers = Vec::new();
+        for result in made {
+            answers.push(result.map(|execution: NewExecution| {
+                let told = (execution.id, execution.queue.clone());
+                batch.push(execution);
+                told
+            }));
+        }
+        let mut enqueued = self.core.enqueue_many(batch).await?.into_iter();
+        let mut next = move || {
+            let missing =
+                || ServiceError::Internal { internal: "the store answered for too few executions".to_owned() };
+            enqueued.next().ok_or_else(missing)
+        };
+        let answers = answers.into_iter().map(|told| told.and_then(|(id, queue)| admission(id, queue, next()?)));
+        Ok(answers.collect())
+    }
+
+    pub(super) async fn submit_as(
+        &self,
+        actor: &Actor,
+        Submission { job, input }: Submission,
+        trigger: Trigger,
+    ) -> Result<Admission, ServiceError> {
+        let job = self.job(actor.tenant, &job).await?.ok_or(ServiceError::NotFound("job"))?;
+        let execution = self.execution(actor, &job, input, trigger, self.core.now())?;
+        self.admit(execution).await
+    }
+
+    /// The execution that is asked for, checked.
+    fn execution(
+        &self,
+        actor: &Actor,
+        job: &Job,
+        input: TriggerInput,
+        trigger: Trigger,
+        now: Timestamp,
+    ) -> Result<NewExecution, ServiceError> {
+        let mut errors = FieldErrors::default();
+        let payload = input.payload.filter(|value| !value.is_null());
+        if let Some(value) = &payload {
+            limits::json(&mut errors, "payload", value, limits::PAYLOAD_BYTES);
+        }
+        let priority = input.priority.map_or(Some(job.spec.priority), |given| {
+            limits::number(&mut errors, "priority", given, -limits::PRIORITY..=limits::PRIORITY)
+        });
+        let run_at = input.run_at.and_then(|text| limits::instant(&mut errors, "runAt", &text));
+        let unique_key =
+            input.unique_key.and_then(|text| limits::line(&mut errors, "uniqueKey", &text, limits::UNIQUE_KEY_CHARS));
+        let Some(priority) = priority.filter(|_| errors.is_empty()) else { return Err(errors.into()) };
+        let scheduled_for = run_at.map_or(now, |at| at.max(now));
+        Ok(NewExecution {
+            id: self.core.ids.execution(now),
+            tenant_id: actor.tenant,
+            job_id: job.id,
+            trigger,
+            triggered_by: actor.name().to_owned(),
+            payload,
+            queue: job.spec.queue.as_str().to_owned(),
+            priority,
+            scheduled_for,
+            run_at: scheduled_for,
+            created_at: now,
+            retry_parent_id: None,
+            unique_key,
+        })
+    }
+
+    async fn job(&self, tenant: TenantId, named: &JobRef) -> Result<Option<Job>, ServiceError> {
+        let found = match named {
+            JobRef::Id(id) => self.core.store.job(tenant, *id).await,
+            // No job has a name with NUL, and PostgreSQL refuses to even look for one.
+            JobRef::Name(name) if name.contains('\0') => return Ok(None),
+            JobRef::Name(name) => self.core.store.job_by_name(tenant, name.trim()).await,
+        };
+        match found {
+            Ok(summary) => Ok(asked(summary.job)),
+            Err(StoreError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Jobs as a batch names them: each is read once, those with an id many at a time.
+    async fn jobs(
+        &self,
+        tenant: TenantId,
+        named: impl Iterator<Item = &JobRef>,
+    ) -> Result<HashMap<JobRef, Job>, ServiceError> {
+        let named: HashSet<&JobRef> = named.collect();
+        let ids: Vec<_> =
+            named.iter().filter_map(|job| if let JobRef::Id(id) = job { Some(*id) } else { None }).collect();
+        let mut jobs = HashMap::with_capacity(named.len());
+        for chunk in ids.chunks(DEFINITIONS_AT_ONCE) {
+            let found = self.core.store.definitions(chunk).await?;
+            let own = found.into_iter().filter(|job| job.tenant_id == tenant).filter_map(asked);
+            jobs.extend(own.map(|job| (JobRef::Id(job.id), job)));
+        }
+        let names = named.into_iter().filter(|job| matches!(job, JobRef::Name(_)));
+        let found: Vec<_> = stream::iter(names)
+            .map(|name| async move { Ok::<_, ServiceError>((name.clone(), self.job(tenant, name).await?)) })
+            .buffer_unordered(LOOKUPS_AT_ONCE)
+            .try_collect()
+            .await?;
+        jobs.extend(found.into_iter().filter_map(|(name, job)| Some((name, job?))));
+        Ok(jobs)
+    }
+}

@@ -1,0 +1,57 @@
+//! Requests with an `Idempotency-Key`: the first answer is given again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use horarium_domain::TenantId;
+use horarium_domain::store::{Reservation, StoredAnswer};
+
+use super::ServiceError;
+use crate::core::Core;
+
+/// How long an answer is kept.
+const KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
+
+/// After how long a request that was never answered counts as dead.
+const STALE_AFTER: Duration = Duration::from_secs(60);
+
+/// Characters of a key.
+const MAX_KEY_CHARS: usize = 255;
+
+/// The use cases around idempotent requests: [`begin`](Self::begin) before the work, then
+/// [`complete`](Self::complete) with the answer, or [`release`](Self::release) when the work may be tried again.
+#[derive(Debug, Clone)]
+pub struct IdempotencyService {
+    core: Arc<Core>,
+}
+
+impl IdempotencyService {
+    pub(super) const fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    /// Reserves a key for a request. The fingerprint tells requests apart: a SHA-256 over the caller, method, path and
+    /// body. After [`Reservation::Fresh`] the caller does the work; the others say what to answer without it.
+    ///
+    /// # Errors
+    /// [`ServiceError::Invalid`] under `Idempotency-Key` when the key is not 1 to 255 visible ASCII characters.
+    pub async fn begin(&self, tenant: TenantId, key: &str, fingerprint: [u8; 32]) -> Result<Reservation, ServiceError> {
+        if !(1..=MAX_KEY_CHARS).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(ServiceError::invalid("Idempotency-Key", "must be 1 to 255 visible ASCII characters"));
+        }
+        let now = self.core.now();
+        let reservation =
+            self.core.store.reserve_key(tenant, key, fingerprint, now, now - STALE_AFTER, now - KEPT_FOR).await?;
+        Ok(reservation)
+    }
+
+    /// Keeps the answer for whoever sends the same request again within 24 hours.
+    pub async fn complete(&self, tenant: TenantId, key: &str, answer: StoredAnswer) -> Result<(), ServiceError> {
+        Ok(self.core.store.complete_key(tenant, key, answer).await?)
+    }
+
+    /// Forgets a reservation, so that the same request can be sent again.
+    pub async fn release(&self, tenant: TenantId, key: &str) -> Result<(), ServiceError> {
+        Ok(self.core.store.release_key(tenant, key).await?)
+    }
+}

@@ -1,0 +1,89 @@
+//! The use cases: what an API or an embedding program asks of Horarium.
+//!
+//! Each service is a small, cheaply cloned handle on the shared [`Core`]. It checks what it is given, decides by the
+//! domain's rules, has the store write the decision and tells the loops. It knows no HTTP: several dialects map their
+//! requests to the same calls and the answers to their own shapes.
+
+mod admin;
+mod error;
+mod execution;
+mod idempotency;
+mod job;
+mod key;
+mod limits;
+mod queue;
+mod tenant;
+
+use std::sync::Arc;
+
+use horarium_domain::TenantId;
+
+pub use admin::SchedulerAdminService;
+pub use error::{FieldErrors, ServiceError};
+pub use execution::{
+    Admission, Dashboard, ExecutionService, JobRef, JobStatistics, Submission, TimelineRange, TriggerInput,
+};
+pub use idempotency::IdempotencyService;
+pub use job::{JobInput, JobService, MASK, RescheduleInput, mask_configuration, retry_policy_to_json};
+pub use key::{KeyService, NewKey};
+pub use queue::{QueueInput, QueueService};
+pub use tenant::{BuiltInJobs, NewTenant, TenantChange, TenantPolicy, TenantService};
+
+use crate::core::Core;
+
+/// Who calls, and in which tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// The tenant that the call acts in.
+    pub tenant: TenantId,
+    name: String,
+}
+
+impl Actor {
+    /// Someone in a tenant. The name comes from a credential, so whatever histories cannot hold or show is taken out of
+    /// it: control characters, and all beyond 200 characters.
+    pub fn new(tenant: TenantId, name: &str) -> Self {
+        let name = name.chars().filter(|c| !c.is_control()).take(limits::PERSON_CHARS).collect();
+        Self { tenant, name }
+    }
+
+    /// A person's or a key's name, as histories show it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// All services of one node.
+#[derive(Debug, Clone)]
+pub struct Services {
+    /// Job definitions.
+    pub jobs: JobService,
+    /// Executions and their figures.
+    pub executions: ExecutionService,
+    /// Tenants.
+    pub tenants: TenantService,
+    /// API keys.
+    pub keys: KeyService,
+    /// Queues.
+    pub queues: QueueService,
+    /// What concerns all jobs of a tenant at once.
+    pub admin: SchedulerAdminService,
+    /// Requests that carry an `Idempotency-Key`.
+    pub idempotency: IdempotencyService,
+}
+
+impl Services {
+    /// The services over one core.
+    pub fn new(core: &Arc<Core>, tenants: TenantPolicy) -> Self {
+        let jobs = JobService::new(Arc::clone(core));
+        Self {
+            executions: ExecutionService::new(Arc::clone(core)),
+            tenants: TenantService::new(Arc::clone(core), tenants),
+            keys: KeyService::new(Arc::clone(core)),
+            queues: QueueService::new(Arc::clone(core)),
+            admin: SchedulerAdminService::new(Arc::clone(core), jobs.clone()),
+            idempotency: IdempotencyService::new(Arc::clone(core)),
+            jobs,
+        }
+    }
+}
