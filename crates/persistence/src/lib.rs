@@ -11,12 +11,17 @@
 
 mod address;
 mod conn;
+mod decode;
 mod error;
+mod gates;
+mod jobs;
 mod migrations;
 mod options;
 mod postgres;
+mod schema;
 mod sqlite;
 mod store;
+mod text;
 mod transaction;
 
 pub use address::{DatabaseUrl, InvalidDatabaseUrl};

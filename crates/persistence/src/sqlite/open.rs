@@ -43,6 +43,7 @@ pub(crate) fn open(path: &Path, access: Access) -> ConnectionResult<SqliteConnec
     let text = if path.is_absolute() { text.to_owned() } else { format!("./{text}") };
     let mut connection = SqliteConnection::establish(&text)?;
     connection.batch_execute(access.settings()).map_err(ConnectionError::CouldntSetupConfiguration)?;
+    crate::schema::register(&mut connection).map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(connection)
 }
 

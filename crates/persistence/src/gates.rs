@@ -1,0 +1,55 @@
+//! Bringing waiting executions under limits that were set, or out from under limits that were lifted.
+//!
+//! An execution that a limit holds waits in state 3, where claiming it means counting; any other waits in state 0, the
+//! fast path. Which it is was decided when it was accepted; this changes it for those that wait already. Executions
+//! that are accepted at the very same time are caught by the housekeeper's `sweep_gates`.
+
+use diesel::sql_query;
+use diesel::sql_types::Text;
+use diesel_async::RunQueryDsl;
+use horarium_domain::job::QueueName;
+use horarium_domain::{JobId, TenantId};
+
+use crate::conn::{Conn, on};
+use crate::error::{About, Fault};
+use crate::schema::{Id, key};
+
+/// A job got its first running limit, or lost its only one.
+pub(crate) async fn job_limit_changed(conn: &mut Conn, job: JobId, before: bool, now: bool) -> Result<(), Fault> {
+    let statement = match (before, now) {
+        (false, true) => {
+            "update execution_queue set gated = true, state = case state when 0 then 3 else state end \
+             where job_id = $1 and not gated"
+        }
+        (true, false) => {
+            "update execution_queue set gated = false, state = case state when 3 then 0 else state end \
+             where job_id = $1 and gated and not exists (select 1 from queues where queues.gated \
+                 and queues.tenant_id = execution_queue.tenant_id and queues.name = execution_queue.queue)"
+        }
+        _ => return Ok(()),
+    };
+    on!(conn, c => sql_query(statement).bind::<Id, _>(key(job)).execute(c).await).about("execution_queue")?;
+    Ok(())
+}
+
+/// A queue's limits were set; `gated` says whether any of them holds executions back.
+pub(crate) async fn queue_changed(
+    conn: &mut Conn,
+    tenant: TenantId,
+    queue: &QueueName,
+    gated: bool,
+) -> Result<(), Fault> {
+    let statement = if gated {
+        "update execution_queue set gated = true, state = case state when 0 then 3 else state end \
+         where tenant_id = $1 and queue = $2 and not gated"
+    } else {
+        "update execution_queue set gated = false, state = case state when 3 then 0 else state end \
+         where tenant_id = $1 and queue = $2 and gated and not exists (select 1 from jobs \
+             where jobs.id = execution_queue.job_id and jobs.running_limit is not null)"
+    };
+    on!(conn, c => {
+        sql_query(statement).bind::<Id, _>(key(tenant)).bind::<Text, _>(queue.as_str()).execute(c).await
+    })
+    .about("execution_queue")?;
+    Ok(())
+}

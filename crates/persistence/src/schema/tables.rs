@@ -1,0 +1,263 @@
+//! The tables of `migrations/`, column by column. A test compares them with both databases.
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::schema::types::{Id, Ts};
+
+    tenants (id) {
+        id -> Id,
+        slug -> Text,
+        name -> Text,
+        is_active -> Bool,
+        created_at -> Ts,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::schema::types::{Id, Js, Ts};
+
+    jobs (id) {
+        id -> Id,
+        tenant_id -> Id,
+        name -> Text,
+        description -> Nullable<Text>,
+        job_type -> Text,
+        configuration -> Js,
+        schedule -> Js,
+        misfire_policy -> Text,
+        retry_policy -> Js,
+        timeout_seconds -> Integer,
+        is_enabled -> Bool,
+        is_paused -> Bool,
+        is_deleted -> Bool,
+        tags -> Js,
+        queue -> Text,
+        priority -> SmallInt,
+        job_group -> Nullable<Text>,
+        concurrency_policy -> Text,
+        max_concurrency -> Nullable<Integer>,
+        running_limit -> Nullable<Integer>,
+        created_by -> Nullable<Text>,
+        last_modified_by -> Nullable<Text>,
+        created_at -> Ts,
+        updated_at -> Ts,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::schema::types::{Id, Ts};
+
+    job_slots (job_id) {
+        job_id -> Id,
+        tenant_id -> Id,
+        next_run_at -> Ts,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::schema::types::{Id, Ts};
+
+    job_counters (job_id) {
+        job_id -> Id,
+        tenant_id -> Id,
+        succeeded -> BigInt,
+        failed -> BigInt,
+        cancelled -> BigInt,
+        duration_ms -> BigInt,
+        consecutive_failures -> Integer,
+        last_state -> Nullable<SmallInt>,
+        last_started_at -> Nullable<Ts>,
+        last_completed_at -> Nullable<Ts>,
+        last_duration_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::schema::types::{Id};
+
+    job_durations (job_id, bucket) {
+        job_id -> Id,
+        bucket -> SmallInt,
+        count -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::schema::types::{Id, Ts};
+
+    rollups (scope_id, width, bucket_start) {
+        scope_id -> Id,
+        width -> Integer,
+        bucket_start -> Ts,
+        tenant_id -> Id,
+        succeeded -> BigInt,
+        failed -> BigInt,
+        cancelled -> BigInt,
+        started -> BigInt,
+        stopped -> BigInt,
+        duration_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::schema::types::{Id, Js, Ts};
+
+    executions (id) {
+        id -> Id,
+        tenant_id -> Id,
+        job_id -> Id,
+        trigger -> Text,
+        triggered_by -> Text,
+        queue -> Text,
+        priority -> SmallInt,
+        payload -> Nullable<Js>,
+        scheduled_for -> Ts,
+        created_at -> Ts,
+        retry_parent_id -> Nullable<Id>,
+        state -> SmallInt,
+        attempt -> SmallInt,
+        lost -> SmallInt,
+        started_at -> Nullable<Ts>,
+        completed_at -> Nullable<Ts>,
+        worker -> Nullable<Text>,
+        output -> Nullable<Text>,
+        output_truncated -> Bool,
+        error -> Nullable<Text>,
+        items_processed -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::schema::types::{Id, Ts};
+
+    execution_queue (id) {
+        id -> Id,
+        tenant_id -> Id,
+        job_id -> Id,
+        queue -> Text,
+        state -> SmallInt,
+        priority -> SmallInt,
+        attempt -> SmallInt,
+        lost -> SmallInt,
+        fence -> Integer,
+        run_at -> Ts,
+        gated -> Bool,
+        node_id -> Nullable<Id>,
+        worker -> Nullable<Text>,
+        started_at -> Nullable<Ts>,
+        lease_until -> Nullable<Ts>,
+        progress -> Nullable<SmallInt>,
+        unique_key -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::schema::types::{Id, Ts};
+
+    execution_events (execution_id, seq) {
+        execution_id -> Id,
+        seq -> BigInt,
+        tenant_id -> Id,
+        job_id -> Id,
+        at -> Ts,
+        kind -> Text,
+        attempt -> SmallInt,
+        attempt_started_at -> Nullable<Ts>,
+        source -> Text,
+        message -> Text,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::schema::types::{Id, Ts};
+
+    skipped_slots (job_id, seq) {
+        job_id -> Id,
+        seq -> BigInt,
+        tenant_id -> Id,
+        first_slot -> Ts,
+        last_slot -> Ts,
+        count -> BigInt,
+        reason -> Text,
+        recorded_at -> Ts,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::schema::types::{Id, Ts};
+
+    queues (tenant_id, name) {
+        tenant_id -> Id,
+        name -> Text,
+        max_concurrency -> Nullable<Integer>,
+        max_length -> Nullable<Integer>,
+        rate_limit_per_second -> Nullable<Integer>,
+        paused -> Bool,
+        gated -> Bool,
+        rate_tokens -> Double,
+        rate_at -> Nullable<Ts>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::schema::types::{Id, Js, Ts};
+
+    api_keys (id) {
+        id -> Id,
+        tenant_id -> Id,
+        name -> Text,
+        scopes -> Js,
+        secret_hash -> Binary,
+        created_by -> Nullable<Text>,
+        created_at -> Ts,
+        expires_at -> Nullable<Ts>,
+        last_used_at -> Nullable<Ts>,
+        revoked_at -> Nullable<Ts>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::schema::types::{Id, Ts};
+
+    idempotency_records (tenant_id, key) {
+        tenant_id -> Id,
+        key -> Text,
+        fingerprint -> Binary,
+        created_at -> Ts,
+        status -> Nullable<SmallInt>,
+        location -> Nullable<Text>,
+        etag -> Nullable<Text>,
+        content_type -> Nullable<Text>,
+        body -> Nullable<Binary>,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    tenants,
+    jobs,
+    job_slots,
+    job_counters,
+    job_durations,
+    rollups,
+    executions,
+    execution_queue,
+    execution_events,
+    skipped_slots,
+    queues,
+    api_keys,
+    idempotency_records
+);
