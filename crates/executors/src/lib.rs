@@ -1,1 +1,27 @@
-//! Placeholder.
+//! What jobs do to the outside world: HTTP calls, handlers written in Rust, and the jobs that every tenant has.
+//!
+//! Each executor implements the engine's [`Executor`](horarium_scheduler_engine::Executor) for one job type. What they
+//! share stands beside them: [`egress`] decides which addresses a job may reach, [`template`] fills `{{…}}` in a job's
+//! configuration.
+
+pub mod builtin;
+mod capture;
+pub mod code;
+pub mod egress;
+pub mod http_call;
+pub mod template;
+
+pub use capture::DEFAULT_OUTPUT_LIMIT;
+pub use code::{CodeExecutor, Handler, HandlerContext, HandlerOutput, Handlers};
+pub use egress::EgressPolicy;
+pub use http_call::{HttpCallExecutor, HttpCallSettings};
+pub use template::Templates;
+
+use horarium_domain::execution::Failure;
+use horarium_domain::job::JobType;
+use horarium_scheduler_engine::Outcome;
+
+/// The outcome when the engine hands an executor a job of another type: a mistake in how the registry was filled.
+fn wrong_type(expected: JobType, got: JobType) -> Outcome {
+    Outcome::failed(Failure::permanent(format!("the executor of {expected} jobs was handed a {got} job")))
+}

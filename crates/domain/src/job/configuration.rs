@@ -88,6 +88,15 @@ impl HttpCall {
     fn default_method() -> String {
         "GET".to_owned()
     }
+
+    /// Whether the value of a header of this name is a secret: not shown to readers, not sent on to another server.
+    pub fn is_secret_header(name: &str) -> bool {
+        let name = name.to_ascii_lowercase().replace('_', "-");
+        matches!(name.as_str(), "authorization" | "proxy-authorization" | "cookie" | "set-cookie")
+            || ["key", "apikey", "token", "secret"]
+                .into_iter()
+                .any(|word| name.strip_suffix(word).is_some_and(|rest| rest.is_empty() || rest.ends_with('-')))
+    }
 }
 
 /// A stored procedure in a database that the operator named in the configuration.

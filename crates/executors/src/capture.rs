@@ -1,0 +1,114 @@
+//! Keeping what a job gave back without letting it fill memory or the database.
+
+use horarium_domain::execution::Output;
+
+/// How many bytes of output are kept of one attempt unless the operator says otherwise: 64 KiB.
+pub const DEFAULT_OUTPUT_LIMIT: usize = 64 * 1024;
+
+/// Gathers output up to a limit and counts on beyond it.
+#[derive(Debug)]
+pub(crate) struct Capture {
+    kept: Vec<u8>,
+    limit: usize,
+    seen: usize,
+}
+
+impl Capture {
+    /// Keeps at most `limit` bytes.
+    pub(crate) const fn new(limit: usize) -> Self {
+        Self { kept: Vec::new(), limit, seen: 0 }
+    }
+
+    /// Takes the next piece.
+    pub(crate) fn push(&mut self, chunk: &[u8]) {
+        self.seen = self.seen.saturating_add(chunk.len());
+        let room = self.limit - self.kept.len();
+        self.kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
+    }
+
+    /// How many bytes came beyond the limit.
+    pub(crate) const fn overflow(&self) -> usize {
+        self.seen.saturating_sub(self.limit)
+    }
+
+    /// What was kept as text; `None` when nothing came.
+    ///
+    /// Bytes that are no UTF-8 become U+FFFD, and so does NUL, which is valid UTF-8 but which PostgreSQL's `text` has
+    /// no room for. A character that the limit cuts in two is left out altogether.
+    pub(crate) fn into_output(mut self) -> Option<Output> {
+        if self.seen == 0 {
+            return None;
+        }
+        let truncated = self.seen > self.kept.len();
+        if truncated {
+            self.kept.truncate(whole_characters(&self.kept));
+        }
+        Some(Output { text: printable(&String::from_utf8_lossy(&self.kept)), truncated })
+    }
+}
+
+/// `text` as an [`Output`] of at most `limit` bytes; `None` when it is empty.
+pub(crate) fn output_of(text: &str, limit: usize) -> Option<Output> {
+    let mut capture = Capture::new(limit);
+    capture.push(text.as_bytes());
+    capture.into_output()
+}
+
+/// `text` without NUL, for the same reason as above.
+pub(crate) fn printable(text: &str) -> String {
+    text.replace('\0', "\u{FFFD}")
+}
+
+/// The length of `bytes` without an unfinished character at the end.
+fn whole_characters(bytes: &[u8]) -> usize {
+    let last_start = bytes.iter().rposition(|byte| !is_continuation(*byte)).unwrap_or(0);
+    let unfinished = str::from_utf8(&bytes[last_start..]).is_err_and(|error| error.error_len().is_none());
+    if unfinished { last_start } else { bytes.len() }
+}
+
+const fn is_continuation(byte: u8) -> bool {
+    byte & 0b1100_0000 == 0b1000_0000
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn captured(chunks: &[&[u8]], limit: usize) -> Output {
+        let mut capture = Capture::new(limit);
+        chunks.iter().for_each(|chunk| capture.push(chunk));
+        capture.into_output().unwrap()
+    }
+
+    #[test]
+    fn what_fits_is_kept_whole_and_what_does_not_is_marked() {
+        assert_eq!(captured(&[b"ab", b"cd"], 4), Output { text: "abcd".into(), truncated: false });
+        assert_eq!(captured(&[b"ab", b"cde"], 4), Output { text: "abcd".into(), truncated: true });
+        assert!(Capture::new(4).into_output().is_none());
+    }
+
+    #[test]
+    fn a_character_is_never_cut_in_two() {
+        assert_eq!(captured(&["aé".as_bytes()], 2).text, "a");
+        assert_eq!(captured(&["a€x".as_bytes()], 3).text, "a");
+        assert_eq!(captured(&["a€x".as_bytes()], 4).text, "a€");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_replaced() {
+        assert_eq!(captured(&[b"a\xFFb\0c"], 10).text, "a\u{FFFD}b\u{FFFD}c");
+    }
+
+    proptest! {
+        #[test]
+        fn the_start_of_any_text_is_kept_up_to_the_limit(text in "[^\0]{1,40}", limit in 0_usize..60) {
+            let output = output_of(&text, limit).unwrap();
+            prop_assert!(text.starts_with(&output.text));
+            prop_assert!(output.text.len() <= limit);
+            prop_assert!(output.text.len() + 4 > limit.min(text.len()));
+            prop_assert_eq!(output.truncated, text.len() > limit);
+        }
+    }
+}
