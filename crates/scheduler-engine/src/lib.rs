@@ -8,6 +8,7 @@ mod core;
 pub mod engine;
 mod enqueuer;
 pub mod executor;
+pub mod memory;
 mod running;
 pub mod service;
 

@@ -1,0 +1,143 @@
+//! Claiming: tenants take turns, and each gives the best of what its limits allow.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, VecDeque, btree_set};
+
+use horarium_domain::store::{ClaimRequest, Claimed, Lease};
+use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
+
+use super::lanes::{Lane, TenantLanes};
+use super::record::{RunningAttempt, Stage};
+use super::state::State;
+
+/// What one tenant has to offer.
+struct Offer<'a> {
+    tenant: TenantId,
+    lanes: Vec<OpenLane<'a>>,
+    /// How many more of each queue may start; `None` for any number.
+    of_queue: BTreeMap<&'a str, Option<usize>>,
+    /// How many more of each job may start; `None` for any number.
+    of_job: BTreeMap<JobId, Option<usize>>,
+}
+
+struct OpenLane<'a> {
+    queue: &'a str,
+    job: JobId,
+    /// The next of it that would start.
+    head: (Reverse<i16>, ExecutionId),
+    /// What stands behind the head.
+    rest: btree_set::Iter<'a, (Reverse<i16>, ExecutionId)>,
+}
+
+impl<'a> Offer<'a> {
+    /// `None` when the tenant has nothing that is ready.
+    fn new(state: &'a State, tenant: TenantId, lanes: &'a TenantLanes, now: Timestamp) -> Option<Self> {
+        let mut offer = Self { tenant, lanes: Vec::new(), of_queue: BTreeMap::new(), of_job: BTreeMap::new() };
+        for ((queue, job), lane) in lanes {
+            let mut rest = lane.ready.iter();
+            let Some(head) = rest.next() else { continue };
+            offer.lanes.push(OpenLane { queue, job: *job, head: *head, rest });
+            offer.of_queue.entry(queue).or_insert_with(|| state.room_in_queue(tenant, queue, now));
+            offer.of_job.entry(*job).or_insert_with(|| state.room_of_job(tenant, *job));
+        }
+        (!offer.lanes.is_empty()).then_some(offer)
+    }
+
+    /// The next of what may start: the highest priority first, then the oldest.
+    fn next(&mut self) -> Option<ExecutionId> {
+        let Self { lanes, of_queue, of_job, .. } = self;
+        // A lane that has no more room stays so for the rest of this claim.
+        lanes.retain(|lane| of_queue[lane.queue] != Some(0) && of_job[&lane.job] != Some(0));
+        let (position, best) = lanes.iter_mut().enumerate().min_by_key(|(_, lane)| lane.head)?;
+        let (_, id) = best.head;
+        let rooms = of_queue.get_mut(best.queue).into_iter().chain(of_job.get_mut(&best.job));
+        rooms.flatten().for_each(|room| *room -= 1);
+        match best.rest.next() {
+            Some(head) => best.head = *head,
+            None => drop(lanes.swap_remove(position)),
+        }
+        Some(id)
+    }
+}
+
+impl State {
+    pub(super) fn claim(&mut self, request: &ClaimRequest) -> Vec<Claimed> {
+        let (chosen, last_served) = self.choose(request.limit, request.now);
+        self.last_served = last_served;
+        chosen.into_iter().filter_map(|id| self.start(id, request)).collect()
+    }
+
+    /// Goes round the tenants, one execution each, from whose turn it is until the batch is full or nothing is left:
+    /// an equal share to each, and what one leaves goes to the others.
+    fn choose(&self, limit: usize, now: Timestamp) -> (Vec<ExecutionId>, Option<TenantId>) {
+        let offers = self.lanes.iter().filter_map(|(tenant, lanes)| Offer::new(self, tenant, lanes, now));
+        let mut offers: VecDeque<_> = offers.collect();
+        let served = offers.iter().take_while(|offer| Some(offer.tenant) <= self.last_served).count();
+        offers.rotate_left(served);
+
+        let mut chosen = Vec::new();
+        let mut last_served = self.last_served;
+        while chosen.len() < limit
+            && let Some(mut offer) = offers.pop_front()
+        {
+            if let Some(id) = offer.next() {
+                chosen.push(id);
+                last_served = Some(offer.tenant);
+                offers.push_back(offer);
+            }
+        }
+        (chosen, last_served)
+    }
+
+    fn start(&mut self, id: ExecutionId, request: &ClaimRequest) -> Option<Claimed> {
+        self.change(id, |record| {
+            record.attempt = record.attempt.saturating_add(1);
+            record.fence += 1;
+            record.stage = Stage::Running(RunningAttempt {
+                worker: request.worker.clone(),
+                started_at: request.now,
+                lease_until: request.lease_until,
+                progress: None,
+            });
+        });
+        let record = self.executions.get(&id)?;
+        let accepted = &record.accepted;
+        if let Some(queue) = self.queues.get_mut(&(accepted.tenant_id, accepted.queue.clone())) {
+            queue.take_token(request.now);
+        }
+        Some(Claimed {
+            lease: Lease { execution_id: id, fence: record.fence },
+            tenant_id: accepted.tenant_id,
+            job_id: accepted.job_id,
+            job_version: self.jobs.get(&accepted.job_id)?.job.version,
+            lifecycle: record.lifecycle(),
+            payload: accepted.payload.clone(),
+            trigger: accepted.trigger,
+            scheduled_for: accepted.scheduled_for,
+            created_at: accepted.created_at,
+        })
+    }
+
+    /// How many more of a queue may start; `None` for any number.
+    fn room_in_queue(&self, tenant: TenantId, queue: &str, now: Timestamp) -> Option<usize> {
+        let record = self.queues.get(&(tenant, queue.to_owned()))?;
+        if record.limits.paused {
+            return Some(0);
+        }
+        let running = || running(self.lanes.of_queue(tenant, queue));
+        let slots = record.limits.max_concurrency.map(|max| (max as usize).saturating_sub(running()));
+        let tokens = record.tokens_at(now).map(|tokens| tokens.floor() as usize);
+        [slots, tokens].into_iter().flatten().min()
+    }
+
+    /// How many more of a job may start; `None` for any number.
+    fn room_of_job(&self, tenant: TenantId, job: JobId) -> Option<usize> {
+        let max = self.jobs.get(&job)?.job.spec.effective_max_concurrency()?;
+        Some((max as usize).saturating_sub(running(self.lanes.of_job(tenant, job))))
+    }
+}
+
+/// How many run: always counted, never remembered, so no slot can leak.
+fn running<'a>(lanes: impl Iterator<Item = &'a Lane>) -> usize {
+    lanes.map(|lane| lane.running.len()).sum()
+}

@@ -1,0 +1,197 @@
+//! Executions as readers see them, and their figures.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use horarium_domain::execution::{Event, Execution, ExecutionState, ExecutionSummary};
+use horarium_domain::job::JobStatus;
+use horarium_domain::page::{Page, PageRequest};
+use horarium_domain::stats::{
+    DashboardStats, DurationBucket, DurationHistogram, JobCounters, ROLLUP_WIDTHS, RollupBucket, UpcomingRun,
+};
+use horarium_domain::store::{
+    CursorPage, ExecutionFilter, ExecutionStore, RollupWindow, SkippedSlots, StoreError, TimelineData,
+};
+use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
+
+use super::MemoryStore;
+use super::jobs::page_of;
+use super::record::{ExecutionRecord, Stage};
+use super::state::State;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const HOUR: Duration = Duration::from_secs(3600);
+/// How many slots to come the dashboard names.
+const NEXT_RUNS: usize = 10;
+
+#[async_trait]
+impl ExecutionStore for MemoryStore {
+    async fn execution(&self, tenant: TenantId, id: ExecutionId) -> Result<Execution, StoreError> {
+        let state = self.state();
+        let record = state.execution(tenant, id)?;
+        Ok(record.detail(state.job_name(record.accepted.job_id)))
+    }
+
+    async fn executions(
+        &self,
+        tenant: TenantId,
+        filter: &ExecutionFilter,
+        page: PageRequest,
+    ) -> Result<Page<ExecutionSummary>, StoreError> {
+        let state = self.state();
+        let found: Vec<_> = state.newest_first(tenant, filter).collect();
+        let items = page_of(&found, page).map(|record| state.summary_of(record)).collect();
+        Ok(Page { items, total: found.len() as u64 })
+    }
+
+    async fn executions_before(
+        &self,
+        tenant: TenantId,
+        filter: &ExecutionFilter,
+        before: Option<ExecutionId>,
+        limit: usize,
+    ) -> Result<CursorPage<ExecutionSummary>, StoreError> {
+        let state = self.state();
+        let older = |record: &&ExecutionRecord| before.is_none_or(|before| record.accepted.id < before);
+        let mut found = state.newest_first(tenant, filter).filter(older);
+        let items: Vec<_> = found.by_ref().take(limit).map(|record| state.summary_of(record)).collect();
+        let next = found.next().and_then(|_| items.last()).map(|last| last.id);
+        Ok(CursorPage { items, next })
+    }
+
+    async fn record_event(&self, tenant: TenantId, event: Event) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let id = state.execution(tenant, event.execution_id)?.accepted.id;
+        state.change(id, |record| record.events.push(event));
+        Ok(())
+    }
+
+    async fn skipped_slots(&self, tenant: TenantId, job: JobId, limit: usize) -> Result<Vec<SkippedSlots>, StoreError> {
+        let state = self.state();
+        let skipped = state.job(tenant, job).map_or(&[][..], |record| &record.skipped);
+        Ok(skipped.iter().rev().take(limit).cloned().collect())
+    }
+
+    async fn dashboard(&self, tenant: TenantId, now: Timestamp) -> Result<DashboardStats, StoreError> {
+        let state = self.state();
+        let [width, _] = ROLLUP_WIDTHS;
+        let of_day = state.rollup_sum(tenant, width, (now - DAY).floor_to(width));
+        let today = state.rollup_sum(tenant, width, now.floor_to(DAY));
+        let jobs = |status| state.live_jobs(tenant).filter(|record| record.job.status() == status).count() as u64;
+        let live = |count: fn(&super::lanes::Lane) -> usize| {
+            state.lanes.of(tenant).map(|(_, _, lane)| count(lane)).sum::<usize>() as u64
+        };
+        let mut slots: Vec<_> = state
+            .live_jobs(tenant)
+            .filter_map(|record| record.next_run_at.map(|slot| (slot, record.job.id, &record.job.spec.name)))
+            .collect();
+        slots.sort_unstable();
+        let within_the_hour = |run_at: &Timestamp| *run_at <= now + HOUR;
+        let starting = state.executions.values().filter(|record| record.accepted.tenant_id == tenant);
+        let starting =
+            starting.filter(|record| matches!(&record.stage, Stage::Waiting { run_at, .. } if within_the_hour(run_at)));
+        Ok(DashboardStats {
+            total_jobs: state.live_jobs(tenant).count() as u64,
+            enabled_jobs: jobs(JobStatus::Active),
+            paused_jobs: state.live_jobs(tenant).filter(|record| record.job.is_paused).count() as u64,
+            succeeded: of_day.succeeded,
+            failed: of_day.failed,
+            executions_today: today.succeeded + today.failed + today.cancelled,
+            duration_ms: of_day.duration_ms,
+            running: live(|lane| lane.running.len()),
+            pending: live(super::lanes::Lane::pending),
+            upcoming: (slots.iter().filter(|(slot, ..)| within_the_hour(slot)).count() + starting.count()) as u64,
+            next_runs: slots
+                .into_iter()
+                .take(NEXT_RUNS)
+                .map(|(next_run, job_id, name)| UpcomingRun { job_id, job_name: name.clone(), next_run })
+                .collect(),
+        })
+    }
+
+    async fn timeline(
+        &self,
+        tenant: TenantId,
+        job: Option<JobId>,
+        window: RollupWindow,
+    ) -> Result<TimelineData, StoreError> {
+        let state = self.state();
+        let buckets = state.rollups.iter().filter(|(key, _)| {
+            key.tenant == tenant
+                && key.job == job
+                && key.width == window.width
+                && (window.from..window.to).contains(&key.start)
+        });
+        let buckets = buckets.map(|(key, bucket)| (key.start, *bucket)).collect();
+        let mut running_since = BTreeMap::<Timestamp, i64>::new();
+        for (_, id, lane) in state.lanes.of(tenant) {
+            if job.is_none_or(|job| job == id) {
+                let running = lane.running.iter().filter_map(|id| state.executions.get(id)?.started_at());
+                running.for_each(|at| *running_since.entry(at.floor_to(window.width)).or_default() += 1);
+            }
+        }
+        Ok(TimelineData { buckets, running_since: running_since.into_iter().collect() })
+    }
+
+    async fn job_statistics(
+        &self,
+        tenant: TenantId,
+        job: JobId,
+    ) -> Result<(JobCounters, DurationHistogram), StoreError> {
+        let state = self.state();
+        state.job(tenant, job)?;
+        let (mut counters, mut durations) = (JobCounters::default(), DurationHistogram::default());
+        for record in state.executions.values().filter(|record| record.accepted.job_id == job) {
+            match record.state() {
+                ExecutionState::Pending => counters.pending += 1,
+                ExecutionState::Running => counters.running += 1,
+                ExecutionState::Succeeded => counters.succeeded += 1,
+                ExecutionState::Failed => counters.failed += 1,
+                ExecutionState::Cancelled => counters.cancelled += 1,
+            }
+            if let Stage::Over(end) = &record.stage
+                && end.state != ExecutionState::Cancelled
+                && let Some(ms) = end.duration_ms()
+            {
+                counters.duration_ms += ms;
+                durations.add(DurationBucket::of_ms(ms), 1);
+            }
+        }
+        Ok((counters, durations))
+    }
+}
+
+impl State {
+    /// A tenant's executions that a filter shows.
+    fn newest_first(&self, tenant: TenantId, filter: &ExecutionFilter) -> impl Iterator<Item = &ExecutionRecord> {
+        let ExecutionFilter { job_id, state, started_from, started_to } = filter.clone();
+        self.executions.values().rev().filter(move |record| {
+            record.accepted.tenant_id == tenant
+                && job_id.is_none_or(|job| record.accepted.job_id == job)
+                && state.is_none_or(|state| record.state() == state)
+                && started_from.is_none_or(|from| record.started_at().is_some_and(|at| at >= from))
+                && started_to.is_none_or(|to| record.started_at().is_some_and(|at| at <= to))
+        })
+    }
+
+    fn summary_of(&self, record: &ExecutionRecord) -> ExecutionSummary {
+        record.summary(self.job_name(record.accepted.job_id))
+    }
+
+    /// All of a tenant's rollup from `from` on.
+    fn rollup_sum(&self, tenant: TenantId, width: Duration, from: Timestamp) -> RollupBucket {
+        let buckets = self
+            .rollups
+            .iter()
+            .filter(|(key, _)| key.tenant == tenant && key.job.is_none() && key.width == width && key.start >= from);
+        buckets.fold(RollupBucket::default(), |sum, (_, bucket)| RollupBucket {
+            succeeded: sum.succeeded + bucket.succeeded,
+            failed: sum.failed + bucket.failed,
+            cancelled: sum.cancelled + bucket.cancelled,
+            started: sum.started + bucket.started,
+            stopped: sum.stopped + bucket.stopped,
+            duration_ms: sum.duration_ms + bucket.duration_ms,
+        })
+    }
+}
