@@ -1,0 +1,222 @@
+//! A node over the in-memory store, in virtual time: with Tokio's clock paused, the engine's sleeps and the store's
+//! instants pass together, as fast as the work allows.
+
+#![allow(dead_code, clippy::unwrap_used)] // not every test file uses every part; a test that cannot go on panics
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use horarium_domain::execution::{Execution, ExecutionState, NewExecution, Trigger};
+use horarium_domain::job::{ConcurrencyPolicy, Job, JobConfiguration, JobSpec, JobType, QueueName};
+use horarium_domain::retry::RetryPolicy;
+use horarium_domain::schedule::{MisfirePolicy, Schedule, ScheduleInput};
+use horarium_domain::store::{Enqueued, SharedStore};
+use horarium_domain::tenant::Tenant;
+use horarium_domain::{Clock, Entropy, ExecutionId, IdGenerator, NodeId, TenantId, Timestamp};
+use horarium_scheduler_engine::memory::MemoryStore;
+use horarium_scheduler_engine::{Core, Engine, EngineConfig, Executor, Outcome, Registry, Run};
+use serde_json::json;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// Tells Tokio's (paused) time.
+pub struct VirtualClock {
+    start: Instant,
+}
+
+/// When virtual time begins: a full minute, so that cron slots are easy to reckon.
+pub const BEGINNING: Timestamp = Timestamp::from_seconds(1_750_000_020);
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Timestamp {
+        BEGINNING + self.start.elapsed()
+    }
+}
+
+/// Always the middle: jitter moves nothing.
+pub struct NoChance;
+
+impl Entropy for NoChance {
+    fn unit(&self) -> f64 {
+        0.5
+    }
+
+    fn secret(&self) -> [u8; 32] {
+        [7; 32]
+    }
+}
+
+/// Runs a closure as every job's work.
+struct Work<F>(F);
+
+#[async_trait]
+impl<F, Fut> Executor for Work<F>
+where
+    F: Fn(Run) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Outcome> + Send + 'static,
+{
+    async fn execute(&self, run: Run) -> Outcome {
+        (self.0)(run).await
+    }
+}
+
+/// One database, and as many nodes over it as a test starts.
+pub struct World {
+    pub store: SharedStore,
+    pub clock: Arc<VirtualClock>,
+    pub tenant: TenantId,
+    ids: IdGenerator,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let store: SharedStore = Arc::new(MemoryStore::new());
+        let clock = Arc::new(VirtualClock { start: Instant::now() });
+        let tenant = TenantId::from_uuid(Uuid::from_u128(1));
+        let row = Tenant {
+            id: tenant,
+            slug: "acme".parse().unwrap(),
+            name: "Acme".to_owned(),
+            is_active: true,
+            created_at: clock.now(),
+        };
+        store.create_tenant(row, Vec::new()).await.unwrap();
+        Self { store, clock, tenant, ids: IdGenerator::new() }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The parts of a node, without its loops.
+    pub fn core(&self) -> Arc<Core> {
+        Core::new(self.store.clone(), self.clock.clone(), Arc::new(NoChance))
+    }
+
+    pub fn config(&self, name: &str) -> EngineConfig {
+        EngineConfig::new(node_id(name), name)
+    }
+
+    /// Starts a node whose jobs all do `work`.
+    pub fn node<F, Fut>(&self, name: &str, work: F) -> (Arc<Core>, Engine)
+    where
+        F: Fn(Run) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Outcome> + Send + 'static,
+    {
+        self.node_with(self.config(name), work)
+    }
+
+    pub fn node_with<F, Fut>(&self, config: EngineConfig, work: F) -> (Arc<Core>, Engine)
+    where
+        F: Fn(Run) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Outcome> + Send + 'static,
+    {
+        let core = self.core();
+        let registry = Registry::new().with(JobType::CodeExecution, Work(work));
+        let engine = Engine::start(core.clone(), registry, config);
+        (core, engine)
+    }
+
+    /// A job that runs when triggered, changed as the test likes.
+    pub async fn job(&self, name: &str, change: impl FnOnce(&mut JobSpec)) -> Job {
+        let now = self.now();
+        let configuration = json!({ "handlerType": "work" });
+        let mut spec = JobSpec {
+            name: name.to_owned(),
+            description: None,
+            configuration: JobConfiguration::parse(JobType::CodeExecution, &configuration).unwrap(),
+            schedule: Schedule::manual(),
+            misfire_policy: MisfirePolicy::default(),
+            retry_policy: RetryPolicy::default(),
+            timeout_seconds: 300,
+            is_enabled: true,
+            tags: Vec::new(),
+            queue: QueueName::default(),
+            priority: 0,
+            group: None,
+            concurrency_policy: ConcurrencyPolicy::Allow,
+            max_concurrency: None,
+        };
+        change(&mut spec);
+        let next = spec.schedule.first_slot(now);
+        let job = Job {
+            id: self.ids.job(now),
+            tenant_id: self.tenant,
+            spec,
+            is_paused: false,
+            is_deleted: false,
+            created_by: None,
+            last_modified_by: None,
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        };
+        self.store.create_job(job.clone(), next).await.unwrap();
+        job
+    }
+
+    /// A job on a cron schedule.
+    pub async fn cron(&self, name: &str, expression: &str, change: impl FnOnce(&mut JobSpec)) -> Job {
+        let schedule = Schedule::new(ScheduleInput::cron(expression), self.now()).unwrap();
+        self.job(name, |spec| {
+            spec.schedule = schedule;
+            change(spec);
+        })
+        .await
+    }
+
+    pub fn execution_of(&self, job: &Job) -> NewExecution {
+        let now = self.now();
+        NewExecution {
+            id: self.ids.execution(now),
+            tenant_id: job.tenant_id,
+            job_id: job.id,
+            trigger: Trigger::Manual,
+            triggered_by: "a test".to_owned(),
+            payload: None,
+            queue: job.spec.queue.as_str().to_owned(),
+            priority: job.spec.priority,
+            scheduled_for: now,
+            run_at: now,
+            created_at: now,
+            retry_parent_id: None,
+            unique_key: None,
+        }
+    }
+
+    /// Accepts an execution through a node.
+    pub async fn trigger(&self, core: &Core, job: &Job) -> ExecutionId {
+        let execution = self.execution_of(job);
+        let id = execution.id;
+        assert_eq!(core.enqueue(execution).await.unwrap(), Enqueued::Accepted);
+        id
+    }
+
+    pub async fn execution(&self, id: ExecutionId) -> Execution {
+        self.store.execution(self.tenant, id).await.unwrap()
+    }
+
+    pub async fn state(&self, id: ExecutionId) -> ExecutionState {
+        self.execution(id).await.summary.lifecycle.state
+    }
+
+    /// Waits, in virtual time, until the execution is as wanted; fails after `patience`.
+    pub async fn until(&self, id: ExecutionId, wanted: ExecutionState, patience: Duration) -> Execution {
+        let deadline = self.now() + patience;
+        loop {
+            let execution = self.execution(id).await;
+            if execution.summary.lifecycle.state == wanted {
+                return execution;
+            }
+            assert!(self.now() < deadline, "{id} is not {wanted} after {patience:?}, but: {execution:#?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// An id from a name, so that a node's is the same in every run.
+fn node_id(name: &str) -> NodeId {
+    let number = name.bytes().fold(1_u128, |hash, byte| hash.wrapping_mul(257).wrapping_add(u128::from(byte)));
+    NodeId::from_uuid(Uuid::from_u128(number))
+}
