@@ -142,13 +142,8 @@ async fn drain(url: &str, count: usize) -> Result<f64, Failure> {
 async fn prepare(store: &SharedStore, ids: &IdGenerator) -> Result<Job, Failure> {
     let now = SystemClock.now();
     let tenant: TenantId = ids.tenant(now);
-    let row = Tenant {
-        id: tenant,
-        slug: "bench".parse()?,
-        name: "Benchmark".to_owned(),
-        is_active: true,
-        created_at: now,
-    };
+    let row =
+        Tenant { id: tenant, slug: "bench".parse()?, name: "Benchmark".to_owned(), is_active: true, created_at: now };
     TenantStore::create_tenant(store.as_ref(), row, Vec::new()).await?;
     let job = Job {
         id: ids.job(now),

@@ -21,12 +21,12 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 /// Tells Tokio's (paused) time.
-pub struct VirtualClock {
+pub(crate) struct VirtualClock {
     start: Instant,
 }
 
 /// When virtual time begins: a full minute, so that cron slots are easy to reckon.
-pub const BEGINNING: Timestamp = Timestamp::from_seconds(1_750_000_020);
+pub(crate) const BEGINNING: Timestamp = Timestamp::from_seconds(1_750_000_020);
 
 impl Clock for VirtualClock {
     fn now(&self) -> Timestamp {
@@ -35,7 +35,7 @@ impl Clock for VirtualClock {
 }
 
 /// Always the middle: jitter moves nothing.
-pub struct NoChance;
+pub(crate) struct NoChance;
 
 impl Entropy for NoChance {
     fn unit(&self) -> f64 {
@@ -62,15 +62,15 @@ where
 }
 
 /// One database, and as many nodes over it as a test starts.
-pub struct World {
-    pub store: SharedStore,
-    pub clock: Arc<VirtualClock>,
-    pub tenant: TenantId,
+pub(crate) struct World {
+    pub(crate) store: SharedStore,
+    pub(crate) clock: Arc<VirtualClock>,
+    pub(crate) tenant: TenantId,
     ids: IdGenerator,
 }
 
 impl World {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let store: SharedStore = Arc::new(MemoryStore::new());
         let clock = Arc::new(VirtualClock { start: Instant::now() });
         let tenant = TenantId::from_uuid(Uuid::from_u128(1));
@@ -85,21 +85,21 @@ impl World {
         Self { store, clock, tenant, ids: IdGenerator::new() }
     }
 
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
     /// The parts of a node, without its loops.
-    pub fn core(&self) -> Arc<Core> {
+    pub(crate) fn core(&self) -> Arc<Core> {
         Core::new(self.store.clone(), self.clock.clone(), Arc::new(NoChance))
     }
 
-    pub fn config(&self, name: &str) -> EngineConfig {
+    pub(crate) fn config(&self, name: &str) -> EngineConfig {
         EngineConfig::new(node_id(name), name)
     }
 
     /// Starts a node whose jobs all do `work`.
-    pub fn node<F, Fut>(&self, name: &str, work: F) -> (Arc<Core>, Engine)
+    pub(crate) fn node<F, Fut>(&self, name: &str, work: F) -> (Arc<Core>, Engine)
     where
         F: Fn(Run) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Outcome> + Send + 'static,
@@ -107,7 +107,7 @@ impl World {
         self.node_with(self.config(name), work)
     }
 
-    pub fn node_with<F, Fut>(&self, config: EngineConfig, work: F) -> (Arc<Core>, Engine)
+    pub(crate) fn node_with<F, Fut>(&self, config: EngineConfig, work: F) -> (Arc<Core>, Engine)
     where
         F: Fn(Run) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Outcome> + Send + 'static,
@@ -119,7 +119,7 @@ impl World {
     }
 
     /// A job that runs when triggered, changed as the test likes.
-    pub async fn job(&self, name: &str, change: impl FnOnce(&mut JobSpec)) -> Job {
+    pub(crate) async fn job(&self, name: &str, change: impl FnOnce(&mut JobSpec)) -> Job {
         let now = self.now();
         let configuration = json!({ "handlerType": "work" });
         let mut spec = JobSpec {
@@ -157,7 +157,7 @@ impl World {
     }
 
     /// A job on a cron schedule.
-    pub async fn cron(&self, name: &str, expression: &str, change: impl FnOnce(&mut JobSpec)) -> Job {
+    pub(crate) async fn cron(&self, name: &str, expression: &str, change: impl FnOnce(&mut JobSpec)) -> Job {
         let schedule = Schedule::new(ScheduleInput::cron(expression), self.now()).unwrap();
         self.job(name, |spec| {
             spec.schedule = schedule;
@@ -166,7 +166,7 @@ impl World {
         .await
     }
 
-    pub fn execution_of(&self, job: &Job) -> NewExecution {
+    pub(crate) fn execution_of(&self, job: &Job) -> NewExecution {
         let now = self.now();
         NewExecution {
             id: self.ids.execution(now),
@@ -186,23 +186,23 @@ impl World {
     }
 
     /// Accepts an execution through a node.
-    pub async fn trigger(&self, core: &Core, job: &Job) -> ExecutionId {
+    pub(crate) async fn trigger(&self, core: &Core, job: &Job) -> ExecutionId {
         let execution = self.execution_of(job);
         let id = execution.id;
         assert_eq!(core.enqueue(execution).await.unwrap(), Enqueued::Accepted);
         id
     }
 
-    pub async fn execution(&self, id: ExecutionId) -> Execution {
+    pub(crate) async fn execution(&self, id: ExecutionId) -> Execution {
         self.store.execution(self.tenant, id).await.unwrap()
     }
 
-    pub async fn state(&self, id: ExecutionId) -> ExecutionState {
+    pub(crate) async fn state(&self, id: ExecutionId) -> ExecutionState {
         self.execution(id).await.summary.lifecycle.state
     }
 
     /// Waits, in virtual time, until the execution is as wanted; fails after `patience`.
-    pub async fn until(&self, id: ExecutionId, wanted: ExecutionState, patience: Duration) -> Execution {
+    pub(crate) async fn until(&self, id: ExecutionId, wanted: ExecutionState, patience: Duration) -> Execution {
         let deadline = self.now() + patience;
         loop {
             let execution = self.execution(id).await;
