@@ -14,6 +14,7 @@ mod conn;
 mod decode;
 mod error;
 mod gates;
+mod hot;
 mod jobs;
 mod migrations;
 mod options;

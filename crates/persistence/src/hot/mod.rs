@@ -17,22 +17,31 @@
 //! (with an ordinary write, say) is answered by running the whole method again.
 
 use async_trait::async_trait;
-use horarium_domain::store::{Drift, ExecutionQueue, PlanningStore, StoreError};
-use horarium_domain::{TenantId, Timestamp};
+use horarium_domain::store::{Drift, ExecutionQueue, FireOutcome, Firing, StoreError};
+use horarium_domain::{JobId, TenantId, Timestamp};
 
+mod drift;
 mod gates;
 mod postgres;
 mod rollup;
-mod sqlite;
+mod slots;
 mod text;
 
 pub(crate) use postgres::PostgresHot;
-pub(crate) use sqlite::SqliteHot;
 
-/// What a database's hot path offers: two whole ports, and that part of
-/// [`MaintenanceStore`](horarium_domain::store::MaintenanceStore) which rewrites the queue, the history or its counters.
+/// What a database's hot path offers: the queue, and what of the planner's and the housekeeper's ports rewrites the
+/// queue, the history or its counters.
 #[async_trait]
-pub(crate) trait HotStore: ExecutionQueue + PlanningStore {
+pub(crate) trait HotStore: ExecutionQueue {
+    /// Jobs of active tenants whose next slot is at or before `now`, soonest first, each with that slot.
+    async fn due_slots(&self, now: Timestamp, limit: usize) -> Result<Vec<(JobId, Timestamp)>, StoreError>;
+
+    /// When the soonest next slot of an active tenant's job is.
+    async fn next_slot_at(&self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// See [`PlanningStore::fire`](horarium_domain::store::PlanningStore::fire).
+    async fn fire(&self, batch: Vec<Firing>) -> Result<Vec<FireOutcome>, StoreError>;
+
     /// See [`MaintenanceStore::prune_executions`](horarium_domain::store::MaintenanceStore::prune_executions).
     async fn prune_executions(&self, tenant: TenantId, before: Timestamp, limit: usize) -> Result<u64, StoreError>;
 

@@ -1,0 +1,207 @@
+//! Leasing due executions to a worker.
+//!
+//! Most of the time nothing that waits is under a limit, and one statement does it all. When something is, [`gated`]
+//! looks at everything that waits and counts what runs.
+//!
+//! [`gated`]: super::gated
+
+use std::collections::HashMap;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use horarium_domain::execution::{ExecutionState, Lifecycle, Trigger};
+use horarium_domain::store::{ClaimRequest, Claimed, Lease, StoreError};
+use horarium_domain::{ExecutionId, JobId, TenantId};
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::PostgresHot;
+use super::session::{self, Session};
+use super::values::{Ts, column, count, rows};
+use crate::error::Fault;
+
+/// How many tenants one claim looks at; the next claim begins after the last one served.
+pub(super) const TENANTS: usize = 64;
+
+/// How often one claim goes round to hand out what some tenants left of their share.
+const ROUNDS: usize = 4;
+
+/// The tenants with ready executions, from `$1` on and then round: one index probe each, however much any of them has.
+macro_rules! ready_tenants {
+    () => {
+        "
+    recursive after (tenant_id, step) as (
+        (select q.tenant_id, 1 from execution_queue q
+         where q.state = 0 and q.tenant_id > $1 order by q.tenant_id limit 1)
+        union all
+        select (select q.tenant_id from execution_queue q
+                where q.state = 0 and q.tenant_id > a.tenant_id order by q.tenant_id limit 1), a.step + 1
+        from after a where a.tenant_id is not null and a.step < $2
+    ), before (tenant_id, step) as (
+        (select q.tenant_id, 1 from execution_queue q
+         where q.state = 0 and q.tenant_id <= $1 order by q.tenant_id limit 1)
+        union all
+        select (select q.tenant_id from execution_queue q
+                where q.state = 0 and q.tenant_id > b.tenant_id and q.tenant_id <= $1
+                order by q.tenant_id limit 1), b.step + 1
+        from before b where b.tenant_id is not null and b.step < $2
+    ), tenants as materialized (
+        select tenant_id from (
+            select tenant_id, 0 as lap, step from after union all select tenant_id, 1, step from before
+        ) walk
+        where tenant_id is not null order by lap, step limit $2
+    )"
+    };
+}
+pub(super) use ready_tenants;
+
+/// What a claim answers of each row of `claimed`: the same columns for the fast path and the gated one.
+macro_rules! claimed_columns {
+    () => {
+        "c.id, c.tenant_id, c.job_id, c.priority, c.attempt, c.lost, c.fence, coalesce(j.version, 0),
+         e.payload, e.trigger, e.scheduled_for, e.created_at"
+    };
+}
+pub(super) use claimed_columns;
+
+const CLAIM: &str = concat!(
+    "with",
+    ready_tenants!(),
+    ", picked as materialized (
+        select c.id from tenants t cross join lateral (
+            select q.id from execution_queue q
+            where q.state = 0 and q.tenant_id = t.tenant_id
+            order by q.priority desc, q.id
+            limit (select ($3 + count(*) - 1) / greatest(count(*), 1) from tenants)
+            for update skip locked
+        ) c limit $3
+    ), claimed as (
+        update execution_queue q set state = 1, attempt = q.attempt + 1, fence = q.fence + 1,
+            node_id = $4, worker = $5, started_at = $6, lease_until = $7, progress = null
+        where q.id = any(array(select p.id from picked p))
+        returning q.id, q.tenant_id, q.job_id, q.priority, q.attempt, q.lost, q.fence
+    )
+    select ",
+    claimed_columns!(),
+    ", (select count(*) from tenants)
+    from claimed c join executions e on e.id = c.id left join jobs j on j.id = c.job_id"
+);
+
+/// Whether anything that is due is under a limit.
+const ANY_GATED: &str = "select exists (select from execution_queue where state = 3)";
+
+/// One round's result.
+pub(super) struct Round {
+    pub(super) claimed: Vec<(i16, Claimed)>,
+    /// Whether another round may find more.
+    pub(super) more: bool,
+}
+
+impl PostgresHot {
+    pub(super) async fn claim_batch(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+        let mut claimed: Vec<(i16, Claimed)> = Vec::new();
+        for _ in 0..ROUNDS {
+            let wanted = request.limit - claimed.len();
+            if wanted == 0 {
+                break;
+            }
+            let round = if self.gated.load(Ordering::Relaxed) {
+                self.claim_gated(request, wanted).await
+            } else {
+                self.claim_ready(request, wanted).await
+            };
+            let round = match round {
+                Ok(round) => round,
+                // What earlier rounds leased is the caller's already.
+                Err(_) if !claimed.is_empty() => break,
+                Err(error) => return Err(error),
+            };
+            claimed.extend(round.claimed);
+            if !round.more {
+                break;
+            }
+        }
+        // RETURNING has no order.
+        claimed.sort_by_key(|(priority, claim)| (std::cmp::Reverse(*priority), claim.lease.execution_id));
+        Ok(claimed.into_iter().map(|(_, claim)| claim).collect())
+    }
+
+    async fn claim_ready(&self, request: &ClaimRequest, wanted: usize) -> Result<Round, StoreError> {
+        let after = self.last_served();
+        let (claimed, gated) = session::run(&self.pool, async |session: &Session| {
+            let claim = session.statement(CLAIM).await?;
+            let any_gated = session.statement(ANY_GATED).await?;
+            let tenants = i32::try_from(wanted.min(TENANTS)).unwrap_or(i32::MAX);
+            let (now, until) = (Ts(request.now), Ts(request.lease_until));
+            let limit = rows(wanted);
+            let node = request.node.as_uuid();
+            let parameters: session::Parameters<'_> =
+                &[&after.as_uuid(), &tenants, &limit, &node, &request.worker, &now, &until];
+            tokio::try_join!(biased; session.rows(&claim, parameters), session.rows(&any_gated, &[]))
+        })
+        .await?;
+        let gated = gated.first().is_some_and(|row| row.get(0));
+        self.gated.store(gated, Ordering::Relaxed);
+
+        let tenants: i64 = claimed.first().map_or(0, |row| row.get(12));
+        let share = wanted.div_ceil(usize::try_from(tenants).unwrap_or(0).max(1));
+        let claimed = claimed_rows(&claimed);
+        let mut per_tenant: HashMap<TenantId, usize> = HashMap::new();
+        for (_, claim) in &claimed {
+            *per_tenant.entry(claim.tenant_id).or_default() += 1;
+        }
+        self.served(after, per_tenant.keys().copied());
+        // Only a tenant that used up its share may have more.
+        let more = gated || (tenants > 1 && per_tenant.values().any(|count| *count >= share));
+        Ok(Round { claimed, more })
+    }
+
+    /// The tenant that the last claim served last.
+    pub(super) fn last_served(&self) -> TenantId {
+        *self.last_served.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes which tenants a claim served that began after `after`.
+    pub(super) fn served(&self, after: TenantId, tenants: impl Iterator<Item = TenantId>) {
+        if let Some(last) = tenants.max_by_key(|tenant| (*tenant <= after, *tenant)) {
+            *self.last_served.lock().unwrap_or_else(PoisonError::into_inner) = last;
+        }
+    }
+}
+
+/// Reads rows of [`claimed_columns`]. They are leased already, so one that makes no sense must not cost the others their
+/// attempt: it is reported, and left to its lease, which runs out.
+pub(super) fn claimed_rows(rows: &[Row]) -> Vec<(i16, Claimed)> {
+    let read = |row| claimed_row(row).map_err(Fault::into_error);
+    rows.iter()
+        .filter_map(|row| {
+            read(row).inspect_err(|problem| tracing::error!(error = %problem, "a claimed execution cannot be run")).ok()
+        })
+        .collect()
+}
+
+fn claimed_row(row: &Row) -> Result<(i16, Claimed), Fault> {
+    const TABLE: &str = "execution_queue";
+    let id: Uuid = column(row, 0, TABLE)?;
+    let trigger: &str = column(row, 9, "executions")?;
+    let trigger = Trigger::ALL.into_iter().find(|known| known.as_str() == trigger).ok_or_else(|| {
+        let detail = format!("there is no trigger '{trigger}'");
+        Fault::Final(StoreError::Inconsistent { table: "executions", key: id.to_string(), detail })
+    })?;
+    let claimed = Claimed {
+        lease: Lease { execution_id: ExecutionId::from_uuid(id), fence: column(row, 6, TABLE)? },
+        tenant_id: TenantId::from_uuid(column(row, 1, TABLE)?),
+        job_id: JobId::from_uuid(column(row, 2, TABLE)?),
+        job_version: column(row, 7, "jobs")?,
+        lifecycle: Lifecycle {
+            state: ExecutionState::Running,
+            attempt: count(column(row, 4, TABLE)?, "attempt", TABLE, id)?,
+            lost: count(column(row, 5, TABLE)?, "lost", TABLE, id)?,
+        },
+        payload: column(row, 8, "executions")?,
+        trigger,
+        scheduled_for: column::<Ts>(row, 10, "executions")?.0,
+        created_at: column::<Ts>(row, 11, "executions")?.0,
+    };
+    Ok((column(row, 3, TABLE)?, claimed))
+}

@@ -1,0 +1,303 @@
+//! Accepting executions: one statement for the whole batch, one round trip when nothing stands in the way.
+
+use std::collections::{HashMap, HashSet};
+
+use horarium_domain::JobId;
+use horarium_domain::execution::NewExecution;
+use horarium_domain::store::{Enqueued, StoreError};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::PostgresHot;
+use super::session::{self, Session};
+use super::values::{Ts, column};
+use crate::error::Fault;
+use crate::hot::text::{storable, storable_json};
+
+/// Writes what nothing stands against, and answers its ids. What it leaves out is told apart afterwards.
+///
+/// * The job's row is held against a purge until the commit.
+/// * An id that was accepted before is left out, though its execution may be over; should another transaction accept it
+///   at the same moment, the insert into `executions` fails, and the next try sees it.
+/// * `id in (…)` stands within `coalesce` so that it stays a hashed subplan: as a join it would be a nested loop.
+const INSERT: &str = "
+    with batch as materialized (
+        select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::int2[],
+            $8::jsonb[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::uuid[], $13::text[])
+            with ordinality as b (id, tenant_id, job_id, trigger, triggered_by, queue, priority,
+            payload, scheduled_for, run_at, created_at, retry_parent_id, unique_key, position)
+    ), admitted as materialized (
+        select b.*, j.running_limit is not null or coalesce(q.gated, false) as gated
+        from batch b
+        join jobs j on j.id = b.job_id and j.tenant_id = b.tenant_id and not j.is_deleted
+        left join queues q on q.tenant_id = b.tenant_id and q.name = b.queue
+        where (q.max_length is null or $14)
+          and not exists (select from executions e where e.id = b.id)
+        order by b.position
+        for key share of j
+    ), queued as (
+        insert into execution_queue (id, tenant_id, job_id, queue, state, priority, run_at, gated, unique_key)
+        select id, tenant_id, job_id, queue,
+            case when run_at > created_at then 2 when gated then 3 else 0 end, priority, run_at, gated, unique_key
+        from admitted order by position
+        on conflict do nothing
+        returning id
+    ), written as (
+        insert into executions (id, tenant_id, job_id, trigger, triggered_by, queue, priority, payload, scheduled_for,
+            created_at, retry_parent_id)
+        select id, tenant_id, job_id, trigger, triggered_by, queue, priority, payload, scheduled_for,
+            created_at, retry_parent_id
+        from admitted where coalesce(id in (select id from queued), false)
+    )
+    select id from queued";
+
+/// Why executions were left out.
+const EXPLAIN: &str = "
+    select b.id, e.id is not null, j.id is not null, q.max_length, d.id
+    from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[])
+        as b (id, tenant_id, job_id, queue, unique_key)
+    left join executions e on e.id = b.id
+    left join jobs j on j.id = b.job_id and j.tenant_id = b.tenant_id and not j.is_deleted
+    left join queues q on q.tenant_id = b.tenant_id and q.name = b.queue
+    left join execution_queue d on d.job_id = b.job_id and d.unique_key = b.unique_key";
+
+/// Holds the queues whose length is limited, so that no other node fills them meanwhile.
+const LOCK_LENGTHS: &str = "
+    select q.tenant_id, q.name, q.max_length
+    from unnest($1::uuid[], $2::text[]) as d (tenant_id, name)
+    join queues q on q.tenant_id = d.tenant_id and q.name = d.name
+    where q.max_length is not null
+    order by q.tenant_id, q.name
+    for update of q";
+
+/// How many wait in each; counting stops where the answer no longer matters.
+const LENGTHS: &str = "
+    select d.tenant_id, d.name, (
+        select count(*) from (
+            select from execution_queue x
+            where x.tenant_id = d.tenant_id and x.queue = d.name and x.state <> 1 limit d.enough
+        ) waiting
+    )
+    from unnest($1::uuid[], $2::text[], $3::int8[]) as d (tenant_id, name, enough)";
+
+impl PostgresHot {
+    pub(super) async fn enqueue_batch(&self, batch: Vec<NewExecution>) -> Result<Vec<Enqueued>, StoreError> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let batch = Batch::new(&batch);
+        let written =
+            session::run(&self.pool, async |session: &Session| insert(session, &batch.firsts, false).await).await?;
+        let rest: Vec<_> = batch.firsts.iter().copied().filter(|new| !written.contains(&new.id.as_uuid())).collect();
+        let mut answers: HashMap<Uuid, Enqueued> = written.into_iter().map(|id| (id, Enqueued::Accepted)).collect();
+        if !rest.is_empty() {
+            let explained = session::run(&self.pool, async |session: &Session| {
+                session.begin().await?;
+                let answers = accept(session, &rest).await?;
+                session.commit().await?;
+                Ok(answers)
+            });
+            answers.extend(explained.await?);
+        }
+        batch.answers(&answers)
+    }
+}
+
+/// Accepts executions within the caller's transaction; the answers are in the order of the batch.
+pub(super) async fn enqueue_within(session: &Session, batch: &[NewExecution]) -> Result<Vec<Enqueued>, Fault> {
+    if batch.is_empty() {
+        return Ok(Vec::new());
+    }
+    let batch = Batch::new(batch);
+    let answers = accept(session, &batch.firsts).await?;
+    Ok(batch.answers(&answers)?)
+}
+
+/// A batch, with the duplicates within it set aside.
+struct Batch<'a> {
+    /// Each position's first execution with the same id or the same unique key: itself, mostly.
+    first_of: Vec<&'a NewExecution>,
+    all: &'a [NewExecution],
+    /// Those that are their own first. The keyed ones are sorted: two batches wait for each other's keys in one order.
+    firsts: Vec<&'a NewExecution>,
+}
+
+impl<'a> Batch<'a> {
+    fn new(all: &'a [NewExecution]) -> Self {
+        let mut ids: HashMap<Uuid, &NewExecution> = HashMap::with_capacity(all.len());
+        let mut keys: HashMap<(JobId, &str), &NewExecution> = HashMap::new();
+        let mut firsts = Vec::with_capacity(all.len());
+        let mut first_of = Vec::with_capacity(all.len());
+        for new in all {
+            let same_key = new.unique_key.as_deref().and_then(|key| keys.get(&(new.job_id, key)).copied());
+            let first = ids.get(&new.id.as_uuid()).copied().or(same_key).unwrap_or_else(|| {
+                if let Some(key) = new.unique_key.as_deref() {
+                    keys.insert((new.job_id, key), new);
+                }
+                firsts.push(new);
+                new
+            });
+            ids.insert(new.id.as_uuid(), first);
+            first_of.push(first);
+        }
+        firsts.sort_by_key(|new| new.unique_key.as_deref().map(|key| (new.job_id, key)));
+        Self { first_of, all, firsts }
+    }
+
+    fn answers(&self, of_firsts: &HashMap<Uuid, Enqueued>) -> Result<Vec<Enqueued>, StoreError> {
+        let answer = |(new, first): (&NewExecution, &&NewExecution)| {
+            let answer = of_firsts.get(&first.id.as_uuid()).copied().ok_or_else(|| {
+                StoreError::Internal(format!("execution {} was neither accepted nor refused", first.id))
+            })?;
+            Ok(match answer {
+                Enqueued::Accepted if new.id != first.id => Enqueued::Duplicate(first.id),
+                answer => answer,
+            })
+        };
+        self.all.iter().zip(&self.first_of).map(answer).collect()
+    }
+}
+
+/// The ids of those that were written.
+async fn insert(session: &Session, rows: &[&NewExecution], lengths_held: bool) -> Result<HashSet<Uuid>, Fault> {
+    let ids: Vec<Uuid> = rows.iter().map(|new| new.id.as_uuid()).collect();
+    let tenants: Vec<Uuid> = rows.iter().map(|new| new.tenant_id.as_uuid()).collect();
+    let jobs: Vec<Uuid> = rows.iter().map(|new| new.job_id.as_uuid()).collect();
+    let triggers: Vec<&str> = rows.iter().map(|new| new.trigger.as_str()).collect();
+    let triggered_by: Vec<_> = rows.iter().map(|new| storable(&new.triggered_by)).collect();
+    let queues: Vec<&str> = rows.iter().map(|new| new.queue.as_str()).collect();
+    let priorities: Vec<i16> = rows.iter().map(|new| new.priority).collect();
+    let payloads: Vec<_> = rows.iter().map(|new| new.payload.as_ref().map(storable_json)).collect();
+    let payloads: Vec<Option<&Value>> = payloads.iter().map(|payload| payload.as_deref()).collect();
+    let scheduled_for: Vec<Ts> = rows.iter().map(|new| Ts(new.scheduled_for)).collect();
+    let run_at: Vec<Ts> = rows.iter().map(|new| Ts(new.run_at)).collect();
+    let created_at: Vec<Ts> = rows.iter().map(|new| Ts(new.created_at)).collect();
+    let parents: Vec<Option<Uuid>> = rows.iter().map(|new| new.retry_parent_id.map(|id| id.as_uuid())).collect();
+    let keys: Vec<_> = rows.iter().map(|new| new.unique_key.as_deref().map(storable)).collect();
+    let statement = session.statement(INSERT).await?;
+    let rows = session
+        .rows(
+            &statement,
+            &[
+                &ids,
+                &tenants,
+                &jobs,
+                &triggers,
+                &triggered_by,
+                &queues,
+                &priorities,
+                &payloads,
+                &scheduled_for,
+                &run_at,
+                &created_at,
+                &parents,
+                &keys,
+                &lengths_held,
+            ],
+        )
+        .await?;
+    rows.iter().map(|row| column(row, 0, "execution_queue")).collect()
+}
+
+/// Accepts or refuses each, within a transaction.
+async fn accept(session: &Session, rows: &[&NewExecution]) -> Result<HashMap<Uuid, Enqueued>, Fault> {
+    let written = insert(session, rows, false).await?;
+    let mut answers: HashMap<Uuid, Enqueued> = written.into_iter().map(|id| (id, Enqueued::Accepted)).collect();
+    let rest: Vec<_> = rows.iter().copied().filter(|new| !answers.contains_key(&new.id.as_uuid())).collect();
+    if rest.is_empty() {
+        return Ok(answers);
+    }
+    let limited = explain(session, &rest, &mut answers).await?;
+    if limited.is_empty() {
+        return Ok(answers);
+    }
+    let admitted = admit(session, &limited, &mut answers).await?;
+    let written = insert(session, &admitted, true).await?;
+    answers.extend(written.iter().map(|id| (*id, Enqueued::Accepted)));
+    let rest: Vec<_> = admitted.into_iter().filter(|new| !written.contains(&new.id.as_uuid())).collect();
+    if !rest.is_empty() && !explain(session, &rest, &mut answers).await?.is_empty() {
+        return Err(Fault::Again("a queue changed while executions were being accepted".to_owned()));
+    }
+    Ok(answers)
+}
+
+/// Tells why each was left out, and returns those that only their queue's length stands against.
+async fn explain<'a>(
+    session: &Session,
+    rows: &[&'a NewExecution],
+    answers: &mut HashMap<Uuid, Enqueued>,
+) -> Result<Vec<&'a NewExecution>, Fault> {
+    let ids: Vec<Uuid> = rows.iter().map(|new| new.id.as_uuid()).collect();
+    let tenants: Vec<Uuid> = rows.iter().map(|new| new.tenant_id.as_uuid()).collect();
+    let jobs: Vec<Uuid> = rows.iter().map(|new| new.job_id.as_uuid()).collect();
+    let queues: Vec<&str> = rows.iter().map(|new| new.queue.as_str()).collect();
+    let keys: Vec<_> = rows.iter().map(|new| new.unique_key.as_deref().map(storable)).collect();
+    let statement = session.statement(EXPLAIN).await?;
+    let mut limited = HashSet::new();
+    for row in session.rows(&statement, &[&ids, &tenants, &jobs, &queues, &keys]).await? {
+        let id: Uuid = column(&row, 0, "executions")?;
+        let accepted: bool = column(&row, 1, "executions")?;
+        let has_job: bool = column(&row, 2, "jobs")?;
+        let max_length: Option<i32> = column(&row, 3, "queues")?;
+        let holder: Option<Uuid> = column(&row, 4, "execution_queue")?;
+        if accepted {
+            answers.insert(id, Enqueued::Accepted);
+        } else if !has_job {
+            answers.insert(id, Enqueued::NoSuchJob);
+        } else if let Some(holder) = holder {
+            answers.insert(id, Enqueued::Duplicate(horarium_domain::ExecutionId::from_uuid(holder)));
+        } else if max_length.is_some() {
+            limited.insert(id);
+        } else {
+            // Whatever stood in the way is gone: the holder of the key ended, or the queue's limit was lifted.
+            return Err(Fault::Again(format!("what execution {id} collided with is gone")));
+        }
+    }
+    Ok(rows.iter().copied().filter(|new| limited.contains(&new.id.as_uuid())).collect())
+}
+
+/// Those that their queues have room for, in the order of the batch; the others are refused. The queues stay locked.
+async fn admit<'a>(
+    session: &Session,
+    rows: &[&'a NewExecution],
+    answers: &mut HashMap<Uuid, Enqueued>,
+) -> Result<Vec<&'a NewExecution>, Fault> {
+    let mut asked: HashMap<(Uuid, &str), i64> = HashMap::new();
+    for new in rows {
+        *asked.entry((new.tenant_id.as_uuid(), new.queue.as_str())).or_default() += 1;
+    }
+    let (tenants, names): (Vec<Uuid>, Vec<&str>) = asked.keys().copied().unzip();
+    let lock = session.statement(LOCK_LENGTHS).await?;
+    let lengths = session.statement(LENGTHS).await?;
+    let mut limits: HashMap<(Uuid, String), u32> = HashMap::new();
+    for row in session.rows(&lock, &[&tenants, &names]).await? {
+        let max_length: i32 = column(&row, 2, "queues")?;
+        limits.insert((column(&row, 0, "queues")?, column(&row, 1, "queues")?), u32::try_from(max_length).unwrap_or(0));
+    }
+    let (tenants, names): (Vec<Uuid>, Vec<&str>) = limits.keys().map(|(tenant, name)| (*tenant, name.as_str())).unzip();
+    let enough: Vec<i64> = limits.values().map(|max_length| i64::from(*max_length)).collect();
+    // A statement of its own: it sees what was committed before the locks were had.
+    let mut room: HashMap<(Uuid, String), i64> = HashMap::new();
+    for row in session.rows(&lengths, &[&tenants, &names, &enough]).await? {
+        let queue: (Uuid, String) = (column(&row, 0, "queues")?, column(&row, 1, "queues")?);
+        let waiting: i64 = column(&row, 2, "execution_queue")?;
+        let free = limits.get(&queue).map_or(0, |max_length| i64::from(*max_length) - waiting);
+        room.insert(queue, free);
+    }
+    let mut admitted = Vec::new();
+    for new in rows.iter().copied() {
+        let queue = (new.tenant_id.as_uuid(), new.queue.clone());
+        match (limits.get(&queue), room.get_mut(&queue)) {
+            (Some(max_length), Some(free)) if *free <= 0 => {
+                answers.insert(new.id.as_uuid(), Enqueued::QueueFull { max_length: *max_length });
+            }
+            (_, free) => {
+                if let Some(free) = free {
+                    *free -= 1;
+                }
+                admitted.push(new);
+            }
+        }
+    }
+    Ok(admitted)
+}

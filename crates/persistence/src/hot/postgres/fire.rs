@@ -1,0 +1,222 @@
+//! Turning due slots into executions: the compare-and-set of a job's slot and what follows from it, in one transaction.
+
+use std::collections::{HashMap, HashSet};
+
+use horarium_domain::execution::NewExecution;
+use horarium_domain::job::ConcurrencyPolicy;
+use horarium_domain::store::{Enqueued, FireOutcome, Firing, SkippedSlots, StoreError};
+use horarium_domain::{ExecutionId, JobId, Timestamp};
+use uuid::Uuid;
+
+use super::PostgresHot;
+use super::cancel::{Cancelled, Record};
+use super::enqueue::enqueue_within;
+use super::session::{self, Session};
+use super::values::{Ts, column, rows};
+use crate::error::Fault;
+use crate::hot::slots::{Refused, forbidden, limit_to_one};
+use crate::hot::text::storable;
+
+const DUE: &str = "
+    select s.job_id, s.next_run_at
+    from job_slots s join tenants t on t.id = s.tenant_id
+    where s.next_run_at <= $1 and t.is_active
+    order by s.next_run_at, s.job_id limit $2";
+
+const NEXT: &str = "
+    select s.job_id, s.next_run_at
+    from job_slots s join tenants t on t.id = s.tenant_id
+    where t.is_active
+    order by s.next_run_at limit 1";
+
+/// The rows are locked in the order of the batch, which is sorted.
+const ADVANCE: &str = "
+    update job_slots s set next_run_at = d.next
+    from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[]) as d (job_id, slot, next)
+    where s.job_id = d.job_id and s.next_run_at = d.slot
+    returning s.job_id";
+
+const END: &str = "
+    delete from job_slots s using unnest($1::uuid[], $2::timestamptz[]) as d (job_id, slot)
+    where s.job_id = d.job_id and s.next_run_at = d.slot
+    returning s.job_id";
+
+const LIVE: &str = "
+    select d.job_id from unnest($1::uuid[]) as d (job_id)
+    where exists (select from execution_queue q where q.job_id = d.job_id)";
+
+const SKIP: &str = "
+    insert into skipped_slots (job_id, tenant_id, first_slot, last_slot, count, reason, recorded_at)
+    select d.job_id, d.tenant_id, d.first_slot, d.last_slot, d.count, d.reason, d.recorded_at
+    from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::int8[], $6::text[],
+        $7::timestamptz[]) as d (job_id, tenant_id, first_slot, last_slot, count, reason, recorded_at)
+    where exists (select from jobs j where j.id = d.job_id)";
+
+impl PostgresHot {
+    pub(super) async fn due_at(&self, now: Timestamp, limit: usize) -> Result<Vec<(JobId, Timestamp)>, StoreError> {
+        let due = session::run(&self.pool, async |session: &Session| {
+            let due = session.statement(DUE).await?;
+            session.rows(&due, &[&Ts(now), &rows(limit)]).await
+        });
+        due.await?.iter().map(slot).collect::<Result<_, Fault>>().map_err(Fault::into_error)
+    }
+
+    pub(super) async fn soonest_slot(&self) -> Result<Option<Timestamp>, StoreError> {
+        let next = session::run(&self.pool, async |session: &Session| {
+            let next = session.statement(NEXT).await?;
+            session.rows(&next, &[]).await
+        });
+        next.await?.first().map(|row| slot(row).map(|(_, at)| at)).transpose().map_err(Fault::into_error)
+    }
+
+    pub(super) async fn fire_batch(&self, batch: &[Firing]) -> Result<Vec<FireOutcome>, StoreError> {
+        let mut outcomes = vec![FireOutcome::Superseded; batch.len()];
+        // A job that comes twice is fired in two transactions: the second looks at what the first one wrote.
+        let mut left: Vec<usize> = (0..batch.len()).collect();
+        while !left.is_empty() {
+            let mut jobs = HashSet::new();
+            let (mut now, later): (Vec<usize>, Vec<usize>) =
+                left.iter().partition(|index| jobs.insert(batch[**index].job_id));
+            now.sort_by_key(|index| batch[*index].job_id);
+            let firings: Vec<&Firing> = now.iter().map(|index| &batch[*index]).collect();
+            let fired = session::run(&self.pool, async |session: &Session| fire(session, &firings).await).await?;
+            for (index, outcome) in now.into_iter().zip(fired) {
+                outcomes[index] = outcome;
+            }
+            left = later;
+        }
+        Ok(outcomes)
+    }
+}
+
+fn slot(row: &tokio_postgres::Row) -> Result<(JobId, Timestamp), Fault> {
+    Ok((JobId::from_uuid(column(row, 0, "job_slots")?), column::<Ts>(row, 1, "job_slots")?.0))
+}
+
+/// Fires slots of different jobs, sorted by job.
+async fn fire(session: &Session, batch: &[&Firing]) -> Result<Vec<FireOutcome>, Fault> {
+    let won = advance(session, batch).await?;
+    let won: Vec<&Firing> = batch.iter().copied().filter(|firing| won.contains(&firing.job_id.as_uuid())).collect();
+    let mut outcomes: HashMap<JobId, (usize, Vec<ExecutionId>)> =
+        won.iter().map(|firing| (firing.job_id, (0, Vec::new()))).collect();
+    let mut skipped: Vec<(&Firing, SkippedSlots)> =
+        won.iter().flat_map(|firing| firing.skipped.iter().map(|skipped| (*firing, skipped.clone()))).collect();
+
+    let replaced = replace(session, &won).await?;
+    for (job, execution) in replaced.iter().flat_map(Cancelled::running) {
+        if let Some((_, cancelled)) = outcomes.get_mut(&job) {
+            cancelled.push(execution);
+        }
+    }
+
+    let live = live_jobs(session, &won).await?;
+    let mut accepted: Vec<(&Firing, &[NewExecution])> = Vec::new();
+    for firing in &won {
+        let (run, refused) = match firing.concurrency {
+            ConcurrencyPolicy::Forbid if live.contains(&firing.job_id.as_uuid()) => forbidden(firing),
+            ConcurrencyPolicy::Forbid => limit_to_one(firing),
+            ConcurrencyPolicy::Allow | ConcurrencyPolicy::Replace => (&firing.executions[..], None),
+        };
+        accepted.push((firing, run));
+        skipped.extend(refused.map(|refused| (*firing, refused)));
+    }
+    let executions: Vec<NewExecution> = accepted.iter().flat_map(|(_, run)| run.iter().cloned()).collect();
+    let mut answers = enqueue_within(session, &executions).await?.into_iter();
+    for (firing, run) in accepted {
+        let mut refused = Refused::default();
+        for execution in run {
+            match answers.next() {
+                Some(Enqueued::Accepted) | None => {
+                    if let Some((count, _)) = outcomes.get_mut(&firing.job_id) {
+                        *count += 1;
+                    }
+                }
+                Some(answer) => refused.add(execution, answer),
+            }
+        }
+        skipped.extend(refused.into_slots(firing.now).into_iter().map(|refused| (firing, refused)));
+    }
+
+    finish(session, &skipped, &replaced).await?;
+    let outcome = |firing: &&Firing| match outcomes.remove(&firing.job_id) {
+        Some((accepted, cancelled)) => FireOutcome::Fired { accepted, cancelled },
+        None => FireOutcome::Superseded,
+    };
+    Ok(batch.iter().map(outcome).collect())
+}
+
+/// Begins the transaction and moves the slots on; answers whose slot was still the one that was decided on.
+async fn advance(session: &Session, batch: &[&Firing]) -> Result<HashSet<Uuid>, Fault> {
+    let advance = session.statement(ADVANCE).await?;
+    let end = session.statement(END).await?;
+    let (mut jobs, mut slots, mut nexts) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ended_jobs, mut ended_slots) = (Vec::new(), Vec::new());
+    for firing in batch {
+        if let Some(next) = firing.next {
+            jobs.push(firing.job_id.as_uuid());
+            slots.push(Ts(firing.slot));
+            nexts.push(Ts(next));
+        } else {
+            ended_jobs.push(firing.job_id.as_uuid());
+            ended_slots.push(Ts(firing.slot));
+        }
+    }
+    let moved: session::Parameters<'_> = &[&jobs, &slots, &nexts];
+    let ended: session::Parameters<'_> = &[&ended_jobs, &ended_slots];
+    let ((), moved, ended) =
+        tokio::try_join!(biased; session.begin(), session.rows(&advance, moved), session.rows(&end, ended))?;
+    moved.iter().chain(&ended).map(|row| column(row, 0, "job_slots")).collect()
+}
+
+/// Takes what lives of the jobs with Replace off the queue, by the firings' present.
+async fn replace(session: &Session, won: &[&Firing]) -> Result<Vec<Cancelled>, Fault> {
+    let mut by_time: std::collections::BTreeMap<Timestamp, Vec<Uuid>> = std::collections::BTreeMap::new();
+    for firing in won {
+        if firing.concurrency == ConcurrencyPolicy::Replace && !firing.executions.is_empty() {
+            by_time.entry(firing.now).or_default().push(firing.job_id.as_uuid());
+        }
+    }
+    let mut replaced = Vec::new();
+    for (now, jobs) in by_time {
+        replaced.push(Cancelled::take_live(session, &jobs, "schedule", now).await?);
+    }
+    Ok(replaced)
+}
+
+/// Which of the jobs with Forbid have a live execution.
+async fn live_jobs(session: &Session, won: &[&Firing]) -> Result<HashSet<Uuid>, Fault> {
+    let jobs: Vec<Uuid> = won
+        .iter()
+        .filter(|firing| firing.concurrency == ConcurrencyPolicy::Forbid)
+        .map(|firing| firing.job_id.as_uuid())
+        .collect();
+    if jobs.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let live = session.statement(LIVE).await?;
+    session.rows(&live, &[&jobs]).await?.iter().map(|row| column(row, 0, "execution_queue")).collect()
+}
+
+/// Records what was skipped and what was cancelled, and commits.
+async fn finish(session: &Session, skipped: &[(&Firing, SkippedSlots)], replaced: &[Cancelled]) -> Result<(), Fault> {
+    if replaced.iter().any(|cancelled| cancelled.ends().next().is_some()) {
+        let record = Record::prepare(session).await?;
+        for cancelled in replaced {
+            record.write(session, cancelled).await?;
+        }
+    }
+    if skipped.is_empty() {
+        return session.commit().await;
+    }
+    let skip = session.statement(SKIP).await?;
+    let jobs: Vec<Uuid> = skipped.iter().map(|(firing, _)| firing.job_id.as_uuid()).collect();
+    let tenants: Vec<Uuid> = skipped.iter().map(|(firing, _)| firing.tenant_id.as_uuid()).collect();
+    let first: Vec<Ts> = skipped.iter().map(|(_, slots)| Ts(slots.first)).collect();
+    let last: Vec<Ts> = skipped.iter().map(|(_, slots)| Ts(slots.last)).collect();
+    let counts: Vec<i64> = skipped.iter().map(|(_, slots)| i64::try_from(slots.count).unwrap_or(i64::MAX)).collect();
+    let reasons: Vec<_> = skipped.iter().map(|(_, slots)| storable(&slots.reason)).collect();
+    let recorded: Vec<Ts> = skipped.iter().map(|(_, slots)| Ts(slots.recorded_at)).collect();
+    let rows: session::Parameters<'_> = &[&jobs, &tenants, &first, &last, &counts, &reasons, &recorded];
+    tokio::try_join!(biased; session.run(&skip, rows), session.commit())?;
+    Ok(())
+}

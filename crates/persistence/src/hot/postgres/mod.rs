@@ -1,0 +1,140 @@
+//! The hot path on PostgreSQL: statements prepared once for each connection, whole batches as arrays, and as few round
+//! trips as the order of things allows (statements that do not need each other's answers go out together).
+//!
+//! Any number of nodes run it at once. What keeps them apart: a claim passes over rows that another one holds
+//! (`skip locked`), a result must name the fence that its claim was given, a slot is fired by whoever still finds it in
+//! its row, and limits are counted by whoever holds the row that states them.
+
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+
+use async_trait::async_trait;
+use deadpool_postgres::Pool;
+use horarium_domain::execution::NewExecution;
+use horarium_domain::store::{
+    CancelOutcome, ClaimRequest, Claimed, Drift, Enqueued, ExecutionQueue, ExpiredLease, FireOutcome, Firing, Lease,
+    Promoted, Settled, Settlement, Signal, StoreError,
+};
+use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
+use uuid::Uuid;
+
+use super::HotStore;
+use super::gates::Group;
+
+mod cancel;
+mod claim;
+mod counters;
+mod enqueue;
+mod fire;
+mod gated;
+mod promote;
+mod prune;
+mod reconcile;
+mod renew;
+mod session;
+mod settle;
+mod signals;
+mod sweep;
+mod values;
+
+/// The hot path of one PostgreSQL database.
+pub(crate) struct PostgresHot {
+    pool: Pool,
+    listener: tokio::sync::Mutex<signals::Listener>,
+    /// The tenant that the last claim served last; the next one begins after it.
+    last_served: Mutex<TenantId>,
+    /// Whether the last claim saw anything under a limit.
+    gated: AtomicBool,
+    /// The group that the last gated round ended at, when there were more.
+    groups_from: Mutex<Option<Group>>,
+}
+
+impl PostgresHot {
+    /// On connections of `pool`, which is to fix their planner settings; signals come through a connection of its own,
+    /// opened by `config` when somebody first waits for one.
+    pub(crate) fn new(pool: Pool, config: tokio_postgres::Config) -> Self {
+        Self {
+            pool,
+            listener: tokio::sync::Mutex::new(signals::Listener::new(config)),
+            last_served: Mutex::new(TenantId::from_uuid(Uuid::nil())),
+            gated: AtomicBool::new(false),
+            groups_from: Mutex::new(None),
+        }
+    }
+}
+
+#[async_trait]
+impl ExecutionQueue for PostgresHot {
+    async fn enqueue(&self, batch: Vec<NewExecution>) -> Result<Vec<Enqueued>, StoreError> {
+        self.enqueue_batch(batch).await
+    }
+
+    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+        self.claim_batch(request).await
+    }
+
+    async fn settle(&self, batch: Vec<Settlement>) -> Result<Vec<Settled>, StoreError> {
+        self.settle_batch(&batch).await
+    }
+
+    async fn renew(&self, leases: &[Lease], lease_until: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        self.renew_leases(leases, lease_until).await
+    }
+
+    async fn expired(&self, now: Timestamp, limit: usize) -> Result<Vec<ExpiredLease>, StoreError> {
+        self.expired_leases(now, limit).await
+    }
+
+    async fn promote(&self, now: Timestamp, limit: usize) -> Result<Promoted, StoreError> {
+        self.promote_due(now, limit).await
+    }
+
+    async fn cancel(
+        &self,
+        tenant: TenantId,
+        id: ExecutionId,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<CancelOutcome, StoreError> {
+        self.cancel_one(tenant, id, by, now).await
+    }
+
+    async fn note_progress(&self, batch: &[(Lease, u8)]) -> Result<(), StoreError> {
+        self.note_progress_of(batch).await
+    }
+
+    async fn publish(&self, signal: Signal) -> Result<(), StoreError> {
+        self.notify(signal).await
+    }
+
+    async fn next_signal(&self) -> Result<Signal, StoreError> {
+        Ok(self.listener.lock().await.next().await)
+    }
+}
+
+#[async_trait]
+impl HotStore for PostgresHot {
+    async fn due_slots(&self, now: Timestamp, limit: usize) -> Result<Vec<(JobId, Timestamp)>, StoreError> {
+        self.due_at(now, limit).await
+    }
+
+    async fn next_slot_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.soonest_slot().await
+    }
+
+    async fn fire(&self, batch: Vec<Firing>) -> Result<Vec<FireOutcome>, StoreError> {
+        self.fire_batch(&batch).await
+    }
+
+    async fn prune_executions(&self, tenant: TenantId, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
+        self.prune(tenant, before, limit).await
+    }
+
+    async fn reconcile_counters(&self, tenant: TenantId) -> Result<Vec<Drift>, StoreError> {
+        self.reconcile(tenant).await
+    }
+
+    async fn sweep_gates(&self) -> Result<u64, StoreError> {
+        self.sweep().await
+    }
+}

@@ -1,0 +1,77 @@
+//! Deleting what retention no longer keeps.
+
+use std::time::Duration;
+
+use horarium_domain::id::first_uuid_at;
+use horarium_domain::store::StoreError;
+use horarium_domain::{JobId, TenantId, Timestamp};
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::PostgresHot;
+use super::counters::Counters;
+use super::session::{self, Session};
+use super::values::{Ts, column, rows};
+use crate::error::Fault;
+use crate::hot::rollup::{Deltas, End, Outcome};
+
+/// `id < $2` ends the walk over the tenant's history where nothing can be old enough any more.
+const DELETE: &str = "
+    delete from executions e where e.id = any(array(
+        select x.id from executions x
+        where x.tenant_id = $1 and x.id < $2 and x.completed_at < $3 and x.state <> 0
+        order by x.id limit $4 for update skip locked
+    ))
+    returning e.id, e.job_id, e.state, e.started_at, e.completed_at";
+
+const DELETE_EVENTS: &str = "delete from execution_events where execution_id = any($1::uuid[])";
+
+/// An id is made when its execution is accepted, so before it ends; clocks of different nodes may differ by this much.
+const SKEW: Duration = Duration::from_secs(1);
+
+impl PostgresHot {
+    pub(super) async fn prune(&self, tenant: TenantId, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
+        session::run(&self.pool, async |session: &Session| {
+            let delete = session.statement(DELETE).await?;
+            let delete_events = session.statement(DELETE_EVENTS).await?;
+            let counters = Counters::prepare(session).await?;
+            let (first_kept, id) = (first_uuid_at(before + SKEW), tenant.as_uuid());
+            let (end, limit) = (Ts(before), rows(limit));
+            let old: session::Parameters<'_> = &[&id, &first_kept, &end, &limit];
+            let ((), gone) = tokio::try_join!(biased; session.begin(), session.rows(&delete, old))?;
+            let ids: Vec<Uuid> = gone.iter().map(|row| column(row, 0, "executions")).collect::<Result<_, Fault>>()?;
+            let ends: Vec<End> = gone.iter().map(|row| removed(row, tenant)).collect::<Result<_, Fault>>()?;
+            let deltas = Deltas::without(ends);
+            let theirs: session::Parameters<'_> = &[&ids];
+            tokio::try_join!(
+                biased;
+                session.run(&delete_events, theirs),
+                counters.write(session, &deltas),
+                session.commit()
+            )?;
+            Ok::<_, Fault>(gone.len() as u64)
+        })
+        .await
+    }
+}
+
+fn removed(row: &Row, tenant_id: TenantId) -> Result<End, Fault> {
+    const TABLE: &str = "executions";
+    let outcome = match column::<i16>(row, 2, TABLE)? {
+        2 => Outcome::Succeeded,
+        3 => Outcome::Failed,
+        4 => Outcome::Cancelled,
+        other => {
+            let key = column::<Uuid>(row, 0, TABLE)?.to_string();
+            let detail = format!("state is {other}");
+            return Err(StoreError::Inconsistent { table: TABLE, key, detail }.into());
+        }
+    };
+    Ok(End {
+        tenant_id,
+        job_id: JobId::from_uuid(column(row, 1, TABLE)?),
+        outcome,
+        started_at: column::<Option<Ts>>(row, 3, TABLE)?.map(|at| at.0),
+        ended_at: column::<Ts>(row, 4, TABLE)?.0,
+    })
+}
