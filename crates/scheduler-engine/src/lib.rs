@@ -7,6 +7,7 @@ pub mod bus;
 mod core;
 pub mod engine;
 mod enqueuer;
+mod entropy;
 pub mod executor;
 pub mod memory;
 mod running;
@@ -14,5 +15,6 @@ pub mod service;
 
 pub use crate::core::{Core, JobChangeKind};
 pub use engine::{Engine, EngineConfig};
+pub use entropy::SystemEntropy;
 pub use executor::{Executor, Outcome, Progress, Registry, Run};
 pub use service::{Actor, ServiceError, Services};

@@ -75,6 +75,12 @@ const LAYERS: &[Layer] = &[
         may_use: &["api", "auth", "domain", "executors", "persistence", "scheduler-engine", "server", "client"],
         must_not_use: &[],
     },
+    // What another program would write: no server, no API.
+    Layer {
+        name: "example-embed",
+        may_use: &["domain", "executors", "persistence", "scheduler-engine"],
+        must_not_use: NO_HTTP_NO_SQL,
+    },
 ];
 
 /// Test support that any crate may use in its tests, and none in what it ships.
