@@ -10,18 +10,24 @@
 //! Rows are decoded strictly: one that makes no sense is reported with its table and key, and never repaired in silence.
 
 mod address;
+mod api_keys;
 mod conn;
 mod decode;
 mod error;
+mod executions;
 mod gates;
 mod hot;
+mod idempotency;
 mod jobs;
+mod maintenance;
 mod migrations;
 mod options;
 mod postgres;
+mod queues;
 mod schema;
 mod sqlite;
 mod store;
+mod tenants;
 mod text;
 mod transaction;
 

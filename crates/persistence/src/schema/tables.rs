@@ -221,7 +221,7 @@ diesel::table! {
         name -> Text,
         scopes -> Js,
         secret_hash -> Binary,
-        created_by -> Nullable<Text>,
+        created_by -> Text,
         created_at -> Ts,
         expires_at -> Nullable<Ts>,
         last_used_at -> Nullable<Ts>,

@@ -1,0 +1,191 @@
+//! Executions as readers see them, and the figures about them.
+
+mod figures;
+mod list;
+mod row;
+
+use async_trait::async_trait;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use horarium_domain::execution::{Event, Execution, ExecutionSummary};
+use horarium_domain::page::{Page, PageRequest};
+use horarium_domain::stats::{DashboardStats, DurationHistogram, JobCounters};
+use horarium_domain::store::{
+    CursorPage, ExecutionFilter, ExecutionStore, RollupWindow, SkippedSlots, StoreError, TimelineData,
+};
+use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
+
+use crate::conn::on;
+use crate::decode::Row;
+use crate::error::{About, Fault};
+use crate::schema::{At, at, execution_events, execution_queue, executions, jobs, key, skipped_slots};
+use crate::store::SqlStore;
+use crate::text::storable;
+use row::{DetailRow, EventRow, ExecutionRow, LiveRow, SummaryRow};
+
+/// The most events that one execution is shown with. Ten lost workers and a thousand attempts lie well below.
+const MAX_EVENTS: i64 = 5_000;
+
+/// Executions with their job's name and what the queue tells of those that live.
+/// A job that is being purged takes its executions out of sight first.
+macro_rules! with_job_and_queue {
+    () => {
+        executions::table
+            .inner_join(jobs::table.on(jobs::id.eq(executions::job_id)))
+            .left_join(execution_queue::table.on(execution_queue::id.eq(executions::id)))
+    };
+}
+
+pub(crate) use with_job_and_queue;
+
+#[async_trait]
+impl ExecutionStore for SqlStore {
+    async fn execution(&self, tenant: TenantId, id: ExecutionId) -> Result<Execution, StoreError> {
+        let (found, events) = self
+            .read(async |conn| {
+                let found: Option<(ExecutionRow, String, Option<LiveRow>, DetailRow)> = on!(conn, c => {
+                    with_job_and_queue!()
+                        .filter(executions::tenant_id.eq(key(tenant)))
+                        .filter(executions::id.eq(key(id)))
+                        .select((
+                            ExecutionRow::as_select(),
+                            jobs::name,
+                            Option::<LiveRow>::as_select(),
+                            DetailRow::as_select(),
+                        ))
+                        .first(c)
+                        .await
+                        .optional()
+                })
+                .about("executions")?;
+                let found = found.ok_or(StoreError::NotFound("execution"))?;
+                let events: Vec<EventRow> = on!(conn, c => {
+                    execution_events::table
+                        .filter(execution_events::execution_id.eq(key(id)))
+                        .order(execution_events::seq.asc())
+                        .limit(MAX_EVENTS)
+                        .select(EventRow::as_select())
+                        .load(c)
+                        .await
+                })
+                .about("execution_events")?;
+                Ok((found, events))
+            })
+            .await?;
+        let (row, job_name, live, detail) = found;
+        row::execution((row, job_name, live), detail, events)
+    }
+
+    async fn executions(
+        &self,
+        tenant: TenantId,
+        filter: &ExecutionFilter,
+        page: PageRequest,
+    ) -> Result<Page<ExecutionSummary>, StoreError> {
+        let (rows, total) = self.read(async |conn| list::page(conn, tenant, filter, page).await).await?;
+        Ok(Page { items: summaries(rows)?, total })
+    }
+
+    async fn executions_before(
+        &self,
+        tenant: TenantId,
+        filter: &ExecutionFilter,
+        before: Option<ExecutionId>,
+        limit: usize,
+    ) -> Result<CursorPage<ExecutionSummary>, StoreError> {
+        // One more than asked tells whether there is a next page.
+        let wanted = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+        let rows = self.read(async |conn| list::newest(conn, tenant, filter, before, wanted, 0).await).await?;
+        let mut items = summaries(rows)?;
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = if more { items.last().map(|item| item.id) } else { None };
+        Ok(CursorPage { items, next })
+    }
+
+    async fn record_event(&self, tenant: TenantId, event: Event) -> Result<(), StoreError> {
+        let attempt = i16::try_from(event.attempt).unwrap_or(i16::MAX);
+        self.write(async |conn| {
+            let of = executions::table
+                .filter(executions::tenant_id.eq(key(tenant)))
+                .filter(executions::id.eq(key(event.execution_id)))
+                .select(executions::job_id);
+            let job: Option<JobId> = on!(conn, c => of.first(c).await.optional()).about("executions")?;
+            let job = job.ok_or(StoreError::NotFound("execution"))?;
+            let row = (
+                execution_events::execution_id.eq(key(event.execution_id)),
+                execution_events::tenant_id.eq(key(tenant)),
+                execution_events::job_id.eq(key(job)),
+                execution_events::at.eq(at(event.at)),
+                execution_events::kind.eq(event.kind.as_str()),
+                execution_events::attempt.eq(attempt),
+                execution_events::attempt_started_at.eq(event.attempt_started_at.map(At::from)),
+                execution_events::source.eq(storable(&event.source).into_owned()),
+                execution_events::message.eq(storable(&event.message).into_owned()),
+                execution_events::error.eq(event.error.as_deref().map(|text| storable(text).into_owned())),
+            );
+            on!(conn, c => diesel::insert_into(execution_events::table).values(row).execute(c).await)
+                .about("execution_events")?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn skipped_slots(&self, tenant: TenantId, job: JobId, limit: usize) -> Result<Vec<SkippedSlots>, StoreError> {
+        type SkippedRow = (i64, Timestamp, Timestamp, i64, String, Timestamp);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows: Vec<SkippedRow> = self
+            .read(async |conn| {
+                let query = skipped_slots::table
+                    .filter(skipped_slots::job_id.eq(key(job)))
+                    .filter(skipped_slots::tenant_id.eq(key(tenant)))
+                    .order(skipped_slots::seq.desc())
+                    .limit(limit)
+                    .select((
+                        skipped_slots::seq,
+                        skipped_slots::first_slot,
+                        skipped_slots::last_slot,
+                        skipped_slots::count,
+                        skipped_slots::reason,
+                        skipped_slots::recorded_at,
+                    ));
+                on!(conn, c => query.load(c).await).about("skipped_slots")
+            })
+            .await?;
+        rows.into_iter()
+            .map(|(seq, first, last, count, reason, recorded_at)| {
+                let place = Row::new("skipped_slots", format_args!("{job}, {seq}"));
+                let count = place.value("count", u64::try_from(count))?;
+                Ok(SkippedSlots { first, last, count, reason, recorded_at })
+            })
+            .collect()
+    }
+
+    async fn dashboard(&self, tenant: TenantId, now: Timestamp) -> Result<DashboardStats, StoreError> {
+        self.read(async |conn| figures::dashboard(conn, tenant, now).await).await
+    }
+
+    async fn timeline(
+        &self,
+        tenant: TenantId,
+        job: Option<JobId>,
+        window: RollupWindow,
+    ) -> Result<TimelineData, StoreError> {
+        self.read(async |conn| figures::timeline(conn, tenant, job, window).await).await
+    }
+
+    async fn job_statistics(
+        &self,
+        tenant: TenantId,
+        job: JobId,
+    ) -> Result<(JobCounters, DurationHistogram), StoreError> {
+        self.read(async |conn| figures::job_statistics(conn, tenant, job).await).await
+    }
+}
+
+fn summaries(rows: Vec<SummaryRow>) -> Result<Vec<ExecutionSummary>, StoreError> {
+    rows.into_iter().map(row::summary).collect()
+}
+
+/// Keeps the closures' error type in one place.
+pub(crate) type Answer<T> = Result<T, Fault>;
