@@ -22,6 +22,7 @@ mod jobs;
 mod maintenance;
 mod migrations;
 mod options;
+mod ports;
 mod postgres;
 mod queues;
 mod schema;

@@ -20,12 +20,13 @@ use async_trait::async_trait;
 use horarium_domain::store::{Drift, ExecutionQueue, FireOutcome, Firing, StoreError};
 use horarium_domain::{JobId, TenantId, Timestamp};
 
+use crate::text;
+
 mod drift;
 mod gates;
 mod postgres;
 mod rollup;
 mod slots;
-mod text;
 
 pub(crate) use postgres::PostgresHot;
 

@@ -1,0 +1,150 @@
+//! The migrations: fresh, again, at once; and the same schema on both databases.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use common::{PostgresDatabase, SqliteFile, block_on, with_connection};
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
+use horarium_domain::store::{MaintenanceStore, StoreError};
+use horarium_persistence::SqlStore;
+
+async fn run_fresh_and_again(store: &SqlStore) {
+    assert!(matches!(store.check().await, Err(StoreError::Unavailable(_))), "a store without a schema is not ready");
+    let pending = store.pending_migrations().await.unwrap();
+    assert!(!pending.is_empty());
+    assert_eq!(store.migrate().await.unwrap(), pending);
+    store.check().await.unwrap();
+    assert!(store.pending_migrations().await.unwrap().is_empty());
+    assert!(store.migrate().await.unwrap().is_empty(), "a second run has nothing to do");
+}
+
+#[test]
+fn a_fresh_sqlite_file_gets_the_schema_once() {
+    block_on(async {
+        let file = SqliteFile::new();
+        run_fresh_and_again(&file.store().await).await;
+    });
+}
+
+#[test]
+fn a_fresh_postgres_database_gets_the_schema_once() {
+    block_on(async {
+        let Some(database) = PostgresDatabase::empty().await else { return };
+        run_fresh_and_again(&database.store().await).await;
+    });
+}
+
+/// Of two nodes that start at once, one migrates and the other finds it done.
+async fn run_at_once(first: SqlStore, second: SqlStore) {
+    let (a, b) = tokio::join!(first.migrate(), second.migrate());
+    let (a, b) = (a.unwrap(), b.unwrap());
+    assert!(a.is_empty() != b.is_empty(), "{a:?} and {b:?}");
+    first.check().await.unwrap();
+    second.check().await.unwrap();
+}
+
+#[test]
+fn two_processes_may_migrate_one_sqlite_file_at_once() {
+    block_on(async {
+        let file = SqliteFile::new();
+        run_at_once(file.store().await, file.store().await).await;
+    });
+}
+
+#[test]
+fn two_nodes_may_migrate_one_postgres_database_at_once() {
+    block_on(async {
+        let Some(database) = PostgresDatabase::empty().await else { return };
+        run_at_once(database.store().await, database.store().await).await;
+    });
+}
+
+#[test]
+fn a_fresh_sqlite_file_is_ready_within_the_time_of_a_start() {
+    block_on(async {
+        let file = SqliteFile::new();
+        let start = Instant::now();
+        let store = file.store().await;
+        store.migrate().await.unwrap();
+        store.check().await.unwrap();
+        // A start takes 300 ms at most, by a release build; this one is not, and shares its machine.
+        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn only_its_owner_reads_a_sqlite_file_and_its_log() {
+    use std::os::unix::fs::PermissionsExt;
+    block_on(async {
+        let file = SqliteFile::new();
+        let store = file.store().await;
+        store.migrate().await.unwrap();
+        let folder = file.path().parent().unwrap().to_owned();
+        assert_eq!(std::fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", entry.path());
+        }
+    });
+}
+
+/// Columns by table: (name, may be null).
+type Schema = BTreeMap<String, Vec<(String, bool)>>;
+
+#[derive(QueryableByName)]
+struct Column {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    of_table: String,
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    name: String,
+    #[diesel(sql_type = diesel::sql_types::Bool)]
+    nullable: bool,
+}
+
+fn schema_of(columns: impl IntoIterator<Item = (String, String, bool)>) -> Schema {
+    let mut schema = Schema::new();
+    for (table, name, nullable) in columns {
+        schema.entry(table).or_default().push((name, nullable));
+    }
+    for columns in schema.values_mut() {
+        columns.sort();
+    }
+    schema
+}
+
+#[test]
+fn both_databases_have_the_same_tables_and_columns() {
+    block_on(async {
+        let Some(database) = PostgresDatabase::migrated().await else { return };
+        let file = SqliteFile::new();
+        file.store().await.migrate().await.unwrap();
+
+        let mut connection = SqliteConnection::establish(file.path().to_str().unwrap()).unwrap();
+        let columns: Vec<Column> = diesel::sql_query(
+            "select t.name as of_table, c.name as name, c.\"notnull\" = 0 and c.pk = 0 as nullable \
+             from sqlite_master t, pragma_table_info(t.name) c \
+             where t.type = 'table' and t.name not like '\\_\\_%' escape '\\' and t.name not like 'sqlite%'",
+        )
+        .load(&mut connection)
+        .unwrap();
+        let on_sqlite = schema_of(columns.into_iter().map(|column| (column.of_table, column.name, column.nullable)));
+
+        let rows = with_connection(&database.text(), async |client| {
+            client
+                .query(
+                    "select table_name::text, column_name::text, is_nullable = 'YES' from information_schema.columns \
+                     where table_schema = 'public' and table_name not like '\\_\\_%'",
+                    &[],
+                )
+                .await
+                .unwrap()
+        })
+        .await;
+        let on_postgres = schema_of(rows.into_iter().map(|row| (row.get(0), row.get(1), row.get(2))));
+        assert_eq!(on_sqlite, on_postgres);
+    });
+}
