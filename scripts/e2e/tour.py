@@ -76,7 +76,7 @@ def paste(blocks_of_commands, environment, log):
     with open(log, "wb") as out:
         shell = subprocess.Popen(
             ["bash", "-c", TOUR_SHELL],
-            cwd=REPO,
+            cwd=log.parent,  # the tour leaves a file or two behind
             env=environment,
             stdin=subprocess.PIPE,
             stdout=out,

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{Dependency, DependencyKind, MetadataCommand, Package};
 
-/// One workspace crate: its folder's name, the workspace crates it may build on, and what must stay out of it.
+/// One workspace crate: its name without `horarium-`, the workspace crates it may build on, and what must stay out of it.
 struct Layer {
     name: &'static str,
     may_use: &'static [&'static str],
@@ -70,6 +70,12 @@ const LAYERS: &[Layer] = &[
         ],
         must_not_use: NO_SQL,
     },
+    // What an embedding program needs, and no more: the engine, a store, the ready-made executors.
+    Layer {
+        name: "example-embed",
+        may_use: &["domain", "executors", "persistence", "scheduler-engine"],
+        must_not_use: NO_HTTP_NO_SQL,
+    },
     Layer {
         name: "bench",
         may_use: &["api", "auth", "domain", "executors", "persistence", "scheduler-engine", "server", "client"],
@@ -94,7 +100,7 @@ fn every_crate_has_its_place_among_the_layers() {
     let strangers: Vec<String> = workspace_crates()
         .keys()
         .filter(|name| layer(name).is_none())
-        .map(|name| format!("crates/{name} is in no layer: say what it may depend on."))
+        .map(|name| format!("horarium-{name} is in no layer: say what it may depend on."))
         .collect();
 
     assert_none(&strangers);
@@ -177,7 +183,7 @@ fn the_allowed_edges_form_no_cycle() {
     assert_none(&stuck);
 }
 
-/// The workspace's packages by folder name.
+/// The workspace's packages by their names without `horarium-`.
 fn workspace_crates() -> BTreeMap<String, Package> {
     let metadata = MetadataCommand::new()
         .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml"))
@@ -189,7 +195,7 @@ fn workspace_crates() -> BTreeMap<String, Package> {
         .into_iter()
         .map(|package| {
             let name = workspace_name(&package.name)
-                .unwrap_or_else(|| panic!("package {} is not called horarium-<folder>", package.name))
+                .unwrap_or_else(|| panic!("package {} is not called horarium-<something>", package.name))
                 .to_owned();
             (name, package)
         })
