@@ -16,27 +16,27 @@ use crate::store::SqlStore;
 #[async_trait]
 impl ExecutionQueue for SqlStore {
     async fn enqueue(&self, batch: Vec<NewExecution>) -> Result<Vec<Enqueued>, StoreError> {
-        self.hot()?.enqueue(batch).await
+        self.hot.enqueue(batch).await
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
-        self.hot()?.claim(request).await
+        self.hot.claim(request).await
     }
 
     async fn settle(&self, batch: Vec<Settlement>) -> Result<Vec<Settled>, StoreError> {
-        self.hot()?.settle(batch).await
+        self.hot.settle(batch).await
     }
 
     async fn renew(&self, leases: &[Lease], lease_until: Timestamp) -> Result<Vec<Lease>, StoreError> {
-        self.hot()?.renew(leases, lease_until).await
+        self.hot.renew(leases, lease_until).await
     }
 
     async fn expired(&self, now: Timestamp, limit: usize) -> Result<Vec<ExpiredLease>, StoreError> {
-        self.hot()?.expired(now, limit).await
+        self.hot.expired(now, limit).await
     }
 
     async fn promote(&self, now: Timestamp, limit: usize) -> Result<Promoted, StoreError> {
-        self.hot()?.promote(now, limit).await
+        self.hot.promote(now, limit).await
     }
 
     async fn cancel(
@@ -46,26 +46,26 @@ impl ExecutionQueue for SqlStore {
         by: &str,
         now: Timestamp,
     ) -> Result<CancelOutcome, StoreError> {
-        self.hot()?.cancel(tenant, id, by, now).await
+        self.hot.cancel(tenant, id, by, now).await
     }
 
     async fn note_progress(&self, batch: &[(Lease, u8)]) -> Result<(), StoreError> {
-        self.hot()?.note_progress(batch).await
+        self.hot.note_progress(batch).await
     }
 
     async fn publish(&self, signal: Signal) -> Result<(), StoreError> {
-        self.hot()?.publish(signal).await
+        self.hot.publish(signal).await
     }
 
     async fn next_signal(&self) -> Result<Signal, StoreError> {
-        self.hot()?.next_signal().await
+        self.hot.next_signal().await
     }
 }
 
 #[async_trait]
 impl PlanningStore for SqlStore {
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueSlot>, StoreError> {
-        let slots = self.hot()?.due_slots(now, limit).await?;
+        let slots = self.hot.due_slots(now, limit).await?;
         let ids: Vec<JobId> = slots.iter().map(|(id, _)| *id).collect();
         let mut jobs: HashMap<JobId, Job> =
             self.definitions(&ids).await?.into_iter().map(|job| (job.id, job)).collect();
@@ -74,18 +74,18 @@ impl PlanningStore for SqlStore {
     }
 
     async fn next_slot_at(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.hot()?.next_slot_at().await
+        self.hot.next_slot_at().await
     }
 
     async fn fire(&self, batch: Vec<Firing>) -> Result<Vec<FireOutcome>, StoreError> {
-        self.hot()?.fire(batch).await
+        self.hot.fire(batch).await
     }
 }
 
 #[async_trait]
 impl MaintenanceStore for SqlStore {
     async fn prune_executions(&self, tenant: TenantId, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
-        self.hot()?.prune_executions(tenant, before, limit).await
+        self.hot.prune_executions(tenant, before, limit).await
     }
 
     async fn prune_rollups(&self, now: Timestamp) -> Result<u64, StoreError> {
@@ -93,11 +93,11 @@ impl MaintenanceStore for SqlStore {
     }
 
     async fn reconcile_counters(&self, tenant: TenantId) -> Result<Vec<Drift>, StoreError> {
-        self.hot()?.reconcile_counters(tenant).await
+        self.hot.reconcile_counters(tenant).await
     }
 
     async fn sweep_gates(&self) -> Result<u64, StoreError> {
-        self.hot()?.sweep_gates().await
+        self.hot.sweep_gates().await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use horarium_domain::store::StoreError;
 
 use crate::address::{DatabaseUrl, Target};
-use crate::hot::{HotStore, PostgresHot};
+use crate::hot::{HotStore, PostgresHot, SqliteHot};
 use crate::migrations;
 use crate::options::DatabaseOptions;
 use crate::postgres::PostgresDatabase;
@@ -14,7 +14,7 @@ use crate::sqlite::SqliteDatabase;
 /// Horarium's store on PostgreSQL or SQLite. It implements every port of [`horarium_domain::store`].
 pub struct SqlStore {
     pub(crate) database: Database,
-    hot: Option<Arc<dyn HotStore>>,
+    pub(crate) hot: Arc<dyn HotStore>,
 }
 
 /// Which database, and its connections.
@@ -37,18 +37,14 @@ impl SqlStore {
             Target::Postgres(config) => {
                 let database = PostgresDatabase::connect((**config).clone(), options).await?;
                 let hot = PostgresHot::new(database.hot().clone(), database.config().clone());
-                Self { database: Database::Postgres(Arc::new(database)), hot: Some(Arc::new(hot)) }
+                Self { database: Database::Postgres(Arc::new(database)), hot: Arc::new(hot) }
             }
             Target::Sqlite(path) => {
                 let database = SqliteDatabase::connect(path.clone(), options).await?;
-                Self { database: Database::Sqlite(Arc::new(database)), hot: None }
+                let hot = SqliteHot::start(database.path(), database.gate().clone())?;
+                Self { database: Database::Sqlite(Arc::new(database)), hot: Arc::new(hot) }
             }
         })
-    }
-
-    /// The hot path.
-    pub(crate) fn hot(&self) -> Result<&dyn HotStore, StoreError> {
-        self.hot.as_deref().ok_or_else(|| StoreError::Internal("SQLite's hot path is not connected yet".to_owned()))
     }
 
     /// Runs the migrations that the database lacks, under a lock, and answers their names. Any number of nodes may

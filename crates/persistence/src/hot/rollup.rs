@@ -10,6 +10,7 @@ use std::time::Duration;
 use horarium_domain::execution::ExecutionState;
 use horarium_domain::job::LastRun;
 use horarium_domain::stats::{DurationBucket, ROLLUP_WIDTHS, RollupBucket};
+use horarium_domain::store::{Decision, Settlement};
 use horarium_domain::{JobId, TenantId, Timestamp};
 use uuid::Uuid;
 
@@ -24,6 +25,18 @@ pub(crate) enum Outcome {
     Cancelled,
     /// The attempt is over; the execution goes back to the queue.
     Requeued,
+}
+
+impl From<ExecutionState> for Outcome {
+    /// Of an execution that ends in this state; one that does not end goes back to the queue.
+    fn from(state: ExecutionState) -> Self {
+        match state {
+            ExecutionState::Succeeded => Self::Succeeded,
+            ExecutionState::Failed => Self::Failed,
+            ExecutionState::Cancelled => Self::Cancelled,
+            ExecutionState::Pending | ExecutionState::Running => Self::Requeued,
+        }
+    }
 }
 
 /// One end.
@@ -42,6 +55,21 @@ pub(crate) struct End {
 }
 
 impl End {
+    /// What a settlement counts as.
+    pub(crate) fn of(settlement: &Settlement) -> Self {
+        let outcome = match settlement.decision {
+            Decision::Finish { state, .. } => state.into(),
+            Decision::Requeue { .. } => Outcome::Requeued,
+        };
+        Self {
+            tenant_id: settlement.tenant_id,
+            job_id: settlement.job_id,
+            outcome,
+            started_at: Some(settlement.started_at),
+            ended_at: settlement.ended_at,
+        }
+    }
+
     /// How long the attempt took, in whole milliseconds.
     fn duration_ms(&self) -> Option<i64> {
         self.started_at.map(|started| run_ms(started, self.ended_at))

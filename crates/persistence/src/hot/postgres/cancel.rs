@@ -1,6 +1,6 @@
 //! Cancelling executions: one that somebody names, or all that live of jobs that a newer one replaces.
 
-use horarium_domain::execution::{Event, EventKind, ExecutionState};
+use horarium_domain::execution::Event;
 use horarium_domain::store::{CancelOutcome, StoreError};
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 use tokio_postgres::{Row, Statement};
@@ -11,9 +11,11 @@ use super::counters::Counters;
 use super::session::{self, Session};
 use super::settle::{EventRow, prepare_events, write_events};
 use super::values::{Ts, column, count, small};
+use crate::decode;
 use crate::error::Fault;
-use crate::hot::rollup::{Deltas, End, Outcome};
-use crate::hot::text::storable;
+use crate::hot::rollup::Deltas;
+use crate::hot::taken::Taken;
+use crate::text::storable;
 
 const TAKE_ONE: &str = "
     delete from execution_queue where id = $1 and tenant_id = $2
@@ -54,7 +56,7 @@ impl PostgresHot {
                 let (rows, ()) = tokio::try_join!(biased; session.rows(&state, whose), session.commit())?;
                 return how_it_ended(rows.first());
             };
-            let taken = Taken::read(row)?;
+            let taken = read(row)?;
             let outcome = if taken.running { CancelOutcome::WasRunning } else { CancelOutcome::WasPending };
             let record = Record::prepare(session).await?;
             let cancelled = Cancelled::of(vec![taken], by, now);
@@ -67,46 +69,25 @@ impl PostgresHot {
 
 fn how_it_ended(row: Option<&Row>) -> Result<CancelOutcome, Fault> {
     let Some(row) = row else { return Err(StoreError::NotFound("execution").into()) };
-    let state = match column::<i16>(row, 1, "executions")? {
-        2 => ExecutionState::Succeeded,
-        3 => ExecutionState::Failed,
-        4 => ExecutionState::Cancelled,
-        other => {
-            let key = column::<Uuid>(row, 0, "executions")?.to_string();
-            let detail = format!("state is {other}, and no row of execution_queue says where it stands");
-            return Err(StoreError::Inconsistent { table: "executions", key, detail }.into());
-        }
-    };
+    let key: Uuid = column(row, 0, "executions")?;
+    // One without a terminal state and without a row of the queue stands nowhere.
+    let state = decode::Row::new("executions", key).terminal_state("state", column(row, 1, "executions")?)?;
     Ok(CancelOutcome::AlreadyTerminal(state))
 }
 
-/// An execution that was taken off the queue.
-struct Taken {
-    id: ExecutionId,
-    tenant_id: TenantId,
-    job_id: JobId,
-    running: bool,
-    attempt: u16,
-    lost: u16,
-    started_at: Option<Timestamp>,
-    worker: Option<String>,
-}
-
-impl Taken {
-    fn read(row: &Row) -> Result<Self, Fault> {
-        const TABLE: &str = "execution_queue";
-        let id: Uuid = column(row, 0, TABLE)?;
-        Ok(Self {
-            id: ExecutionId::from_uuid(id),
-            tenant_id: TenantId::from_uuid(column(row, 1, TABLE)?),
-            job_id: JobId::from_uuid(column(row, 2, TABLE)?),
-            running: column::<i16>(row, 3, TABLE)? == 1,
-            attempt: count(column(row, 4, TABLE)?, "attempt", TABLE, id)?,
-            lost: count(column(row, 5, TABLE)?, "lost", TABLE, id)?,
-            started_at: column::<Option<Ts>>(row, 6, TABLE)?.map(|at| at.0),
-            worker: column(row, 7, TABLE)?,
-        })
-    }
+fn read(row: &Row) -> Result<Taken, Fault> {
+    const TABLE: &str = "execution_queue";
+    let id: Uuid = column(row, 0, TABLE)?;
+    Ok(Taken {
+        id: ExecutionId::from_uuid(id),
+        tenant_id: TenantId::from_uuid(column(row, 1, TABLE)?),
+        job_id: JobId::from_uuid(column(row, 2, TABLE)?),
+        running: column::<i16>(row, 3, TABLE)? == 1,
+        attempt: count(column(row, 4, TABLE)?, "attempt", TABLE, id)?,
+        lost: count(column(row, 5, TABLE)?, "lost", TABLE, id)?,
+        started_at: column::<Option<Ts>>(row, 6, TABLE)?.map(|at| at.0),
+        worker: column(row, 7, TABLE)?,
+    })
 }
 
 /// Executions that are being cancelled, and what to record about each.
@@ -118,17 +99,7 @@ pub(super) struct Cancelled {
 
 impl Cancelled {
     fn of(taken: Vec<Taken>, by: &str, at: Timestamp) -> Self {
-        let event = |taken: &Taken| Event {
-            execution_id: taken.id,
-            at,
-            kind: EventKind::Cancelled,
-            attempt: if taken.running { taken.attempt } else { 0 },
-            attempt_started_at: taken.started_at,
-            source: by.to_owned(),
-            message: if taken.running { "cancelled while it ran" } else { "cancelled while it waited" }.to_owned(),
-            error: None,
-        };
-        Self { events: taken.iter().map(event).collect(), taken, at }
+        Self { events: taken.iter().map(|taken| taken.event(by, at)).collect(), taken, at }
     }
 
     /// Those that ran: their workers are to be told.
@@ -136,22 +107,16 @@ impl Cancelled {
         self.taken.iter().filter(|taken| taken.running).map(|taken| (taken.job_id, taken.id))
     }
 
-    /// What they count as.
-    pub(super) fn ends(&self) -> impl Iterator<Item = End> + '_ {
-        self.taken.iter().map(|taken| End {
-            tenant_id: taken.tenant_id,
-            job_id: taken.job_id,
-            outcome: Outcome::Cancelled,
-            started_at: taken.started_at,
-            ended_at: self.at,
-        })
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.taken.is_empty()
     }
 
     /// Takes all that lives of these jobs off the queue, within the caller's transaction.
     pub(super) async fn take_live(session: &Session, jobs: &[Uuid], by: &str, at: Timestamp) -> Result<Self, Fault> {
         let take = session.statement(TAKE_LIVE).await?;
         let rows = session.rows(&take, &[&jobs]).await?;
-        let mut taken: Vec<Taken> = rows.iter().map(Taken::read).collect::<Result<_, Fault>>()?;
+        let mut taken: Vec<Taken> = rows.iter().map(read).collect::<Result<_, Fault>>()?;
         taken.sort_by_key(|taken| taken.id);
         Ok(Self::of(taken, by, at))
     }
@@ -195,7 +160,7 @@ impl Record {
                 event,
             })
             .collect();
-        let deltas = Deltas::of(cancelled.ends());
+        let deltas = Deltas::of(taken.iter().map(|taken| taken.end(cancelled.at)));
         tokio::try_join!(
             biased;
             session.run(&self.end, ended),

@@ -3,12 +3,12 @@
 //! The arrays are sorted by key, and each statement visits the rows in the arrays' order: that is what keeps two nodes
 //! that count for the same jobs from deadlocking. What belongs to a job or tenant that is gone meanwhile is dropped.
 
-use horarium_domain::execution::ExecutionState;
 use tokio_postgres::Statement;
 use uuid::Uuid;
 
 use super::session::Session;
 use super::values::Ts;
+use crate::decode::terminal_code;
 use crate::error::Fault;
 use crate::hot::rollup::Deltas;
 
@@ -96,7 +96,7 @@ async fn write_counters(session: &Session, statement: &Statement, deltas: &Delta
     let resets: Vec<bool> = deltas.jobs.values().map(|job| job.reset_failures).collect();
     let failures: Vec<i32> = deltas.jobs.values().map(|job| job.failures).collect();
     let last = || deltas.jobs.values().map(|job| job.last);
-    let states: Vec<Option<i16>> = last().map(|last| last.map(|last| terminal_state(last.state))).collect();
+    let states: Vec<Option<i16>> = last().map(|last| last.and_then(|last| terminal_code(last.state))).collect();
     let started: Vec<Option<Ts>> = last().map(|last| last.and_then(|last| last.started_at).map(Ts)).collect();
     let completed: Vec<Option<Ts>> = last().map(|last| last.map(|last| Ts(last.completed_at))).collect();
     let took: Vec<Option<i64>> = last().map(|last| last.and_then(|last| last.duration_ms)).collect();
@@ -154,14 +154,4 @@ async fn write_rollups(session: &Session, statement: &Statement, deltas: &Deltas
         )
         .await?;
     Ok(())
-}
-
-/// How `executions` and `job_counters` store a terminal state.
-pub(super) fn terminal_state(state: ExecutionState) -> i16 {
-    match state {
-        ExecutionState::Pending | ExecutionState::Running => 0,
-        ExecutionState::Succeeded => 2,
-        ExecutionState::Failed => 3,
-        ExecutionState::Cancelled => 4,
-    }
 }

@@ -12,7 +12,7 @@ use super::PostgresHot;
 use super::session::{self, Session};
 use super::values::{Ts, column};
 use crate::error::Fault;
-use crate::hot::text::{storable, storable_json};
+use crate::text::{storable, storable_json};
 
 /// Writes what nothing stands against, and answers its ids. What it leaves out is told apart afterwards.
 ///

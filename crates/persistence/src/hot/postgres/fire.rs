@@ -15,7 +15,7 @@ use super::session::{self, Session};
 use super::values::{Ts, column, rows};
 use crate::error::Fault;
 use crate::hot::slots::{Refused, forbidden, limit_to_one};
-use crate::hot::text::storable;
+use crate::text::storable;
 
 const DUE: &str = "
     select s.job_id, s.next_run_at
@@ -199,7 +199,7 @@ async fn live_jobs(session: &Session, won: &[&Firing]) -> Result<HashSet<Uuid>, 
 
 /// Records what was skipped and what was cancelled, and commits.
 async fn finish(session: &Session, skipped: &[(&Firing, SkippedSlots)], replaced: &[Cancelled]) -> Result<(), Fault> {
-    if replaced.iter().any(|cancelled| cancelled.ends().next().is_some()) {
+    if !replaced.iter().all(Cancelled::is_empty) {
         let record = Record::prepare(session).await?;
         for cancelled in replaced {
             record.write(session, cancelled).await?;

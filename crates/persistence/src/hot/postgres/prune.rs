@@ -12,8 +12,9 @@ use super::PostgresHot;
 use super::counters::Counters;
 use super::session::{self, Session};
 use super::values::{Ts, column, rows};
+use crate::decode;
 use crate::error::Fault;
-use crate::hot::rollup::{Deltas, End, Outcome};
+use crate::hot::rollup::{Deltas, End};
 
 /// `id < $2` ends the walk over the tenant's history where nothing can be old enough any more.
 const DELETE: &str = "
@@ -57,20 +58,12 @@ impl PostgresHot {
 
 fn removed(row: &Row, tenant_id: TenantId) -> Result<End, Fault> {
     const TABLE: &str = "executions";
-    let outcome = match column::<i16>(row, 2, TABLE)? {
-        2 => Outcome::Succeeded,
-        3 => Outcome::Failed,
-        4 => Outcome::Cancelled,
-        other => {
-            let key = column::<Uuid>(row, 0, TABLE)?.to_string();
-            let detail = format!("state is {other}");
-            return Err(StoreError::Inconsistent { table: TABLE, key, detail }.into());
-        }
-    };
+    let key: Uuid = column(row, 0, TABLE)?;
+    let state = decode::Row::new(TABLE, key).terminal_state("state", column(row, 2, TABLE)?)?;
     Ok(End {
         tenant_id,
         job_id: JobId::from_uuid(column(row, 1, TABLE)?),
-        outcome,
+        outcome: state.into(),
         started_at: column::<Option<Ts>>(row, 3, TABLE)?.map(|at| at.0),
         ended_at: column::<Ts>(row, 4, TABLE)?.0,
     })

@@ -6,18 +6,19 @@
 use std::collections::HashSet;
 
 use horarium_domain::ExecutionId;
-use horarium_domain::execution::{Event, ExecutionState};
+use horarium_domain::execution::Event;
 use horarium_domain::store::{Decision, Lease, Settled, Settlement, StoreError};
 use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
 use super::PostgresHot;
-use super::counters::{Counters, terminal_state};
+use super::counters::Counters;
 use super::session::{self, Session};
 use super::values::{Ts, column, small};
+use crate::decode::terminal_code;
 use crate::error::Fault;
-use crate::hot::rollup::{Deltas, End, Outcome};
-use crate::hot::text::storable;
+use crate::hot::rollup::{Deltas, End};
+use crate::text::storable;
 
 /// `q.state + 0` keeps the planner from the index on leases: the rows are found by their id.
 const FINISH: &str = "
@@ -102,7 +103,7 @@ async fn settle(session: &Session, batch: &[Settlement], by_id: &[usize]) -> Res
     by_position.sort_unstable();
     let written: Vec<&Settlement> =
         by_position.iter().map(|index| &batch[*index]).filter(|s| applied.contains(&s.lease)).collect();
-    let deltas = Deltas::of(written.iter().map(|settlement| end_of(settlement)));
+    let deltas = Deltas::of(written.iter().map(|settlement| End::of(settlement)));
     let told: Vec<EventRow<'_>> = written.iter().filter_map(|settlement| EventRow::of(settlement)).collect();
     tokio::try_join!(
         biased;
@@ -118,23 +119,6 @@ fn lease(row: &Row) -> Result<Lease, Fault> {
     Ok(Lease { execution_id: ExecutionId::from_uuid(id), fence: column(row, 1, "execution_queue")? })
 }
 
-/// What a settlement counts as.
-fn end_of(settlement: &Settlement) -> End {
-    let outcome = match &settlement.decision {
-        Decision::Finish { state: ExecutionState::Succeeded, .. } => Outcome::Succeeded,
-        Decision::Finish { state: ExecutionState::Cancelled, .. } => Outcome::Cancelled,
-        Decision::Finish { .. } => Outcome::Failed,
-        Decision::Requeue { .. } => Outcome::Requeued,
-    };
-    End {
-        tenant_id: settlement.tenant_id,
-        job_id: settlement.job_id,
-        outcome,
-        started_at: Some(settlement.started_at),
-        ended_at: settlement.ended_at,
-    }
-}
-
 async fn write_finished(session: &Session, statement: &Statement, batch: &[&Settlement]) -> Result<Vec<Row>, Fault> {
     if batch.is_empty() {
         return Ok(Vec::new());
@@ -147,7 +131,7 @@ async fn write_finished(session: &Session, statement: &Statement, batch: &[&Sett
     let (mut errors, mut items) = (Vec::new(), Vec::new());
     for settlement in batch {
         if let Decision::Finish { state, output, error, items_processed } = &settlement.decision {
-            states.push(terminal_state(*state));
+            states.push(terminal_code(*state).unwrap_or(0));
             outputs.push(output.as_ref().map(|output| storable(&output.text)));
             truncated.push(output.as_ref().is_some_and(|output| output.truncated));
             errors.push(error.as_deref().map(storable));

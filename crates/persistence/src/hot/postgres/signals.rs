@@ -14,7 +14,7 @@ use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls, Socket};
 
 use super::PostgresHot;
 use super::session::{self, Session, describe};
-use crate::hot::text::storable;
+use crate::text::storable;
 
 const CHANNEL: &str = "horarium";
 

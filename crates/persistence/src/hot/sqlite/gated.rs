@@ -1,0 +1,151 @@
+//! What of the executions under a limit may be claimed. There is one writer, so nothing needs to be locked.
+
+use std::collections::{HashMap, HashSet};
+
+use horarium_domain::store::StoreError;
+use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
+use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
+
+use super::values::{Checked, Key, Ts, column, rows};
+use crate::hot::gates::{Candidate, Group, Room, TokenBucket};
+
+/// The groups with gated executions; those of paused queues are left out.
+const NEXT_GROUP: &str = "
+    select q.tenant_id, q.queue, q.job_id, coalesce(p.paused, 0)
+    from execution_queue q left join queues p on p.tenant_id = q.tenant_id and p.name = q.queue
+    where q.state = 3 and (q.tenant_id, q.queue, q.job_id) > (?1, ?2, ?3)
+    order by q.tenant_id, q.queue, q.job_id limit 1";
+
+const QUEUE: &str = "
+    select tenant_id, max_concurrency, rate_limit_per_second, rate_tokens, rate_at
+    from queues where tenant_id = ?1 and name = ?2 and gated = 1";
+
+const RUNNING_IN_QUEUE: &str = "
+    select count(*) from execution_queue where state = 1 and lease_until is not null and tenant_id = ?1 and queue = ?2";
+
+const JOB_LIMIT: &str = "select running_limit from jobs where id = ?1";
+
+const RUNNING_OF_JOB: &str = "select count(*) from execution_queue where job_id = ?1 and state = 1";
+
+const CANDIDATES: &str = "
+    select id, priority from execution_queue
+    where state = 3 and tenant_id = ?1 and queue = ?2 and job_id = ?3
+    order by priority desc, id limit ?4";
+
+const SPEND: &str = "update queues set rate_tokens = ?3, rate_at = ?4 where tenant_id = ?1 and name = ?2";
+
+/// All groups that wait under a limit and are not paused.
+pub(super) fn gated_groups(connection: &Connection) -> Result<Vec<Group>, StoreError> {
+    let mut next = connection.prepare_cached(NEXT_GROUP).checked()?;
+    let mut groups = Vec::new();
+    let (mut tenant, mut queue, mut job) = (Uuid::nil(), String::new(), Uuid::nil());
+    loop {
+        let found = next.query_row(params![Key(tenant), queue, Key(job)], |row| {
+            Ok((row.get::<_, Key>(0)?, row.get::<_, String>(1)?, row.get::<_, Key>(2)?, row.get::<_, bool>(3)?))
+        });
+        let Some((Key(of_tenant), of_queue, Key(of_job), paused)) = found.optional().checked()? else {
+            return Ok(groups);
+        };
+        (tenant, queue, job) = (of_tenant, of_queue, of_job);
+        if paused {
+            // All of a paused queue is passed over in one step.
+            job = Uuid::max();
+        } else {
+            let (tenant_id, job_id) = (TenantId::from_uuid(tenant), JobId::from_uuid(job));
+            groups.push(Group { tenant_id, queue: queue.clone(), job_id });
+        }
+    }
+}
+
+/// How many more the limits of the groups let start at `now`.
+pub(super) fn room_of(connection: &Connection, groups: &[Group], now: Timestamp) -> Result<Room, StoreError> {
+    let mut room = Room::default();
+    let queues: HashSet<(TenantId, &str)> =
+        groups.iter().map(|group| (group.tenant_id, group.queue.as_str())).collect();
+    for (tenant, name) in queues {
+        let Some(limits) = limits_of(connection, tenant, name)? else { continue };
+        let mut left = u64::MAX;
+        if let Some(limit) = limits.max_concurrency {
+            let mut count = connection.prepare_cached(RUNNING_IN_QUEUE).checked()?;
+            let running: i64 = count.query_row(params![Key::from(tenant), name], |row| row.get(0)).checked()?;
+            left = left.min(u64::try_from(i64::from(limit) - running).unwrap_or(0));
+        }
+        if let Some(bucket) = limits.rate {
+            left = left.min(bucket.room(now));
+        }
+        room.limit_queue(tenant, name.to_owned(), left);
+    }
+    let jobs: HashSet<JobId> = groups.iter().map(|group| group.job_id).collect();
+    for job in jobs {
+        let mut find = connection.prepare_cached(JOB_LIMIT).checked()?;
+        let limit: Option<Option<u32>> = find.query_row([Key::from(job)], |row| row.get(0)).optional().checked()?;
+        if let Some(limit) = limit.flatten() {
+            let mut count = connection.prepare_cached(RUNNING_OF_JOB).checked()?;
+            let running: i64 = count.query_row([Key::from(job)], |row| row.get(0)).checked()?;
+            room.limit_job(job, u64::try_from(i64::from(limit) - running).unwrap_or(0));
+        }
+    }
+    Ok(room)
+}
+
+struct Limits {
+    max_concurrency: Option<u32>,
+    rate: Option<TokenBucket>,
+}
+
+fn limits_of(connection: &Connection, tenant: TenantId, name: &str) -> Result<Option<Limits>, StoreError> {
+    const TABLE: &str = "queues";
+    let mut find = connection.prepare_cached(QUEUE).checked()?;
+    let mut found = find.query(params![Key::from(tenant), name]).checked()?;
+    let Some(row) = found.next().checked()? else { return Ok(None) };
+    let rate = match column::<Option<u32>>(row, 2, TABLE)? {
+        Some(per_second) => Some(TokenBucket {
+            per_second,
+            tokens: column(row, 3, TABLE)?,
+            at: column::<Option<Ts>>(row, 4, TABLE)?.map(|at| at.0),
+        }),
+        None => None,
+    };
+    Ok(Some(Limits { max_concurrency: column(row, 1, TABLE)?, rate }))
+}
+
+/// Adds the candidates of the groups.
+pub(super) fn gated_candidates(
+    connection: &Connection,
+    groups: &[Group],
+    limit: usize,
+    candidates: &mut Vec<Candidate>,
+) -> Result<(), StoreError> {
+    // Enough of each group to choose from; the next round finds the rest.
+    let per_group = limit.min((4 * limit / groups.len().max(1)).max(8));
+    for group in groups {
+        let mut find = connection.prepare_cached(CANDIDATES).checked()?;
+        let key = params![Key::from(group.tenant_id), group.queue, Key::from(group.job_id), rows(per_group)];
+        let mut found = find.query(key).checked()?;
+        while let Some(row) = found.next().checked()? {
+            candidates.push(Candidate {
+                id: ExecutionId::from_uuid(column::<Key>(row, 0, "execution_queue")?.0),
+                tenant_id: group.tenant_id,
+                priority: column(row, 1, "execution_queue")?,
+                group: Some(group.clone()),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Takes what was chosen out of the rate limits' buckets.
+pub(super) fn spend_tokens(connection: &Connection, chosen: &[Candidate], now: Timestamp) -> Result<(), StoreError> {
+    let mut taken: HashMap<(TenantId, &str), f64> = HashMap::new();
+    for group in chosen.iter().filter_map(|candidate| candidate.group.as_ref()) {
+        *taken.entry((group.tenant_id, group.queue.as_str())).or_default() += 1.0;
+    }
+    for ((tenant, name), taken) in taken {
+        let Some(bucket) = limits_of(connection, tenant, name)?.and_then(|limits| limits.rate) else { continue };
+        let left = (bucket.level(now) - taken).max(0.0);
+        let mut spend = connection.prepare_cached(SPEND).checked()?;
+        spend.execute(params![Key::from(tenant), name, left, Ts(now)]).checked()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! The hot path on SQLite: one thread writes, statements are prepared once, and calls that arrive during a commit share
+//! the next one. Everything here runs on that thread, short reads too, so no call ever meets another's lock.
+//!
+//! It uses rusqlite and not diesel: these statements are written by hand, and what they need is a cache of prepared
+//! statements, savepoints and borrowed parameters. Both share one SQLite library.
+
+use std::future::pending;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use horarium_domain::execution::NewExecution;
+use horarium_domain::store::{
+    CancelOutcome, ClaimRequest, Claimed, Drift, Enqueued, ExecutionQueue, ExpiredLease, FireOutcome, Firing, Lease,
+    Promoted, Settled, Settlement, Signal, StoreError,
+};
+use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
+use uuid::Uuid;
+
+use super::HotStore;
+use crate::sqlite::WriteGate;
+
+mod cancel;
+mod claim;
+mod counters;
+mod enqueue;
+mod fire;
+mod gated;
+mod promote;
+mod prune;
+mod reconcile;
+mod renew;
+mod settle;
+mod sweep;
+mod values;
+mod writer;
+
+/// The hot path of one SQLite file.
+pub(crate) struct SqliteHot {
+    path: PathBuf,
+    writer: writer::Writer,
+    /// The tenant that the last claim served last; the next one begins after it.
+    last_served: Arc<Mutex<TenantId>>,
+}
+
+impl SqliteHot {
+    /// Opens the file, which exists, and starts the thread that writes; it takes its turns at `gate`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the file cannot be opened.
+    pub(crate) fn start(path: &Path, gate: WriteGate) -> Result<Self, StoreError> {
+        let last_served = Arc::new(Mutex::new(TenantId::from_uuid(Uuid::nil())));
+        Ok(Self { path: path.to_owned(), writer: writer::Writer::start(path, gate)?, last_served })
+    }
+}
+
+#[async_trait]
+impl ExecutionQueue for SqliteHot {
+    async fn enqueue(&self, batch: Vec<NewExecution>) -> Result<Vec<Enqueued>, StoreError> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.writer.call(move |connection| enqueue::enqueue(connection, &batch)).await
+    }
+
+    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+        let request = request.clone();
+        let last_served = Arc::clone(&self.last_served);
+        let claim = self.writer.call(move |connection| {
+            let after = *last_served.lock().unwrap_or_else(PoisonError::into_inner);
+            let (claimed, after) = claim::claim(connection, &request, after)?;
+            *last_served.lock().unwrap_or_else(PoisonError::into_inner) = after;
+            Ok(claimed)
+        });
+        claim.await
+    }
+
+    async fn settle(&self, batch: Vec<Settlement>) -> Result<Vec<Settled>, StoreError> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.writer.call(move |connection| settle::settle(connection, &batch)).await
+    }
+
+    async fn renew(&self, leases: &[Lease], lease_until: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        if leases.is_empty() {
+            return Ok(Vec::new());
+        }
+        let leases = leases.to_vec();
+        self.writer.call(move |connection| renew::renew(connection, &leases, lease_until)).await
+    }
+
+    async fn expired(&self, now: Timestamp, limit: usize) -> Result<Vec<ExpiredLease>, StoreError> {
+        self.writer.call(move |connection| renew::expired(connection, now, limit)).await
+    }
+
+    async fn promote(&self, now: Timestamp, limit: usize) -> Result<Promoted, StoreError> {
+        self.writer.call(move |connection| promote::promote(connection, now, limit)).await
+    }
+
+    async fn cancel(
+        &self,
+        tenant: TenantId,
+        id: ExecutionId,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<CancelOutcome, StoreError> {
+        let by = by.to_owned();
+        self.writer.call(move |connection| cancel::cancel(connection, tenant, id, &by, now)).await
+    }
+
+    async fn note_progress(&self, batch: &[(Lease, u8)]) -> Result<(), StoreError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let batch = batch.to_vec();
+        self.writer.call(move |connection| renew::note_progress(connection, &batch)).await
+    }
+
+    /// There is no other node to tell.
+    async fn publish(&self, _signal: Signal) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn next_signal(&self) -> Result<Signal, StoreError> {
+        pending().await
+    }
+}
+
+#[async_trait]
+impl HotStore for SqliteHot {
+    async fn due_slots(&self, now: Timestamp, limit: usize) -> Result<Vec<(JobId, Timestamp)>, StoreError> {
+        self.writer.call(move |connection| fire::due(connection, now, limit)).await
+    }
+
+    async fn next_slot_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.writer.call(fire::next_slot_at).await
+    }
+
+    async fn fire(&self, batch: Vec<Firing>) -> Result<Vec<FireOutcome>, StoreError> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.writer.call(move |connection| fire::fire(connection, &batch)).await
+    }
+
+    async fn prune_executions(&self, tenant: TenantId, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
+        self.writer.call(move |connection| prune::prune(connection, tenant, before, limit)).await
+    }
+
+    async fn reconcile_counters(&self, tenant: TenantId) -> Result<Vec<Drift>, StoreError> {
+        let path = self.path.clone();
+        let counted = tokio::task::spawn_blocking(move || reconcile::count(&path, tenant));
+        let (drifts, deltas) = counted.await.map_err(|error| StoreError::Internal(error.to_string()))??;
+        if !drifts.is_empty() {
+            self.writer.call(move |connection| reconcile::correct(connection, &deltas)).await?;
+        }
+        Ok(drifts)
+    }
+
+    async fn sweep_gates(&self) -> Result<u64, StoreError> {
+        self.writer.call(sweep::sweep).await
+    }
+}
