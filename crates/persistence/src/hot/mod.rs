@@ -3,7 +3,8 @@
 //! It is written twice, each time in its database's own best SQL and by hand, because the shape of each statement is
 //! what its speed and its freedom from deadlocks come from. What does not depend on the database is written once:
 //! [`rollup`] says what a batch of ends adds to the counters, [`gates`] which candidates the limits of queues and jobs
-//! let through, [`slots`] what is recorded of executions that a firing cannot have, [`drift`] where counters and history differ.
+//! let through, [`slots`] and [`taken`] what is recorded of executions that are skipped or cancelled, [`drift`] where the
+//! counters and the history differ.
 //!
 //! # Order of locks
 //!
@@ -20,8 +21,6 @@ use async_trait::async_trait;
 use horarium_domain::store::{Drift, ExecutionQueue, FireOutcome, Firing, StoreError};
 use horarium_domain::{JobId, TenantId, Timestamp};
 
-use crate::text;
-
 mod drift;
 mod gates;
 mod postgres;
@@ -29,3 +28,29 @@ mod rollup;
 mod slots;
 mod sqlite;
 mod taken;
+
+pub(crate) use postgres::PostgresHot;
+pub(crate) use sqlite::SqliteHot;
+
+/// What a database's hot path offers: the queue, and what of the planner's and the housekeeper's ports rewrites the
+/// queue, the history or its counters.
+#[async_trait]
+pub(crate) trait HotStore: ExecutionQueue {
+    /// Jobs of active tenants whose next slot is at or before `now`, soonest first, each with that slot.
+    async fn due_slots(&self, now: Timestamp, limit: usize) -> Result<Vec<(JobId, Timestamp)>, StoreError>;
+
+    /// When the soonest next slot of an active tenant's job is.
+    async fn next_slot_at(&self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// See [`PlanningStore::fire`](horarium_domain::store::PlanningStore::fire).
+    async fn fire(&self, batch: Vec<Firing>) -> Result<Vec<FireOutcome>, StoreError>;
+
+    /// See [`MaintenanceStore::prune_executions`](horarium_domain::store::MaintenanceStore::prune_executions).
+    async fn prune_executions(&self, tenant: TenantId, before: Timestamp, limit: usize) -> Result<u64, StoreError>;
+
+    /// See [`MaintenanceStore::reconcile_counters`](horarium_domain::store::MaintenanceStore::reconcile_counters).
+    async fn reconcile_counters(&self, tenant: TenantId) -> Result<Vec<Drift>, StoreError>;
+
+    /// See [`MaintenanceStore::sweep_gates`](horarium_domain::store::MaintenanceStore::sweep_gates).
+    async fn sweep_gates(&self) -> Result<u64, StoreError>;
+}

@@ -10,11 +10,8 @@ use tempfile::TempDir;
 use tokio_postgres::NoTls;
 
 /// Small pools: tests run many stores at once.
-pub const OPTIONS: DatabaseOptions = DatabaseOptions {
-    connections: 4,
-    hot_connections: 4,
-    acquire_timeout: std::time::Duration::from_secs(30),
-};
+pub const OPTIONS: DatabaseOptions =
+    DatabaseOptions { connections: 4, hot_connections: 4, acquire_timeout: std::time::Duration::from_secs(30) };
 
 /// A SQLite file that does not exist yet, in a folder of its own.
 pub struct SqliteFile {
@@ -180,6 +177,7 @@ pub async fn with_connection<T>(url: &str, work: impl AsyncFnOnce(&tokio_postgre
 
 /// Runs a test's future.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     runtime.block_on(future)
 }
