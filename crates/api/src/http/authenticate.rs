@@ -1,0 +1,114 @@
+//! Who is calling, and in which tenant: decided once for each request, before its route is chosen.
+
+use std::rc::Rc;
+
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, web};
+use async_trait::async_trait;
+use horarium_auth::{
+    AuthError, Credential, EnterTenantError, Principal, TenantDirectory, TenantHeaders, api_key, enter_tenant,
+};
+use horarium_domain::tenant::{Tenant, TenantRef};
+use horarium_scheduler_engine::service::{Actor, ServiceError, TenantService};
+
+use super::ApiError;
+use crate::state::ApiState;
+
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const X_TENANT_ID: HeaderName = HeaderName::from_static("x-tenantid");
+const X_ORGANIZATION_ID: HeaderName = HeaderName::from_static("x-organization-id");
+const REALM_NAME: HeaderName = HeaderName::from_static("realmname");
+
+/// A caller whose credential is good, and the tenant that the request acts in.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    /// Who it is and what it may do.
+    pub(crate) principal: Principal,
+    /// Where it acts.
+    pub(crate) tenant: Tenant,
+    /// The same as the services want it.
+    pub(crate) actor: Actor,
+}
+
+/// The middleware: leaves a [`Caller`] for the route, or refuses.
+///
+/// A path that is no route needs no credential to be told so. Nor does OPTIONS, which only says what could be asked.
+pub(crate) async fn authenticate<B: MessageBody + 'static>(
+    req: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let is_open = req.method() == Method::OPTIONS || req.match_pattern().is_none();
+    let Some(state) = req.app_data::<web::Data<ApiState>>().filter(|_| !is_open).cloned() else {
+        return Ok(next.call(req).await?.map_into_left_body());
+    };
+    match identify(&state, req.headers()).await {
+        Ok(caller) => {
+            req.extensions_mut().insert(Rc::new(caller));
+            Ok(next.call(req).await?.map_into_left_body())
+        }
+        Err(refusal) => Ok(req.error_response(refusal).map_into_right_body()),
+    }
+}
+
+/// Who sends these headers.
+pub(crate) async fn identify(state: &ApiState, headers: &HeaderMap) -> Result<Caller, ApiError> {
+    let authorization = single(headers, &AUTHORIZATION, AuthError::UnsupportedScheme)?;
+    let x_api_key = single(headers, &X_API_KEY, AuthError::InvalidApiKey)?;
+    let principal = match Credential::from_headers(authorization, x_api_key)? {
+        Credential::Bearer(token) => state.tokens.verify(token, state.core.now()).await?,
+        Credential::ApiKey(text) => verify_key(state, text).await?,
+    };
+    let named = TenantHeaders {
+        tenant_id: single(headers, &X_TENANT_ID, AuthError::TenantMismatch("x-tenantid"))?,
+        organization_id: single(headers, &X_ORGANIZATION_ID, AuthError::TenantMismatch("X-Organization-Id"))?,
+        realm_name: single(headers, &REALM_NAME, AuthError::RealmMismatch)?,
+    };
+    let tenant =
+        enter_tenant(&principal, &named, &Directory(&state.services.tenants)).await.map_err(|error| match error {
+            EnterTenantError::Denied(refusal) => ApiError::from(refusal),
+            EnterTenantError::Directory(error) => ApiError::from(error),
+        })?;
+    let actor = Actor::new(tenant.id, principal.display_name());
+    Ok(Caller { principal, tenant, actor })
+}
+
+async fn verify_key(state: &ApiState, text: &str) -> Result<Principal, ApiError> {
+    let shown: api_key::ApiKey = text.parse()?;
+    let record = state.services.keys.lookup(shown.id()).await?;
+    let principal = api_key::authenticate(&shown, record.as_deref(), state.core.now())?;
+    if let Some(record) = &record {
+        state.services.keys.touch(record);
+    }
+    Ok(principal)
+}
+
+/// A header's value as text. One that is repeated or is no text is refused: proxies and servers disagree on which of
+/// several counts, and that disagreement is how tenants get crossed.
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName, refusal: AuthError) -> Result<Option<&'a str>, AuthError> {
+    let mut values = headers.get_all(name);
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| refusal),
+        (Some(_), Some(_)) => Err(refusal),
+    }
+}
+
+/// The tenants, as `horarium-auth` wants to ask for them.
+struct Directory<'a>(&'a TenantService);
+
+#[async_trait]
+impl TenantDirectory for Directory<'_> {
+    type Error = ServiceError;
+
+    async fn find_or_create(&self, named: &TenantRef) -> Result<Option<Tenant>, ServiceError> {
+        self.0.ensure(named).await
+    }
+
+    async fn find(&self, named: &TenantRef) -> Result<Option<Tenant>, ServiceError> {
+        self.0.resolve(named).await
+    }
+}

@@ -1,0 +1,182 @@
+//! Request bodies: bounded, of the right type, and refused in words that name the place.
+
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use actix_web::{FromRequest, HttpRequest, web};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
+use serde::de::DeserializeOwned;
+
+use super::ApiError;
+use crate::state::ApiState;
+
+/// A JSON body that must be there.
+#[derive(Debug)]
+pub(crate) struct Body<T>(pub(crate) T);
+
+/// A JSON body that may be left out.
+#[derive(Debug)]
+pub(crate) struct OptionalBody<T>(pub(crate) Option<T>);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (req, mut payload) = (req.clone(), payload.take());
+        Box::pin(async move {
+            require_json(req.headers())?;
+            let bytes = read(&req, &mut payload).await?;
+            parse_json(&bytes).map(Self)
+        })
+    }
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for OptionalBody<T> {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (req, mut payload) = (req.clone(), payload.take());
+        Box::pin(async move {
+            let bytes = read(&req, &mut payload).await?;
+            if bytes.iter().all(u8::is_ascii_whitespace) {
+                return Ok(Self(None));
+            }
+            require_json(req.headers())?;
+            parse_json(&bytes).map(Self)
+        })
+    }
+}
+
+async fn read(req: &HttpRequest, payload: &mut Payload) -> Result<Bytes, ApiError> {
+    let state =
+        req.app_data::<web::Data<ApiState>>().ok_or_else(|| ApiError::internal("the application has no ApiState"))?;
+    read_limited(req.headers(), payload, state.config.max_body_bytes).await
+}
+
+/// Reads a body of at most `limit` bytes.
+///
+/// # Errors
+/// 413 when it is longer; 415 when it is compressed, since what is small on the wire may be vast in memory.
+pub(crate) async fn read_limited(headers: &HeaderMap, payload: &mut Payload, limit: usize) -> Result<Bytes, ApiError> {
+    let too_large = || {
+        let detail = format!("The body is larger than {limit} bytes.");
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+    };
+    if headers.get(CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        let detail = "The body must be sent without a Content-Encoding.";
+        return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    }
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limit) {
+        return Err(too_large());
+    }
+    let Some(first) = payload.next().await.transpose().map_err(unreadable)? else { return Ok(Bytes::new()) };
+    if first.len() > limit {
+        return Err(too_large());
+    }
+    let Some(second) = payload.next().await.transpose().map_err(unreadable)? else { return Ok(first) };
+    let mut body = BytesMut::with_capacity(announced.unwrap_or(first.len() * 4).min(limit));
+    body.extend_from_slice(&first);
+    let mut chunk = Some(second);
+    while let Some(bytes) = chunk {
+        if body.len() + bytes.len() > limit {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&bytes);
+        chunk = payload.next().await.transpose().map_err(unreadable)?;
+    }
+    Ok(body.freeze())
+}
+
+/// The media type of a body in lower case, without its parameters.
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    Some(text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
+fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
+    let given = media_type(headers);
+    if given.as_deref().is_some_and(|media| media == "application/json" || media.ends_with("+json")) {
+        return Ok(());
+    }
+    let detail = match given {
+        Some(media) => format!("The body must be JSON (Content-Type: application/json), not '{media}'."),
+        None => "The body must be JSON: send 'Content-Type: application/json'.".to_owned(),
+    };
+    Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
+}
+
+/// Reads a JSON document, naming the place where it is wrong.
+pub(crate) fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(ApiError::bad_request("The body is empty; this call needs a JSON document."));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let field = error.path().to_string();
+        let inner = error.into_inner();
+        if inner.is_data() && field != "." {
+            ApiError::invalid_field(field, inner.to_string())
+        } else if inner.is_data() {
+            ApiError::bad_request(format!("The body does not have the expected form: {inner}."))
+        } else {
+            ApiError::bad_request(format!("The body is not valid JSON: {inner}."))
+        }
+    })?;
+    reader.end().map_err(|error| ApiError::bad_request(format!("The body is not valid JSON: {error}.")))?;
+    Ok(value)
+}
+
+fn unreadable(error: actix_web::error::PayloadError) -> ApiError {
+    ApiError::bad_request(format!("The body could not be read: {error}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    struct Inner {
+        #[allow(dead_code)] // only read by serde
+        size: u8,
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Sample {
+        #[allow(dead_code)] // only read by serde
+        items: Vec<Inner>,
+    }
+
+    fn refusal(body: &str) -> ApiError {
+        parse_json::<Sample>(body.as_bytes()).unwrap_err()
+    }
+
+    #[test]
+    fn a_wrong_value_is_blamed_on_its_field() {
+        let error = refusal(r#"{"items": [{"size": 1}, {"size": "x"}]}"#);
+        assert_eq!(error.errors().keys().collect::<Vec<_>>(), ["items[1].size"]);
+        assert!(error.errors()["items[1].size"][0].starts_with("invalid type: string \"x\", expected u8 at line 1"));
+    }
+
+    #[test]
+    fn broken_json_is_told_with_its_position() {
+        assert_eq!(
+            refusal("{\"items\": [}").detail(),
+            "The body is not valid JSON: expected value at line 1 column 12."
+        );
+        assert!(refusal("{\"items\": []} x").detail().contains("trailing characters"));
+        assert!(refusal("  ").detail().contains("empty"));
+        assert_eq!(refusal("[]").status(), StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
+    fn nesting_cannot_exhaust_the_stack() {
+        let deep = "[".repeat(100_000);
+        assert!(parse_json::<serde_json::Value>(deep.as_bytes()).unwrap_err().detail().contains("recursion limit"));
+    }
+}

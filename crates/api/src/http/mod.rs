@@ -1,0 +1,32 @@
+//! What every dialect's routes share: who calls, what they sent, and how an answer or a refusal looks.
+//!
+//! A request passes, from the outside in: [`shell`] (request id, errors, headers, metrics, log), [`authenticate`]
+//! (credential → [`Caller`]), [`idempotency`] (`Idempotency-Key`), then the route's extractors, of which the first
+//! names the permission it needs. Everything that is refused on the way is an [`ApiError`], and only the shell writes
+//! one down.
+
+mod authenticate;
+mod authorized;
+mod body;
+mod error;
+mod etag;
+mod fallback;
+mod idempotency;
+mod path;
+mod problem;
+mod query;
+mod request_id;
+mod security_headers;
+mod shell;
+
+pub(crate) use authenticate::{Caller, authenticate, identify};
+pub(crate) use authorized::{Authorized, perm};
+pub(crate) use body::{Body, OptionalBody, media_type, parse_json, read_limited};
+pub(crate) use error::ApiError;
+pub(crate) use etag::{Entity, IfMatch};
+pub(crate) use fallback::{MethodTable, fallback};
+pub(crate) use idempotency::{OneTimeSecret, idempotent};
+pub(crate) use path::{Id, Name};
+pub use problem::ProblemDetails;
+pub(crate) use query::{FromQuery, Query, QueryFields};
+pub(crate) use shell::shell;

@@ -1,0 +1,42 @@
+//! `X-Request-Id`: one name for a request, in the caller's log and in ours.
+
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use uuid::Uuid;
+
+/// The header, on requests and on answers.
+pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Longer ones are not taken over.
+const MAX_LEN: usize = 128;
+
+/// The caller's id if it is sane (1 to 128 visible ASCII characters), else the one that `fresh` makes.
+pub(super) fn choose(headers: &HeaderMap, fresh: impl FnOnce() -> Uuid) -> HeaderValue {
+    let sane = |value: &&HeaderValue| {
+        (1..=MAX_LEN).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic)
+    };
+    match headers.get(&HEADER).filter(sane) {
+        Some(theirs) => theirs.clone(),
+        // A UUID's text is a legal header value, so the fallback is never taken.
+        None => HeaderValue::try_from(fresh().to_string()).unwrap_or(HeaderValue::from_static("unknown")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(theirs: &[u8]) -> String {
+        let mut headers = HeaderMap::new();
+        headers.insert(HEADER, HeaderValue::from_bytes(theirs).unwrap());
+        choose(&headers, || Uuid::nil()).to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_sane_id_is_taken_over_and_any_other_replaced() {
+        assert_eq!(chosen(b"trace-17/a:b"), "trace-17/a:b");
+        let long = vec![b'x'; 129];
+        for strange in [&b""[..], b"two words", b"caf\xc3\xa9", b"tab\there", &long] {
+            assert_eq!(chosen(strange), Uuid::nil().to_string());
+        }
+    }
+}

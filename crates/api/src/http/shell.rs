@@ -1,0 +1,158 @@
+//! The outermost layer: whatever happens within, the answer has a request id, a shape and safe headers, and is counted.
+
+use std::time::{Duration, Instant};
+
+use actix_web::body::{BodySize, BoxBody, EitherBody, MessageBody, None as NoBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
+use actix_web::http::header::HeaderValue;
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpResponse, web};
+
+use super::{ApiError, problem, request_id, security_headers};
+use crate::state::ApiState;
+
+/// The route label of requests that no route matches.
+const UNMATCHED: &str = "unmatched";
+
+/// Counts a request while it is being answered, also when its caller goes away meanwhile.
+struct InFlight;
+
+impl InFlight {
+    fn new() -> Self {
+        metrics::gauge!("horarium_http_requests_in_flight").increment(1.0);
+        Self
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        metrics::gauge!("horarium_http_requests_in_flight").decrement(1.0);
+    }
+}
+
+/// What must be known of a request once it is gone.
+struct Seen {
+    method: Method,
+    path: String,
+    id: HeaderValue,
+    started: Instant,
+}
+
+/// The middleware. A route has `request_timeout` to begin its answer; what it streams after that may take its time.
+pub(crate) async fn shell<B: MessageBody + 'static>(
+    mut req: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let (id, timeout) = match req.app_data::<web::Data<ApiState>>() {
+        Some(state) => {
+            let fresh = || state.core.ids.uuid(state.core.now());
+            (request_id::choose(req.headers(), fresh), state.config.request_timeout)
+        }
+        None => (HeaderValue::from_static("unknown"), Duration::MAX),
+    };
+    let seen = Seen { method: req.method().clone(), path: req.path().to_owned(), id, started: Instant::now() };
+    let _in_flight = InFlight::new();
+    // HEAD is GET without the body, which the server leaves out by itself; so no route needs to know of it.
+    let is_head = seen.method == Method::HEAD;
+    if is_head {
+        req.head_mut().method = Method::GET;
+    }
+
+    match tokio::time::timeout(timeout, next.call(req)).await {
+        Ok(Ok(answer)) => {
+            let (req, response) = answer.into_parts();
+            let refusal = response.error().map(|error| refusal_response(error, &seen));
+            let route = req.match_pattern();
+            let response = match refusal {
+                Some(refusal) => finish(refusal, route, &seen).map_into_right_body(),
+                None if is_head && response.body().size() == BodySize::Stream => {
+                    let empty = response.map_body(|_, _endless| BoxBody::new(NoBody::new()));
+                    finish(empty, route, &seen).map_into_right_body()
+                }
+                None => finish(response, route, &seen).map_into_left_body(),
+            };
+            Ok(ServiceResponse::new(req, response))
+        }
+        // The request itself is gone with the future that failed, so the answer travels inside the error.
+        Ok(Err(error)) => Err(finished(refusal_response(&error, &seen), &seen)),
+        Err(_elapsed) => {
+            let refusal = ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The request took too long and was given up. Read what became of it before you send it again.",
+            );
+            Err(finished(refusal_response(&refusal.retry_after(1).into(), &seen), &seen))
+        }
+    }
+}
+
+/// Writes a refusal down, and logs one that is our fault.
+fn refusal_response(error: &Error, seen: &Seen) -> HttpResponse {
+    let refusal = error.as_error::<ApiError>();
+    let response = match refusal {
+        Some(refusal) => problem::response(refusal, &seen.path),
+        None => problem::foreign(error.as_response_error().status_code(), &seen.path),
+    };
+    if response.status().is_server_error() {
+        let cause = refusal.and_then(ApiError::cause).map_or_else(|| error.to_string(), str::to_owned);
+        tracing::error!(
+            target: "horarium::access",
+            request_id = %text(&seen.id),
+            method = %seen.method,
+            path = %seen.path,
+            status = response.status().as_u16(),
+            cause,
+            "a request could not be answered"
+        );
+    }
+    response
+}
+
+fn finished(response: HttpResponse, seen: &Seen) -> Error {
+    let response = finish(response, None, seen);
+    InternalError::from_response("the answer is inside", response).into()
+}
+
+/// Adds the headers that every answer has, measures and logs.
+fn finish<B>(mut response: HttpResponse<B>, route: Option<String>, seen: &Seen) -> HttpResponse<B> {
+    response.headers_mut().insert(request_id::HEADER, seen.id.clone());
+    security_headers::add(response.headers_mut());
+    let status = response.status();
+    let elapsed = seen.started.elapsed();
+    tracing::debug!(
+        target: "horarium::access",
+        request_id = %text(&seen.id),
+        method = %seen.method,
+        path = %seen.path,
+        status = status.as_u16(),
+        elapsed_ms = elapsed.as_secs_f64() * 1000.0,
+        "answered"
+    );
+    metrics::histogram!(
+        "horarium_http_request_duration_seconds",
+        "method" => method_label(&seen.method),
+        "route" => route.unwrap_or_else(|| UNMATCHED.to_owned()),
+        "status" => status.as_str().to_owned(),
+    )
+    .record(elapsed.as_secs_f64());
+    response
+}
+
+/// Callers can make up methods; a label per invention would be a leak.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+fn text(id: &HeaderValue) -> &str {
+    id.to_str().unwrap_or_default()
+}

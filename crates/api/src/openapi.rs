@@ -1,0 +1,220 @@
+//! The OpenAPI 3.1 document, written from the routes themselves.
+//!
+//! Each route states what is its own (parameters, success, its particular refusals). What follows from the way that
+//! every request takes is added here, by rule: who is not known gets a 401, a route with a body may answer 415, and so
+//! on. A rule that is stated once cannot be forgotten in one place.
+
+use std::collections::BTreeMap;
+
+use actix_web::{App, web};
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::tag::TagBuilder;
+use utoipa::openapi::{
+    Components, ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder,
+    Tag,
+};
+use utoipa::{PartialSchema, ToSchema};
+use utoipa_actix_web::AppExt;
+
+use crate::dialects::scheduler;
+use crate::http::{MethodTable, ProblemDetails};
+
+const PROBLEM: &str = "application/problem+json";
+
+/// Paths that are served and not described: pages for people.
+const PAGES: &[(&str, &[&str])] = &[("/docs", &["GET"]), ("/docs/{file}", &["GET"])];
+
+/// The document of every route of every dialect.
+pub fn document() -> OpenApi {
+    let mut document = App::new().into_utoipa_app().configure(crate::app::routes).split_for_parts().1;
+    document.info = InfoBuilder::new()
+        .title("Horarium")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(
+            "A job scheduler and execution service. Every call acts in one tenant: that of its credential. \
+             Errors are RFC 9457 problem details.",
+        ))
+        .license(Some(LicenseBuilder::new().name("Apache-2.0 OR MIT").identifier(Some("Apache-2.0 OR MIT")).build()))
+        .build();
+    document.tags = Some(tags());
+    let components = document.components.get_or_insert_with(Components::new);
+    components.schemas.insert(ProblemDetails::name().into_owned(), ProblemDetails::schema());
+    components.security_schemes = security_schemes();
+    for (path, item) in &mut document.paths.paths {
+        for (method, operation) in operations(item) {
+            complete(operation, &method, path);
+        }
+    }
+    document
+}
+
+/// What each path takes, for 405 and OPTIONS.
+pub(crate) fn method_table() -> web::Data<MethodTable> {
+    let mut document = App::new().into_utoipa_app().configure(crate::app::routes).split_for_parts().1;
+    let mut table = MethodTable::default();
+    let mut methods: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
+    for (path, item) in &mut document.paths.paths {
+        methods.entry(path.clone()).or_default().extend(operations(item).iter().map(|(method, _)| name(method)));
+    }
+    for (path, takes) in scheduler::UNPUBLISHED {
+        methods.entry(format!("{}{path}", scheduler::PREFIX)).or_default().extend(*takes);
+    }
+    for (path, takes) in PAGES {
+        methods.entry((*path).to_owned()).or_default().extend(*takes);
+    }
+    for (path, takes) in methods {
+        table.add(&path, takes);
+    }
+    web::Data::new(table)
+}
+
+fn operations(item: &mut PathItem) -> Vec<(HttpMethod, &mut Operation)> {
+    let all = [
+        (HttpMethod::Get, &mut item.get),
+        (HttpMethod::Post, &mut item.post),
+        (HttpMethod::Put, &mut item.put),
+        (HttpMethod::Patch, &mut item.patch),
+        (HttpMethod::Delete, &mut item.delete),
+    ];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?))).collect()
+}
+
+fn name(method: &HttpMethod) -> &'static str {
+    match method {
+        HttpMethod::Get => "GET",
+        HttpMethod::Post => "POST",
+        HttpMethod::Put => "PUT",
+        HttpMethod::Delete => "DELETE",
+        HttpMethod::Options => "OPTIONS",
+        HttpMethod::Head => "HEAD",
+        HttpMethod::Patch => "PATCH",
+        HttpMethod::Trace => "TRACE",
+    }
+}
+
+/// Adds what follows from the way that every request takes.
+fn complete(operation: &mut Operation, method: &HttpMethod, path: &str) {
+    // Routes that nobody needs a credential for say so themselves.
+    let is_open = operation.security.is_some();
+    let changes = !matches!(method, HttpMethod::Get);
+    let has_parameters = operation.parameters.as_ref().is_some_and(|list| {
+        list.iter().any(|parameter| matches!(parameter, RefOr::T(it) if !matches!(it.parameter_in, ParameterIn::Path)))
+    });
+    let has_body = operation.request_body.is_some();
+
+    if !is_open {
+        operation.security = Some(vec![
+            SecurityRequirement::new("bearer", Vec::<String>::new()),
+            SecurityRequirement::new("apiKey", Vec::<String>::new()),
+        ]);
+        refuse(operation, "401", "The credential is missing or no good.");
+        refuse(operation, "403", "The credential does not allow this, or a header names another tenant.");
+        refuse(operation, "503", "The service is unavailable for the moment; try again.");
+    }
+    if changes && !is_open {
+        operation.parameters.get_or_insert_default().push(idempotency_key().into());
+        refuse(operation, "400", "The request is not valid; `errors` says what is wrong, by field.");
+        refuse(operation, "409", "A request with the same Idempotency-Key is being answered right now.");
+        refuse(operation, "413", "The body is too large.");
+        refuse(operation, "415", "The body is compressed, or is not of a media type that this call takes.");
+        refuse(operation, "422", "The Idempotency-Key was used for another request.");
+    }
+    if has_parameters || has_body {
+        refuse(operation, "400", "The request is not valid; `errors` says what is wrong, by field.");
+    }
+    if path.contains('{') {
+        refuse(operation, "404", "There is no such thing, or it is another tenant's.");
+    }
+    refuse(operation, "500", "A defect; it is logged with the request's id.");
+
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response {
+            finish(response, status);
+        }
+    }
+}
+
+/// Adds a refusal unless the route describes it itself.
+fn refuse(operation: &mut Operation, status: &str, description: &str) {
+    operation
+        .responses
+        .responses
+        .entry(status.to_owned())
+        .or_insert_with(|| ResponseBuilder::new().description(description).build().into());
+}
+
+/// Gives refusals their body, and every answer the headers that every answer has.
+fn finish(response: &mut Response, status: &str) {
+    let is_refusal = status.starts_with('4') || status.starts_with('5');
+    if is_refusal && response.content.is_empty() {
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(ProblemDetails::name()))).build();
+        response.content.insert(PROBLEM.to_owned(), content.into());
+    }
+    let mut header = |name: &str, description: &str| {
+        let header = HeaderBuilder::new()
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+            .description(Some(description))
+            .build();
+        response.headers.entry(name.to_owned()).or_insert(header.into());
+    };
+    header("X-Request-Id", "Names the request in the logs; taken over from the request when it sends one.");
+    match status {
+        "401" => header("WWW-Authenticate", "How to authenticate."),
+        "429" => header("Retry-After", "After how many seconds it is worth trying again."),
+        _ => {}
+    }
+}
+
+fn idempotency_key() -> Parameter {
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "Makes the call safe to repeat: the same key and request are given the first answer again, for 24 hours.",
+        ))
+        .schema(Some(
+            ObjectBuilder::new()
+                .schema_type(Type::String)
+                .min_length(Some(1))
+                .max_length(Some(255))
+                .pattern(Some("^[!-~]+$")),
+        ))
+        .build()
+}
+
+fn security_schemes() -> BTreeMap<String, RefOr<SecurityScheme>> {
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .description(Some("A token that names a tenant and roles."))
+        .build();
+    let key = ApiKeyValue::with_description("X-API-Key", "A machine's key, with scopes: see `/api/v1/keys`.");
+    BTreeMap::from([
+        ("bearer".to_owned(), SecurityScheme::Http(bearer).into()),
+        ("apiKey".to_owned(), SecurityScheme::ApiKey(ApiKey::Header(key)).into()),
+    ])
+}
+
+fn tags() -> Vec<Tag> {
+    [
+        ("Jobs", "What to run, when, and how."),
+        ("Executions", "The runs of jobs."),
+        ("Dashboard", "Figures, all from counters: reading them costs the same whatever the history."),
+        ("Scheduler administration", "What concerns all jobs of a tenant at once."),
+        ("Queues", "Where executions wait, and their limits."),
+        ("Events", "What happens, as it happens."),
+        ("API keys", "Credentials for machines."),
+        ("Tenants", "For whoever looks after them all."),
+        ("Health", "Whether the process lives, whether jobs can run, and its metrics."),
+        ("Documentation", "This document."),
+    ]
+    .into_iter()
+    .map(|(name, description)| TagBuilder::new().name(name).description(Some(description)).build())
+    .collect()
+}

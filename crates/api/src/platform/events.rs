@@ -1,0 +1,203 @@
+//! Live events as a stream (Server-Sent Events): what happens to the tenant's jobs and executions, as it happens.
+//!
+//! A listener that reconnects says what it saw last, and is told what it missed. Where that is no longer remembered,
+//! or a listener reads too slowly, it gets an event `reset`: read the lists afresh.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+
+use actix_web::http::header::{CONTENT_ENCODING, HeaderName};
+use actix_web::{HttpRequest, HttpResponse, get, web};
+use bytes::Bytes;
+use futures_util::Stream;
+use horarium_domain::execution::ExecutionState;
+use horarium_domain::{JobId, Timestamp};
+use horarium_scheduler_engine::bus::{LiveEvent, Subscription};
+use serde::Serialize;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+use tokio_util::sync::CancellationToken;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::dialects::scheduler::STATUSES;
+use crate::dialects::scheduler::dto::ExecutionStatusName;
+use crate::http::{ApiError, Authorized, FromQuery, Query, QueryFields, perm};
+use crate::state::ApiState;
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// The data of one event.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct EventDto {
+    /// When it happened.
+    #[schema(value_type = String, format = DateTime)]
+    timestamp: Timestamp,
+    /// To which job.
+    job_id: Uuid,
+    /// To which of its executions.
+    execution_id: Option<Uuid>,
+    /// The execution's state afterwards.
+    status: Option<ExecutionStatusName>,
+}
+
+/// What `GET /events` reads from its query.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+struct FollowEvents {
+    /// Only events of this job.
+    job_id: Option<Uuid>,
+    /// Only events that bring an execution to this state.
+    #[param(value_type = Option<ExecutionStatusName>)]
+    status: Option<ExecutionState>,
+}
+
+impl FromQuery for FollowEvents {
+    fn from_query(fields: &mut QueryFields<'_>) -> Self {
+        Self { job_id: fields.uuid("jobId"), status: fields.one_of("status", STATUSES) }
+    }
+}
+
+impl FollowEvents {
+    fn wants(&self, event: &LiveEvent) -> bool {
+        self.job_id.is_none_or(|job| event.job_id == JobId::from_uuid(job))
+            && self.status.is_none_or(|status| event.state == Some(status))
+    }
+}
+
+/// Follow the tenant's events
+///
+/// A stream (Server-Sent Events). `event` is the kind (executionCreated, executionStarted, executionRequeued,
+/// executionCompleted, executionCancelled, jobCreated, jobUpdated, jobDeleted), `id` names the event, `data` is an
+/// `EventDto` as JSON. An event `reset` says that events were missed: read the lists afresh. Comments come every
+/// 15 seconds, so that a dead connection shows. The stream ends after an hour, to be opened again.
+#[utoipa::path(
+    tag = "Events",
+    params(
+        FollowEvents,
+        ("Last-Event-ID" = Option<String>, Header, description = "The id of the event that was seen last."),
+    ),
+    responses((status = 200, description = "The stream.", body = String, content_type = "text/event-stream")),
+)]
+#[get("/events")]
+pub(super) async fn follow_events(
+    caller: Authorized<perm::EventsRead>,
+    state: web::Data<ApiState>,
+    query: Query<FollowEvents>,
+    req: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let last_seen = req.headers().get(LAST_EVENT_ID).and_then(|value| value.to_str().ok()).map(str::trim);
+    // An id that is none of ours was not seen here: that is a gap, and the bus says so.
+    let last_seen = last_seen.filter(|id| !id.is_empty()).map(|id| Uuid::try_parse(id).unwrap_or(Uuid::nil()));
+    let Subscription { missed, gap, events } = state.core.bus.subscribe(caller.tenant.id, last_seen, state.core.now());
+
+    let opened = Instant::now();
+    let mut heartbeat = interval_at(opened + state.config.event_heartbeat, state.config.event_heartbeat);
+    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ready = VecDeque::from([Bytes::from_static(b": connected\n\n")]);
+    if gap {
+        ready.push_back(RESET);
+    }
+    ready.extend(missed.iter().filter(|event| query.0.wants(event)).map(|event| frame(event)));
+    let listener = Listener {
+        filter: query.0,
+        ready,
+        events,
+        heartbeat,
+        ends_at: opened + state.config.event_stream_lifetime,
+        shutdown: state.shutdown.clone(),
+        is_over: false,
+        _counted: Counted::new(),
+    };
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        // A compressor would hold events back until it has enough of them; so would a buffering proxy.
+        .insert_header((CONTENT_ENCODING, "identity"))
+        .insert_header(("x-accel-buffering", "no"))
+        .streaming(listener.into_stream()))
+}
+
+/// One open stream.
+struct Listener {
+    filter: FollowEvents,
+    /// What is to be written next.
+    ready: VecDeque<Bytes>,
+    events: tokio::sync::broadcast::Receiver<Arc<LiveEvent>>,
+    heartbeat: Interval,
+    ends_at: Instant,
+    shutdown: CancellationToken,
+    /// Whether nothing follows what is ready.
+    is_over: bool,
+    _counted: Counted,
+}
+
+impl Listener {
+    fn into_stream(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
+        futures_util::stream::unfold(self, |mut listener| async move {
+            let chunk = listener.next().await?;
+            Some((Ok(chunk), listener))
+        })
+    }
+
+    async fn next(&mut self) -> Option<Bytes> {
+        while self.ready.is_empty() {
+            if self.is_over {
+                return None;
+            }
+            self.wait().await;
+        }
+        self.ready.pop_front()
+    }
+
+    async fn wait(&mut self) {
+        let shutdown = pin!(self.shutdown.cancelled());
+        tokio::select! {
+            event = self.events.recv() => match event {
+                Ok(event) if self.filter.wants(&event) => self.ready.push_back(frame(&event)),
+                Ok(_) => {}
+                // A listener that cannot keep up is told so and let go, rather than fed what it cannot use.
+                Err(RecvError::Lagged(_)) => {
+                    self.ready.push_back(RESET);
+                    self.is_over = true;
+                }
+                Err(RecvError::Closed) => self.is_over = true,
+            },
+            _ = self.heartbeat.tick() => self.ready.push_back(Bytes::from_static(b": alive\n\n")),
+            () = tokio::time::sleep_until(self.ends_at) => self.is_over = true,
+            () = shutdown => self.is_over = true,
+        }
+    }
+}
+
+/// Counts an open stream.
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        metrics::gauge!("horarium_event_streams").increment(1.0);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        metrics::gauge!("horarium_event_streams").decrement(1.0);
+    }
+}
+
+const RESET: Bytes = Bytes::from_static(b"event: reset\ndata: {}\n\n");
+
+fn frame(event: &LiveEvent) -> Bytes {
+    let data = EventDto {
+        timestamp: event.at,
+        job_id: event.job_id.as_uuid(),
+        execution_id: event.execution_id.map(horarium_domain::ExecutionId::as_uuid),
+        status: event.state.map(ExecutionStatusName::from),
+    };
+    // Ids, a time and a name always have a JSON form, on one line.
+    let data = serde_json::to_string(&data).unwrap_or_default();
+    format!("id: {}\nevent: {}\ndata: {data}\n\n", event.id, event.kind.as_str()).into()
+}

@@ -1,0 +1,246 @@
+//! API keys: a machine's credentials. A key's text is shown when it is made or rotated, and never again.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::LOCATION;
+use actix_web::{HttpResponse, delete, get, post, web};
+use horarium_auth::api_key::ApiKey;
+use horarium_auth::scope;
+use horarium_domain::api_key::{ApiKeyRecord, ApiKeyState};
+use horarium_domain::page::PageRequest;
+use horarium_domain::{ApiKeyId, Timestamp};
+use horarium_scheduler_engine::service::NewKey;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::dialects::scheduler::dto::PagedResponse;
+use crate::http::{ApiError, Authorized, Body, FromQuery, Id, OneTimeSecret, Query, QueryFields, perm};
+use crate::state::ApiState;
+
+/// An API key to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(example = json!({"name": "ci", "scopes": ["jobs:read", "executions:trigger"]}))]
+struct NewKeyRequest {
+    /// What to call it; shown as "triggered by".
+    #[schema(min_length = 1, max_length = 200)]
+    name: String,
+    /// What it may do: names of permissions, or `*` for all that an owner may. Never more than the caller may.
+    #[schema(min_items = 1)]
+    scopes: Vec<String>,
+    /// From this instant on it is refused; never when none is given.
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
+}
+
+/// Whether a key is good for anything.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+enum KeyStatus {
+    /// It is accepted.
+    Active,
+    /// Its time is over.
+    Expired,
+    /// Somebody revoked it.
+    Revoked,
+}
+
+/// An API key, without its secret.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct KeyDto {
+    /// Its id, which is also part of its text.
+    id: Uuid,
+    /// What it is called.
+    name: String,
+    /// What it may do.
+    scopes: Vec<String>,
+    /// Whether it is good for anything.
+    status: KeyStatus,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// Who made it.
+    created_by: String,
+    /// From when on it is refused.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+    /// When it was last accepted, to about a minute.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_used_at: Option<Timestamp>,
+    /// When it was revoked.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    revoked_at: Option<Timestamp>,
+}
+
+/// An API key with its text, which is shown this once.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct ShownKeyDto {
+    /// What to send as `X-API-Key`. Keep it: it cannot be shown again.
+    #[schema(example = "hrm_0198f6d2…_…")]
+    key: String,
+    /// The rest.
+    #[serde(flatten)]
+    record: KeyDto,
+}
+
+impl KeyDto {
+    fn new(record: ApiKeyRecord, now: Timestamp) -> Self {
+        let status = match record.state(now) {
+            ApiKeyState::Active => KeyStatus::Active,
+            ApiKeyState::Expired => KeyStatus::Expired,
+            ApiKeyState::Revoked => KeyStatus::Revoked,
+        };
+        Self {
+            id: record.id.as_uuid(),
+            name: record.name,
+            scopes: record.scopes,
+            status,
+            created_at: record.created_at,
+            created_by: record.created_by,
+            expires_at: record.expires_at,
+            last_used_at: record.last_used_at,
+            revoked_at: record.revoked_at,
+        }
+    }
+}
+
+fn shown(status: StatusCode, key: &ApiKey, record: KeyDto) -> HttpResponse {
+    let location = format!("/api/v1/keys/{}", record.id);
+    let mut response =
+        HttpResponse::build(status).insert_header((LOCATION, location)).json(ShownKeyDto { key: key.reveal(), record });
+    response.extensions_mut().insert(OneTimeSecret);
+    response
+}
+
+/// Make an API key
+///
+/// Its text is in the answer, this once: only a hash of it is stored.
+#[utoipa::path(
+    tag = "API keys",
+    request_body = NewKeyRequest,
+    responses((status = 201, description = "The key, with its text.", body = ShownKeyDto, headers(
+        ("Location" = String, description = "The path of the key."),
+    ))),
+)]
+#[post("/keys")]
+pub(super) async fn create_key(
+    caller: Authorized<perm::KeysManage>,
+    state: web::Data<ApiState>,
+    body: Body<NewKeyRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let NewKeyRequest { name, scopes, expires_at } = body.0;
+    let scopes = scope::grant(caller.principal.permissions, &scopes)
+        .map_err(|error| ApiError::invalid_field("scopes", error.to_string()))?;
+    let id = state.services.keys.new_id();
+    let key = ApiKey::generate(id, state.core.entropy.secret());
+    let new = NewKey { id, name, scopes, secret_hash: key.secret_hash(), expires_at };
+    let record = state.services.keys.create(&caller.actor, new).await?;
+    Ok(shown(StatusCode::CREATED, &key, KeyDto::new(record, state.core.now())))
+}
+
+/// What `GET /keys` reads from its query.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+struct ListKeys {
+    /// The page, counted from 1.
+    #[param(inline, minimum = 1, maximum = 2_147_483_647, default = 1, required = false)]
+    #[allow(dead_code)] // documents a field of `page`
+    page_number: u32,
+    /// Keys per page.
+    #[param(inline, minimum = 1, maximum = 200, default = 20, required = false)]
+    #[allow(dead_code)] // documents a field of `page`
+    page_size: u32,
+    #[param(ignore)]
+    page: PageRequest,
+}
+
+impl FromQuery for ListKeys {
+    fn from_query(fields: &mut QueryFields<'_>) -> Self {
+        let page = fields.page();
+        Self { page_number: page.number, page_size: page.size, page }
+    }
+}
+
+/// List API keys
+///
+/// Newest first, revoked and expired ones included; never their secrets.
+#[utoipa::path(
+    tag = "API keys",
+    params(ListKeys),
+    responses((status = 200, description = "One page of the keys.", body = PagedResponse<KeyDto>)),
+)]
+#[get("/keys")]
+pub(super) async fn list_keys(
+    caller: Authorized<perm::KeysRead>,
+    state: web::Data<ApiState>,
+    query: Query<ListKeys>,
+) -> Result<HttpResponse, ApiError> {
+    let page = state.services.keys.list(caller.tenant.id, query.0.page).await?;
+    let now = state.core.now();
+    Ok(HttpResponse::Ok().json(PagedResponse::new(page, query.0.page, |record| KeyDto::new(record, now))))
+}
+
+/// Read an API key
+#[utoipa::path(
+    tag = "API keys",
+    params(("keyId" = Uuid, Path, description = "The key.")),
+    responses((status = 200, description = "The key, without its secret.", body = KeyDto)),
+)]
+#[get("/keys/{keyId}")]
+pub(super) async fn get_key(
+    caller: Authorized<perm::KeysRead>,
+    state: web::Data<ApiState>,
+    id: Id<ApiKeyId>,
+) -> Result<HttpResponse, ApiError> {
+    let record = state.services.keys.get(caller.tenant.id, id.0).await?;
+    Ok(HttpResponse::Ok().json(KeyDto::new(record, state.core.now())))
+}
+
+/// Revoke an API key
+///
+/// For good; it stays in the list.
+#[utoipa::path(
+    tag = "API keys",
+    params(("keyId" = Uuid, Path, description = "The key.")),
+    responses((status = 204, description = "It is revoked.")),
+)]
+#[delete("/keys/{keyId}")]
+pub(super) async fn revoke_key(
+    caller: Authorized<perm::KeysManage>,
+    state: web::Data<ApiState>,
+    id: Id<ApiKeyId>,
+) -> Result<HttpResponse, ApiError> {
+    state.services.keys.revoke(&caller.actor, id.0).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Give an API key another secret
+///
+/// The former one is refused from now on. Whoever rotates a key holds its new text, so they must be allowed all that
+/// it is.
+#[utoipa::path(
+    tag = "API keys",
+    params(("keyId" = Uuid, Path, description = "The key.")),
+    responses(
+        (status = 200, description = "The key, with its new text.", body = ShownKeyDto, headers(
+            ("Location" = String, description = "The path of the key."),
+        )),
+        (status = 409, description = "It is revoked."),
+    ),
+)]
+#[post("/keys/{keyId}/rotate")]
+pub(super) async fn rotate_key(
+    caller: Authorized<perm::KeysManage>,
+    state: web::Data<ApiState>,
+    id: Id<ApiKeyId>,
+) -> Result<HttpResponse, ApiError> {
+    let keys = &state.services.keys;
+    let present = keys.get(caller.tenant.id, id.0).await?;
+    scope::grant(caller.principal.permissions, &present.scopes).map_err(|_| {
+        ApiError::new(StatusCode::FORBIDDEN, "The key may do more than your own credential, so you cannot rotate it.")
+    })?;
+    let key = ApiKey::generate(id.0, state.core.entropy.secret());
+    let record = keys.rotate(&caller.actor, id.0, key.secret_hash()).await?;
+    Ok(shown(StatusCode::OK, &key, KeyDto::new(record, state.core.now())))
+}

@@ -1,0 +1,48 @@
+//! What every service of this kind has: health, metrics, documentation, events, and the keepers of keys, tenants and
+//! queues.
+
+mod bulk;
+mod docs;
+mod events;
+mod executions;
+mod health;
+mod keys;
+mod metrics;
+mod queues;
+mod tenants;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// Routes that need no tenant; each decides for itself who may call it.
+pub(crate) fn open(cfg: &mut ServiceConfig<'_>) {
+    cfg.service(health::get_liveness)
+        .service(health::get_readiness)
+        .service(health::get_health)
+        .service(metrics::get_metrics)
+        .service(docs::get_openapi)
+        .configure(docs::pages);
+}
+
+/// Routes below `/api/v1`, within the authenticating scope.
+pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
+    // What has a fixed name comes before what has an id in the same place.
+    cfg.service(bulk::submit_executions)
+        .service(executions::list_executions)
+        .service(executions::read_execution)
+        .service(executions::stop_execution)
+        .service(executions::rerun_execution)
+        .service(events::follow_events)
+        .service(keys::create_key)
+        .service(keys::list_keys)
+        .service(keys::get_key)
+        .service(keys::revoke_key)
+        .service(keys::rotate_key)
+        .service(queues::list_queues)
+        .service(queues::get_queue)
+        .service(queues::set_queue)
+        .service(tenants::create_tenant)
+        .service(tenants::list_tenants)
+        .service(tenants::get_tenant)
+        .service(tenants::update_tenant)
+        .service(tenants::delete_tenant);
+}
