@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use tokio_postgres::config::SslMode;
 
+use crate::error::with_causes;
+
 /// The address of a database. It is shown without its password.
 #[derive(Clone)]
 pub struct DatabaseUrl(pub(crate) Target);
@@ -70,7 +72,7 @@ impl FromStr for DatabaseUrl {
             return Err(InvalidDatabaseUrl::Scheme);
         }
         let mut config: tokio_postgres::Config =
-            text.parse().map_err(|error: tokio_postgres::Error| InvalidDatabaseUrl::Postgres(cause(&error)))?;
+            text.parse().map_err(|error: tokio_postgres::Error| InvalidDatabaseUrl::Postgres(with_causes(&error)))?;
         if config.get_ssl_mode() == SslMode::Require {
             return Err(InvalidDatabaseUrl::TlsRequired);
         }
@@ -82,11 +84,6 @@ impl FromStr for DatabaseUrl {
         }
         Ok(Self(Target::Postgres(Box::new(config))))
     }
-}
-
-/// What tokio-postgres says is wrong; its own message alone is "invalid configuration".
-fn cause(error: &tokio_postgres::Error) -> String {
-    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 impl fmt::Display for DatabaseUrl {

@@ -50,6 +50,8 @@ fn diesel_fault(table: &'static str, error: DieselError) -> Fault {
             let message = format!("{table}: {}", information.message());
             match kind {
                 DatabaseErrorKind::UniqueViolation => Fault::Final(StoreError::Conflict(Conflict::NameTaken)),
+                // The only foreign keys that a caller can miss are those to its tenant.
+                DatabaseErrorKind::ForeignKeyViolation => Fault::Final(StoreError::NotFound("tenant")),
                 DatabaseErrorKind::SerializationFailure => Fault::Again(message),
                 // diesel has no kind of its own for a deadlock, nor for SQLite's lock.
                 DatabaseErrorKind::Unknown if is_contention(information.message()) => Fault::Again(message),
@@ -70,7 +72,41 @@ fn is_contention(message: &str) -> bool {
     ["deadlock detected", "database is locked", "database table is locked"].iter().any(|text| message.contains(text))
 }
 
+/// An error with what it was caused by: the outermost message alone is often "error connecting to server".
+pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    std::iter::successors(error.source(), |cause| cause.source())
+        .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
 /// The database could not be reached.
 pub(crate) fn unavailable(error: impl std::fmt::Display) -> StoreError {
     StoreError::Unavailable(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(kind: DatabaseErrorKind, message: &str) -> Fault {
+        diesel_fault("jobs", DieselError::DatabaseError(kind, Box::new(message.to_owned())))
+    }
+
+    #[test]
+    fn a_transaction_that_lost_is_tried_again() {
+        assert!(matches!(fault(DatabaseErrorKind::Unknown, "deadlock detected"), Fault::Again(_)));
+        assert!(matches!(fault(DatabaseErrorKind::Unknown, "database is locked"), Fault::Again(_)));
+        assert!(matches!(fault(DatabaseErrorKind::SerializationFailure, "could not serialize"), Fault::Again(_)));
+        let given_up = fault(DatabaseErrorKind::SerializationFailure, "could not serialize").into_error();
+        assert!(matches!(given_up, StoreError::Unavailable(_)));
+    }
+
+    #[test]
+    fn what_another_try_cannot_change_is_final() {
+        let taken = fault(DatabaseErrorKind::UniqueViolation, "jobs_live_name").into_error();
+        assert!(matches!(taken, StoreError::Conflict(Conflict::NameTaken)));
+        let gone = fault(DatabaseErrorKind::ClosedConnection, "").into_error();
+        assert!(matches!(gone, StoreError::Unavailable(_)));
+        let defect = fault(DatabaseErrorKind::Unknown, "syntax error").into_error();
+        assert!(matches!(&defect, StoreError::Internal(text) if text == "jobs: syntax error"), "{defect}");
+    }
 }

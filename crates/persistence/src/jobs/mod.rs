@@ -12,7 +12,7 @@ use horarium_domain::page::{Page, PageRequest};
 use horarium_domain::store::{Conflict, JobChange, JobFilter, JobStore, StoreError};
 use horarium_domain::{JobId, TenantId, Timestamp};
 
-pub(crate) use row::{JobRow, SlotRow};
+pub(crate) use row::JobRow;
 pub(crate) use write::insert;
 
 use crate::conn::on;

@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use horarium_domain::store::StoreError;
 use tokio_postgres::NoTls;
 
-use crate::error::unavailable;
+use crate::error::{unavailable, with_causes};
 use crate::options::DatabaseOptions;
 
 /// What every hot connection is told once. The hot statements are written so that one plan, by index, is right whatever
@@ -63,19 +63,8 @@ impl PostgresDatabase {
 
 async fn establish(config: tokio_postgres::Config) -> diesel::ConnectionResult<AsyncPgConnection> {
     let (client, connection) =
-        config.connect(NoTls).await.map_err(|error| diesel::ConnectionError::BadConnection(describe(&error)))?;
+        config.connect(NoTls).await.map_err(|error| diesel::ConnectionError::BadConnection(with_causes(&error)))?;
     AsyncPgConnection::try_from_client_and_connection(client, connection).await
-}
-
-/// The whole chain of causes; the outermost alone is "error connecting to server".
-fn describe(error: &tokio_postgres::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 fn ordinary_pool(

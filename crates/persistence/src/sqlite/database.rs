@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use diesel::sqlite::SqliteConnection;
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
@@ -24,6 +25,7 @@ pub(crate) struct SqliteDatabase {
     gate: WriteGate,
     readers: Pool<Lite>,
     writer: Pool<Lite>,
+    acquire_timeout: Duration,
 }
 
 impl SqliteDatabase {
@@ -35,6 +37,7 @@ impl SqliteDatabase {
             readers: pool(&path, Access::Read, options.connections)?,
             writer: pool(&path, Access::Write, 1)?,
             path: Arc::clone(&path),
+            acquire_timeout: options.acquire_timeout,
         };
         tokio::task::spawn_blocking(move || create(&path).map_err(|error| format!("{}: {error}", path.display())))
             .await
@@ -57,7 +60,10 @@ impl SqliteDatabase {
 
     /// A connection that reads.
     pub(crate) async fn reader(&self) -> Result<Object<Lite>, StoreError> {
-        self.readers.get().await.map_err(unavailable)
+        tokio::time::timeout(self.acquire_timeout, self.readers.get())
+            .await
+            .map_err(|_| StoreError::Unavailable("every reader of the SQLite file is busy".to_owned()))?
+            .map_err(unavailable)
     }
 
     /// The ordinary connection that writes; enter the gate first.

@@ -2,6 +2,8 @@
 //! `HORARIUM_TEST_POSTGRES_URL`. Both go away with the value that names them.
 #![allow(dead_code)] // each test program uses its part
 
+pub mod fixtures;
+
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
 
