@@ -52,7 +52,7 @@ def main():
 
 def give_it_something_to_find(client):
     """A job with executions, so that lists and details are answered with more than nothing."""
-    job = client.create_job("seen", jobType="CodeExecution", jobConfiguration={"handlerType": "executionRetention"})
+    job = client.create_job("seen", jobType="CodeExecution", jobConfiguration={"handlerType": "system.executionRetention"})
     for _ in range(3):
         client.wait_until_ended(client.trigger(job))
 

@@ -120,7 +120,7 @@ def a_one_time_job_runs_once(client, http):
 
 def every_built_in_handler_works(client):
     for handler in BUILT_IN_HANDLERS:
-        job = client.create_job(handler, jobType="CodeExecution", jobConfiguration={"handlerType": handler})
+        job = client.create_job(handler, jobType="CodeExecution", jobConfiguration={"handlerType": f"system.{handler}"})
         execution = client.wait_until_ended(client.trigger(job))
         require(execution["status"] == "Succeeded", f"{handler} failed: {execution['errorMessage']}")
 

@@ -1,6 +1,6 @@
-"""The README's tour works by paste: its commands are taken from the file and run, in order, in one shell.
+"""The README's tour works by paste, and so does what the server prints at its first start.
 
-A block that is just `scripts/run` becomes the server in the background (a debug build, which is there already).
+The tour's commands are taken from the file and run, in order, in one shell. A block that is just `scripts/run` becomes the server in the background (a debug build, which is there already).
 Only two things differ from a reader's terminal: the data goes into a temp folder, and another port is used when
 8080 is taken. An HTTP error fails the tour, which a reader would see but a shell would not.
 """
@@ -32,6 +32,13 @@ def blocks(readme):
     return found
 
 
+def first_start(printed):
+    """The commands in what the server prints at its first start: from the token to the execution that is read."""
+    block = re.search(r"^export HORARIUM_TOKEN=.*?^curl [^\n]*EXECUTION[^\n]*$", printed, re.S | re.M)
+    require(block, f"the first start prints no commands to paste:\n{printed}")
+    return "\n".join(line for line in block[0].splitlines() if re.match(r"(export |curl |[A-Z]+=)", line))
+
+
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with socket.socket() as probe:
@@ -44,7 +51,11 @@ def main():
     server = None
     with tempfile.TemporaryDirectory(prefix="horarium-tour-") as folder:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("HORARIUM_")}
-        environment |= {"HORARIUM_DATA_DIR": f"{folder}/data", "HORARIUM_LISTEN": f"127.0.0.1:{port}"}
+        environment |= {
+            "HORARIUM_DATA_DIR": f"{folder}/data",
+            "HORARIUM_LISTEN": f"127.0.0.1:{port}",
+            "HORARIUM_SERVER": f"http://127.0.0.1:{port}",
+        }
         log = Path(folder, "server.log")
         try:
             pasted = []
@@ -58,7 +69,9 @@ def main():
                     block = "\n".join(lines) + "\n"
                 pasted.append(as_here(block))
             require(server, "the tour never says `scripts/run`")
-            output = paste(pasted, {**environment, "SERVER_LOG": str(log)}, Path(folder, "tour.log"))
+            output = paste([first_start(log.read_text())], environment, Path(folder, "first-start.log"))
+            require(output is None, f"what the first start prints does not work by paste:\n{output}")
+            output = paste(pasted, environment, Path(folder, "tour.log"))
             require(output is None, f"the tour stopped:\n{output}")
             print(f"{len(pasted)} blocks of the tour ran")
         except Exception as problem:
