@@ -64,17 +64,22 @@ macro_rules! claimed_columns {
 }
 pub(super) use claimed_columns;
 
+/// Claims nothing while anything is under a limit: what that tenant has must be weighed first. The one row that it
+/// answers then, or when nothing is due, has no id.
 const CLAIM: &str = concat!(
     "with",
     ready_tenants!(),
-    ", picked as materialized (
+    ", gate as materialized (
+        select exists (select from execution_queue where state = 3) as closed
+    ), picked as materialized (
         select c.id from tenants t cross join lateral (
             select q.id from execution_queue q
             where q.state = 0 and q.tenant_id = t.tenant_id
             order by q.priority desc, q.id
             limit (select ($3 + count(*) - 1) / greatest(count(*), 1) from tenants)
             for update skip locked
-        ) c limit $3
+        ) c
+        where not (select closed from gate) limit $3
     ), claimed as (
         update execution_queue q set state = 1, attempt = q.attempt + 1, fence = q.fence + 1,
             node_id = $4, worker = $5, started_at = $6, lease_until = $7, progress = null
@@ -83,12 +88,11 @@ const CLAIM: &str = concat!(
     )
     select ",
     claimed_columns!(),
-    ", (select count(*) from tenants)
-    from claimed c join executions e on e.id = c.id left join jobs j on j.id = c.job_id"
+    ", (select count(*) from tenants), g.closed
+    from gate g left join (
+        claimed c join executions e on e.id = c.id left join jobs j on j.id = c.job_id
+    ) on true"
 );
-
-/// Whether anything that is due is under a limit.
-const ANY_GATED: &str = "select exists (select from execution_queue where state = 3)";
 
 /// One round's result.
 pub(super) struct Round {
@@ -128,22 +132,17 @@ impl PostgresHot {
 
     async fn claim_ready(&self, request: &ClaimRequest, wanted: usize) -> Result<Round, StoreError> {
         let after = self.last_served();
-        let (claimed, gated) = session::run(&self.pool, async |session: &Session| {
+        let mut claimed = session::run(&self.pool, async |session: &Session| {
             let claim = session.statement(CLAIM).await?;
-            let any_gated = session.statement(ANY_GATED).await?;
             let tenants = i32::try_from(wanted.min(TENANTS)).unwrap_or(i32::MAX);
             let (now, until) = (Ts(request.now), Ts(request.lease_until));
-            let limit = rows(wanted);
-            let node = request.node.as_uuid();
-            let parameters: session::Parameters<'_> =
-                &[&after.as_uuid(), &tenants, &limit, &node, &request.worker, &now, &until];
-            tokio::try_join!(biased; session.rows(&claim, parameters), session.rows(&any_gated, &[]))
+            let (node, limit) = (request.node.as_uuid(), rows(wanted));
+            session.rows(&claim, &[&after.as_uuid(), &tenants, &limit, &node, &request.worker, &now, &until]).await
         })
         .await?;
-        let gated = gated.first().is_some_and(|row| row.get(0));
+        let (tenants, gated) = claimed.first().map_or((0, false), |row| (row.get::<_, i64>(12), row.get(13)));
         self.gated.store(gated, Ordering::Relaxed);
-
-        let tenants: i64 = claimed.first().map_or(0, |row| row.get(12));
+        claimed.retain(|row| row.get::<_, Option<Uuid>>(0).is_some());
         let share = wanted.div_ceil(usize::try_from(tenants).unwrap_or(0).max(1));
         let claimed = claimed_rows(&claimed);
         let mut per_tenant: HashMap<TenantId, usize> = HashMap::new();

@@ -118,7 +118,7 @@ struct Batch<'a> {
     /// Each position's first execution with the same id or the same unique key: itself, mostly.
     first_of: Vec<&'a NewExecution>,
     all: &'a [NewExecution],
-    /// Those that are their own first. The keyed ones are sorted: two batches wait for each other's keys in one order.
+    /// Those that are their own first, in the order of the batch.
     firsts: Vec<&'a NewExecution>,
 }
 
@@ -140,7 +140,6 @@ impl<'a> Batch<'a> {
             ids.insert(new.id.as_uuid(), first);
             first_of.push(first);
         }
-        firsts.sort_by_key(|new| new.unique_key.as_deref().map(|key| (new.job_id, key)));
         Self { first_of, all, firsts }
     }
 
@@ -158,8 +157,11 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// The ids of those that were written.
+/// The ids of those that were written. They are written sorted by unique key, so that two batches that wait for each
+/// other's keys do so in one order.
 async fn insert(session: &Session, rows: &[&NewExecution], lengths_held: bool) -> Result<HashSet<Uuid>, Fault> {
+    let mut rows = rows.to_vec();
+    rows.sort_by_key(|new| new.unique_key.as_deref().map(|key| (new.job_id, key)));
     let ids: Vec<Uuid> = rows.iter().map(|new| new.id.as_uuid()).collect();
     let tenants: Vec<Uuid> = rows.iter().map(|new| new.tenant_id.as_uuid()).collect();
     let jobs: Vec<Uuid> = rows.iter().map(|new| new.job_id.as_uuid()).collect();

@@ -32,13 +32,13 @@ const NEXT: &str = "
 /// The rows are locked in the order of the batch, which is sorted.
 const ADVANCE: &str = "
     update job_slots s set next_run_at = d.next
-    from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[]) as d (job_id, slot, next)
-    where s.job_id = d.job_id and s.next_run_at = d.slot
+    from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[]) as d (job_id, tenant_id, slot, next)
+    where s.job_id = d.job_id and s.tenant_id = d.tenant_id and s.next_run_at = d.slot
     returning s.job_id";
 
 const END: &str = "
-    delete from job_slots s using unnest($1::uuid[], $2::timestamptz[]) as d (job_id, slot)
-    where s.job_id = d.job_id and s.next_run_at = d.slot
+    delete from job_slots s using unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) as d (job_id, tenant_id, slot)
+    where s.job_id = d.job_id and s.tenant_id = d.tenant_id and s.next_run_at = d.slot
     returning s.job_id";
 
 const LIVE: &str = "
@@ -149,20 +149,18 @@ async fn fire(session: &Session, batch: &[&Firing]) -> Result<Vec<FireOutcome>, 
 async fn advance(session: &Session, batch: &[&Firing]) -> Result<HashSet<Uuid>, Fault> {
     let advance = session.statement(ADVANCE).await?;
     let end = session.statement(END).await?;
-    let (mut jobs, mut slots, mut nexts) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut ended_jobs, mut ended_slots) = (Vec::new(), Vec::new());
-    for firing in batch {
-        if let Some(next) = firing.next {
-            jobs.push(firing.job_id.as_uuid());
-            slots.push(Ts(firing.slot));
-            nexts.push(Ts(next));
-        } else {
-            ended_jobs.push(firing.job_id.as_uuid());
-            ended_slots.push(Ts(firing.slot));
-        }
-    }
-    let moved: session::Parameters<'_> = &[&jobs, &slots, &nexts];
-    let ended: session::Parameters<'_> = &[&ended_jobs, &ended_slots];
+    let (moving, ending): (Vec<&Firing>, Vec<&Firing>) =
+        batch.iter().copied().partition(|firing| firing.next.is_some());
+    let key = |firings: &[&Firing]| -> (Vec<Uuid>, Vec<Uuid>, Vec<Ts>) {
+        let jobs = firings.iter().map(|firing| firing.job_id.as_uuid()).collect();
+        let tenants = firings.iter().map(|firing| firing.tenant_id.as_uuid()).collect();
+        (jobs, tenants, firings.iter().map(|firing| Ts(firing.slot)).collect())
+    };
+    let (jobs, tenants, slots) = key(&moving);
+    let nexts: Vec<Ts> = moving.iter().filter_map(|firing| firing.next.map(Ts)).collect();
+    let moved: session::Parameters<'_> = &[&jobs, &tenants, &slots, &nexts];
+    let (jobs, tenants, slots) = key(&ending);
+    let ended: session::Parameters<'_> = &[&jobs, &tenants, &slots];
     let ((), moved, ended) =
         tokio::try_join!(biased; session.begin(), session.rows(&advance, moved), session.rows(&end, ended))?;
     moved.iter().chain(&ended).map(|row| column(row, 0, "job_slots")).collect()

@@ -24,9 +24,10 @@ const NEXT: &str = "
     where t.is_active
     order by s.next_run_at limit 1";
 
-const ADVANCE: &str = "update job_slots set next_run_at = ?3 where job_id = ?1 and next_run_at = ?2";
+const ADVANCE: &str = "
+    update job_slots set next_run_at = ?4 where job_id = ?1 and tenant_id = ?2 and next_run_at = ?3";
 
-const END: &str = "delete from job_slots where job_id = ?1 and next_run_at = ?2";
+const END: &str = "delete from job_slots where job_id = ?1 and tenant_id = ?2 and next_run_at = ?3";
 
 const LIVE: &str = "select 1 from execution_queue where job_id = ?1";
 
@@ -63,10 +64,10 @@ pub(super) fn fire(connection: &Connection, batch: &[Firing]) -> Result<Vec<Fire
 }
 
 fn fire_one(connection: &Connection, firing: &Firing) -> Result<FireOutcome, StoreError> {
-    let (job, slot) = (Key::from(firing.job_id), Ts(firing.slot));
+    let (job, tenant, slot) = (Key::from(firing.job_id), Key::from(firing.tenant_id), Ts(firing.slot));
     let moved = match firing.next {
-        Some(next) => connection.prepare_cached(ADVANCE).checked()?.execute(params![job, slot, Ts(next)]),
-        None => connection.prepare_cached(END).checked()?.execute(params![job, slot]),
+        Some(next) => connection.prepare_cached(ADVANCE).checked()?.execute(params![job, tenant, slot, Ts(next)]),
+        None => connection.prepare_cached(END).checked()?.execute(params![job, tenant, slot]),
     };
     if moved.checked()? == 0 {
         return Ok(FireOutcome::Superseded);

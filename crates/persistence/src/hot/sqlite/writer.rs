@@ -7,6 +7,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use horarium_domain::store::StoreError;
@@ -24,7 +25,9 @@ const STATEMENTS: usize = 128;
 
 /// Where calls are handed in.
 pub(super) struct Writer {
-    calls: mpsc::Sender<Box<dyn Call>>,
+    /// `None` only while it is dropped.
+    calls: Option<mpsc::Sender<Box<dyn Call>>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
@@ -32,11 +35,11 @@ impl Writer {
     pub(super) fn start(path: &Path, gate: WriteGate) -> Result<Self, StoreError> {
         let connection = open(path, Access::Write)?;
         let (calls, queue) = mpsc::channel();
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("horarium-sqlite".to_owned())
             .spawn(move || write_groups(&connection, &gate, &queue))
             .map_err(|error| StoreError::Unavailable(format!("cannot start the thread that writes: {error}")))?;
-        Ok(Self { calls })
+        Ok(Self { calls: Some(calls), thread: Some(thread) })
     }
 
     /// Runs `work` in a transaction, and answers when it is committed.
@@ -47,8 +50,21 @@ impl Writer {
         let (answer, answered) = oneshot::channel();
         let call = Typed { work: Some(work), result: None, answer: Some(answer) };
         let stopped = || StoreError::Unavailable("the thread that writes has stopped".to_owned());
-        self.calls.send(Box::new(call)).map_err(|_| stopped())?;
+        let calls = self.calls.as_ref().ok_or_else(stopped)?;
+        calls.send(Box::new(call)).map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?
+    }
+}
+
+impl Drop for Writer {
+    /// Waits for the thread to close the file, so that whoever drops the store may move it. Nobody else waits for the
+    /// turn then: whoever did borrowed the store.
+    fn drop(&mut self) {
+        self.calls = None;
+        if let Some(thread) = self.thread.take() {
+            // It ends by itself; a thread that panicked has closed the file, too.
+            let _ = thread.join();
+        }
     }
 }
 
