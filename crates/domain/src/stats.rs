@@ -63,9 +63,9 @@ pub struct DashboardStats {
     pub total_jobs: u64,
     /// Of those, the enabled ones that are not paused.
     pub enabled_jobs: u64,
-    /// Of those, the paused ones.
+    /// Of those, the enabled ones that are paused.
     pub paused_jobs: u64,
-    /// Executions that ended well in the last 24 hours.
+    /// Executions that ended well in the last 24 hours, to the five-minute bucket.
     pub succeeded: i64,
     /// Executions that failed in the last 24 hours.
     pub failed: i64,
@@ -77,7 +77,8 @@ pub struct DashboardStats {
     pub running: u64,
     /// Executions waiting now.
     pub pending: u64,
-    /// Jobs whose next slot, and executions whose start, lies within the next hour.
+    /// Jobs whose next slot, and waiting executions whose start, lies within the next hour, those that are late
+    /// included.
     pub upcoming: u64,
     /// The next slots, soonest first.
     pub next_runs: Vec<UpcomingRun>,

@@ -22,19 +22,28 @@
 // A case's name is a sentence that says what it shows.
 #![allow(missing_docs)]
 
-mod harness;
-mod seeded;
-mod suite;
-mod world;
-
 pub mod cancel;
 pub mod claim;
 pub mod enqueue;
+pub mod executions;
 pub mod fairness;
+pub mod figures;
 pub mod gates;
+mod harness;
+pub mod idempotency;
+pub mod isolation;
+pub mod jobs;
+pub mod keys;
 pub mod leases;
 pub mod planning;
+pub mod queues;
+pub mod retention;
+mod seeded;
 pub mod settle;
+pub mod signals;
+mod suite;
+pub mod tenants;
+mod world;
 
 pub use harness::{Harness, run};
 pub use world::World;

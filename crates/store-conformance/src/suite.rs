@@ -146,6 +146,115 @@ macro_rules! suite {
             a_full_queue_skips_the_slot
             what_is_fired_is_held_to_the_limits_of_its_queue_and_job
         });
+        $crate::suite!(@$make jobs {
+            a_definition_is_read_back_as_it_was_written
+            a_new_jobs_slot_is_kept
+            a_name_is_unique_among_a_tenants_live_jobs
+            a_name_is_free_again_once_its_job_is_deleted
+            of_two_that_create_a_name_at_once_one_succeeds
+            a_change_replaces_the_definition
+            a_change_of_an_older_version_is_refused
+            of_two_changes_at_once_one_is_written
+            a_job_cannot_take_the_name_of_another
+            what_is_not_there_or_anothers_cannot_be_changed
+            a_list_shows_what_its_filter_asks_for
+            a_search_takes_its_text_literally_and_without_regard_to_case
+            a_list_is_sorted_as_asked_and_ties_by_id
+            what_has_no_value_comes_last_whichever_way_it_is_sorted
+            the_pages_of_a_list_show_each_job_once
+            the_latest_run_and_the_failures_in_a_row_are_told
+            an_end_that_is_written_late_is_not_the_latest
+            failures_in_a_row_follow_the_order_of_a_batch
+            jobs_that_keep_failing_come_worst_first
+            a_purge_removes_the_job_and_its_whole_history
+            a_purge_is_refused_while_an_execution_runs
+            a_purge_of_an_older_version_is_refused
+            a_deleted_job_can_be_purged
+            an_import_is_all_or_nothing
+            an_upsert_writes_over_the_job_of_the_same_name
+            an_upsert_does_not_bring_back_a_deleted_job
+            an_upsert_that_changes_a_limit_is_followed_by_what_waits_already
+            definitions_are_found_over_all_tenants
+        });
+        $crate::suite!(@$make executions {
+            an_execution_is_found_by_its_tenant_only
+            an_execution_shows_its_jobs_present_name
+            a_list_shows_what_the_detail_shows
+            a_list_shows_what_its_filter_asks_for
+            both_bounds_of_a_span_are_part_of_it
+            the_pages_of_a_list_show_each_execution_once
+            a_walk_with_a_cursor_visits_each_execution_once
+            an_event_is_added_to_the_story_in_the_order_of_recording
+            text_that_no_database_keeps_does_not_stop_an_end_from_being_written
+            large_values_are_kept_whole
+            a_payload_of_null_is_not_the_same_as_none
+        });
+        $crate::suite!(@$make figures {
+            counters_and_rollups_equal_a_recount_after_a_random_workload
+            counters_hold_when_two_nodes_settle_at_once
+            a_bucket_holds_what_happened_within_it
+            a_timeline_tells_since_when_what_runs_has_been_running
+            statistics_tell_how_long_runs_took
+            a_run_that_took_no_time_is_counted_as_such
+            the_dashboard_counts_jobs_by_their_standing
+            the_dashboard_tells_of_the_last_day_and_of_today
+            the_dashboard_tells_what_comes_next
+            an_empty_tenants_figures_are_zero
+            an_attempt_that_is_followed_by_another_is_no_end
+        });
+        $crate::suite!(@$make retention {
+            pruning_takes_what_ended_before_and_leaves_the_rest
+            pruning_goes_on_where_its_limit_stopped_it
+            pruning_takes_executions_out_of_the_counters_and_not_out_of_the_rollups
+            a_pruned_execution_takes_its_events_along
+            old_rollups_and_skipped_slots_go_and_recent_ones_stay
+            a_fresh_database_is_sound
+        });
+        $crate::suite!(@$make isolation {
+            another_tenants_things_are_not_there
+            a_busy_tenant_leaves_anothers_view_as_it_was
+            one_tenants_name_slug_or_key_says_nothing_of_anothers
+        });
+        $crate::suite!(@$make tenants {
+            a_tenant_is_found_by_its_id_and_by_its_slug
+            a_tenant_comes_with_the_jobs_that_every_tenant_has
+            an_id_or_slug_that_is_taken_makes_no_tenant
+            of_two_that_create_a_tenant_at_once_one_succeeds
+            tenants_are_listed_by_slug
+            a_tenants_name_and_activity_can_be_changed
+            a_deleted_tenant_takes_everything_along
+            a_tenant_is_not_deleted_while_an_execution_of_it_runs
+        });
+        $crate::suite!(@$make keys {
+            a_key_is_read_back_as_it_was_written
+            a_tenants_keys_are_listed_newest_first
+            a_key_can_be_rotated_and_revoked
+            a_revocation_is_not_undone_by_a_rotation
+            the_last_use_of_a_key_never_goes_back
+            keys_that_are_long_over_are_deleted
+        });
+        $crate::suite!(@$make queues {
+            limits_are_read_back_as_they_were_set
+            a_queue_that_nobody_knows_is_empty_and_without_limits
+            queues_are_listed_by_name_with_what_they_hold
+            the_totals_are_over_all_tenants
+        });
+        $crate::suite!(@$make idempotency {
+            a_repeated_request_hears_the_first_answer
+            a_key_used_for_another_request_is_told
+            each_tenant_and_each_key_stands_for_itself
+            a_released_key_is_as_good_as_new
+            a_reservation_whose_caller_died_is_taken_over
+            an_answer_is_forgotten_in_the_end
+            of_many_that_reserve_a_key_at_once_one_succeeds
+            of_many_that_take_over_a_dead_reservation_at_once_one_succeeds
+            old_records_are_deleted
+        });
+        $crate::suite!(@$make signals {
+            a_signal_reaches_the_other_node_where_there_is_one
+            many_cancellations_reach_the_other_node_in_parts
+            a_signal_that_nobody_hears_is_no_error
+        });
     };
 }
 

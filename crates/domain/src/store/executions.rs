@@ -15,9 +15,10 @@ pub struct ExecutionFilter {
     pub job_id: Option<JobId>,
     /// Only in this state.
     pub state: Option<ExecutionState>,
-    /// Only those whose latest attempt started at or after this.
+    /// Only those whose latest attempt started at or after this. One that waits, for its first attempt or for another
+    /// one, has not started.
     pub started_from: Option<Timestamp>,
-    /// Only those whose latest attempt started at or before this.
+    /// Only those whose latest attempt started at or before this, in the same sense.
     pub started_to: Option<Timestamp>,
 }
 
@@ -26,7 +27,7 @@ pub struct ExecutionFilter {
 pub struct CursorPage<T> {
     /// This page's items.
     pub items: Vec<T>,
-    /// Where the next page begins; `None` at the end.
+    /// Where the next page begins; `None` when nothing follows this page.
     pub next: Option<ExecutionId>,
 }
 
@@ -97,13 +98,13 @@ pub trait ExecutionStore: Send + Sync {
     /// [`StoreError::NotFound`].
     async fn record_event(&self, tenant: TenantId, event: Event) -> Result<(), StoreError>;
 
-    /// The slots of a job that fired nothing, latest first.
+    /// The slots of a job that fired nothing, the last recorded first.
     async fn skipped_slots(&self, tenant: TenantId, job: JobId, limit: usize) -> Result<Vec<SkippedSlots>, StoreError>;
 
     /// A tenant at a glance, at `now`.
     async fn dashboard(&self, tenant: TenantId, now: Timestamp) -> Result<DashboardStats, StoreError>;
 
-    /// The rollup of a tenant, or of one of its jobs, over a window.
+    /// The rollup of a tenant, or of one of its jobs, over a window. Jobs have only the wider of the two.
     async fn timeline(
         &self,
         tenant: TenantId,

@@ -34,11 +34,12 @@ pub struct JobFilter {
     pub status: Option<JobStatus>,
     /// Only those with this tag.
     pub tag: Option<String>,
-    /// Only those whose name or description holds this text, without regard to case.
+    /// Only those whose name or description holds this text, taken literally, without regard to the case of ASCII
+    /// letters at least.
     pub search: Option<String>,
     /// Only those of this group.
     pub group: Option<String>,
-    /// What to sort by; ties are broken by id.
+    /// What to sort by; ties are broken by id, the oldest first whichever way the rest is sorted.
     pub sort: JobSort,
     /// Which way.
     pub direction: SortDirection,
@@ -67,7 +68,8 @@ pub trait JobStore: Send + Sync {
     /// [`Conflict::NameTaken`](super::Conflict::NameTaken).
     async fn create_job(&self, job: Job, next_run_at: Option<Timestamp>) -> Result<(), StoreError>;
 
-    /// Adds jobs, or writes over those of the same name when `upsert`; all or nothing. Answers how many.
+    /// Adds jobs, or writes over those of the same name when `upsert`; all or nothing. Answers how many. A job that is
+    /// written over keeps its id, who made it and when, and its history; its version becomes one more.
     ///
     /// # Errors
     /// [`Conflict::NameTaken`](super::Conflict::NameTaken) when not `upsert`.
@@ -93,7 +95,7 @@ pub trait JobStore: Send + Sync {
         page: PageRequest,
     ) -> Result<Page<JobSummary>, StoreError>;
 
-    /// Jobs that failed at least `threshold` times in a row, worst first.
+    /// Jobs that failed at least `threshold` times in a row, worst first, then by id. Deleted ones never.
     async fn failing_jobs(&self, tenant: TenantId, threshold: u32, limit: usize)
     -> Result<Vec<JobSummary>, StoreError>;
 
@@ -105,13 +107,14 @@ pub trait JobStore: Send + Sync {
     /// [`Conflict::NameTaken`](super::Conflict::NameTaken).
     async fn update_job(&self, change: JobChange) -> Result<(), StoreError>;
 
-    /// Removes a job and its whole history.
+    /// Removes a job and its whole history, what waits included. What it contributed to its tenant's rollup stays.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`Conflict::ExecutionRunning`](super::Conflict::ExecutionRunning),
     /// [`Conflict::VersionChanged`](super::Conflict::VersionChanged) when `expected_version` is given and another.
     async fn purge_job(&self, tenant: TenantId, id: JobId, expected_version: Option<i64>) -> Result<(), StoreError>;
 
-    /// Definitions by id, over all tenants: for the engine alone.
+    /// Definitions by id, over all tenants, deleted ones included, in any order: for the engine alone. Unknown ids are
+    /// left out.
     async fn definitions(&self, ids: &[JobId]) -> Result<Vec<Job>, StoreError>;
 }

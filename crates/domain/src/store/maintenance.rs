@@ -59,10 +59,10 @@ pub trait IdempotencyStore: Send + Sync {
         expired_before: Timestamp,
     ) -> Result<Reservation, StoreError>;
 
-    /// Keeps the answer for later callers.
+    /// Keeps the answer for later callers. Without a reservation there is nothing to answer, and nothing happens.
     async fn complete_key(&self, tenant: TenantId, key: &str, answer: StoredAnswer) -> Result<(), StoreError>;
 
-    /// Forgets a reservation whose request failed in a way that may be tried again.
+    /// Forgets a reservation whose request failed in a way that may be tried again. What was answered stays.
     async fn release_key(&self, tenant: TenantId, key: &str) -> Result<(), StoreError>;
 
     /// Deletes a tenant's records made before `before`; answers how many.

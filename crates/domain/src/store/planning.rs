@@ -31,8 +31,9 @@ pub struct Firing {
     pub executions: Vec<NewExecution>,
     /// The slots that fire nothing, with the reason.
     pub skipped: Vec<SkippedSlots>,
-    /// Forbid: accept nothing while an execution of the job is live, and record the slots as skipped instead.
-    /// Replace: cancel the live ones first.
+    /// Forbid: accept nothing while an execution of the job is live, and record the slots as skipped instead; so of
+    /// several executions the first is accepted. Replace: if there is any execution to accept, cancel the live ones
+    /// first, in the name of "schedule".
     pub concurrency: ConcurrencyPolicy,
     /// The present.
     pub now: Timestamp,
@@ -58,10 +59,10 @@ pub trait PlanningStore: Send + Sync {
     /// Jobs of active tenants whose next slot is at or before `now`, soonest first.
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueSlot>, StoreError>;
 
-    /// When the soonest next slot of any job is.
+    /// When the soonest next slot of any job of an active tenant is.
     async fn next_slot_at(&self) -> Result<Option<Timestamp>, StoreError>;
 
     /// Advances each job from its slot to the next one and accepts its executions, all or nothing per firing;
-    /// the answers are in the order of the batch.
+    /// the answers are in the order of the batch. An execution that a full queue refuses is recorded as a skipped slot.
     async fn fire(&self, batch: Vec<Firing>) -> Result<Vec<FireOutcome>, StoreError>;
 }

@@ -20,11 +20,11 @@ pub struct Lease {
 /// What became of one [`NewExecution`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Enqueued {
-    /// It is durable.
+    /// It is durable. Also the answer to the same id submitted again, whatever became of it since; it is not run twice.
     Accepted,
     /// A live execution of the job has the same unique key; this is it.
     Duplicate(ExecutionId),
-    /// The queue holds as many as it may.
+    /// The queue holds as many waiting executions as it may; those of a later time count, those that run do not.
     QueueFull {
         /// How many that is.
         max_length: u32,
@@ -148,7 +148,7 @@ pub struct ExpiredLease {
 pub struct Promoted {
     /// How many became claimable.
     pub count: usize,
-    /// When the next one will be due, if any waits for its time.
+    /// When the next one will be due, if any waits for its time; in the past when the limit left some over.
     pub next_at: Option<Timestamp>,
 }
 
@@ -167,16 +167,22 @@ pub enum CancelOutcome {
 #[async_trait]
 pub trait ExecutionQueue: Send + Sync {
     /// Accepts executions; the answers are in the order of the batch. Those whose `run_at` has not come wait for
-    /// [`promote`](Self::promote). A duplicate within the batch is a duplicate of the first.
+    /// [`promote`](Self::promote). A duplicate within the batch is a duplicate of the first. What room a queue has goes to
+    /// the first of the batch, one by one.
     async fn enqueue(&self, batch: Vec<NewExecution>) -> Result<Vec<Enqueued>, StoreError>;
 
     /// Leases up to `limit` due executions to a worker, highest priority first within a tenant, and fairly across
     /// tenants: each with due work gets an equal share of the batch, and what one leaves the others take. Limits of
     /// queues (concurrency, rate, pause) and of jobs (`max_concurrency`, Forbid, Replace) are kept across all nodes,
-    /// counting what is really running.
+    /// counting what is really running; what they hold back holds back nothing else, and what is under a limit is not
+    /// starved by what is not. A rate limit is a token bucket that holds one second's worth. Within a tenant the answers
+    /// are in the order of priority, then of age. What was accepted runs, even if its tenant is no longer active or its
+    /// job is deleted.
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError>;
 
-    /// Writes the ends of attempts, with counters and rollups; the answers are in the order of the batch.
+    /// Writes the ends of attempts, with counters and rollups; the answers are in the order of the batch, and failures
+    /// in a row are counted in that order. An attempt that ended before it started, by two clocks, took no time. A job's
+    /// latest run is the one that ended last, in whatever order ends are written.
     async fn settle(&self, batch: Vec<Settlement>) -> Result<Vec<Settled>, StoreError>;
 
     /// Extends leases, and answers which of them are still held. The rest were cancelled or taken over.
@@ -185,10 +191,12 @@ pub trait ExecutionQueue: Send + Sync {
     /// Running executions whose lease ran out before `now`, longest ago first.
     async fn expired(&self, now: Timestamp, limit: usize) -> Result<Vec<ExpiredLease>, StoreError>;
 
-    /// Makes up to `limit` waiting executions claimable whose time has come.
+    /// Makes up to `limit` waiting executions claimable whose time has come, the longest due first.
     async fn promote(&self, now: Timestamp, limit: usize) -> Result<Promoted, StoreError>;
 
-    /// Cancels a tenant's execution, recording who did it.
+    /// Cancels a tenant's execution, recording who did it as the source of an event
+    /// [`Cancelled`](crate::execution::EventKind::Cancelled): with the running attempt's number and start, or with
+    /// number 0 when none ran.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the tenant has no such execution.
@@ -200,7 +208,7 @@ pub trait ExecutionQueue: Send + Sync {
         now: Timestamp,
     ) -> Result<CancelOutcome, StoreError>;
 
-    /// Records how far running executions are, in percent; stale leases are ignored.
+    /// Records how far running executions are, in percent, the last word of the batch on each; stale leases are ignored.
     async fn note_progress(&self, batch: &[(Lease, u8)]) -> Result<(), StoreError>;
 
     /// Tells other nodes on the same database that work has come, and which running executions were cancelled.

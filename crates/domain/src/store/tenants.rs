@@ -28,7 +28,7 @@ pub trait TenantStore: Send + Sync {
     /// One page of all tenants, by slug.
     async fn tenants(&self, page: PageRequest) -> Result<Page<Tenant>, StoreError>;
 
-    /// Changes a tenant's name and whether it is active.
+    /// Changes a tenant's name and whether it is active; the rest stays as it is.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
@@ -63,7 +63,8 @@ pub trait ApiKeyStore: Send + Sync {
     /// [`StoreError::NotFound`].
     async fn update_key(&self, key: ApiKeyRecord) -> Result<(), StoreError>;
 
-    /// Notes when keys were last used.
+    /// Notes when keys were last used. Nodes report late and in any order: an earlier use than the stored one changes
+    /// nothing, and unknown keys are ignored.
     async fn touch_keys(&self, used: &[(ApiKeyId, Timestamp)]) -> Result<(), StoreError>;
 
     /// Deletes a tenant's keys that expired or were revoked before `before`; answers how many.

@@ -94,7 +94,7 @@ impl ExecutionStore for MemoryStore {
         Ok(DashboardStats {
             total_jobs: state.live_jobs(tenant).count() as u64,
             enabled_jobs: jobs(JobStatus::Active),
-            paused_jobs: state.live_jobs(tenant).filter(|record| record.job.is_paused).count() as u64,
+            paused_jobs: jobs(JobStatus::Paused),
             succeeded: of_day.succeeded,
             failed: of_day.failed,
             executions_today: today.succeeded + today.failed + today.cancelled,

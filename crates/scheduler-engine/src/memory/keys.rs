@@ -38,7 +38,7 @@ impl ApiKeyStore for MemoryStore {
         let stored = stored.ok_or(NOT_FOUND)?;
         stored.secret_hash = key.secret_hash;
         stored.expires_at = key.expires_at;
-        stored.revoked_at = key.revoked_at;
+        stored.revoked_at = stored.revoked_at.or(key.revoked_at);
         Ok(())
     }
 

@@ -1,0 +1,279 @@
+//! Reading executions: one in full, pages of many, walks through all.
+
+use horarium_domain::execution::Output;
+use horarium_domain::execution::{Event, EventKind, ExecutionState, NewExecution, Trigger};
+use horarium_domain::page::PageRequest;
+use horarium_domain::store::{Decision, ExecutionFilter, Settled, Settlement};
+use horarium_domain::{ExecutionId, JobId, TenantId};
+use serde_json::json;
+
+use crate::World;
+use crate::world::{START, assert_not_found, at, at_millis, retry, success};
+
+const ALL: PageRequest = PageRequest { number: 1, size: PageRequest::MAX_SIZE };
+
+async fn listed(world: &World, tenant: TenantId, filter: &ExecutionFilter) -> Vec<ExecutionId> {
+    let page = world.a.executions(tenant, filter, ALL).await.unwrap();
+    assert_eq!(page.total, page.items.len() as u64, "{filter:?}");
+    let walked = world.b.executions_before(tenant, filter, None, 200).await.unwrap();
+    assert_eq!(walked.items, page.items, "both lists agree: {filter:?}");
+    assert_eq!(walked.next, None);
+    page.items.into_iter().map(|summary| summary.id).collect()
+}
+
+/// One execution in each state, oldest first: Succeeded, Failed, Cancelled while it ran, Cancelled while it waited,
+/// Pending, Pending after a first attempt, Running. The attempts start at 10, 20, 30, 60 and 70 seconds.
+async fn one_of_each(world: &World, job: &horarium_domain::job::Job) -> Vec<ExecutionId> {
+    use ExecutionState::{Cancelled, Failed, Succeeded};
+    let tenant = job.tenant_id;
+    let mut ids = vec![
+        world.run(job, at(10), at(11), Succeeded).await,
+        world.run(job, at(20), at(21), Failed).await,
+        world.run(job, at(30), at(31), Cancelled).await,
+    ];
+    let cancelled = world.submit_one(job).await;
+    world.a.cancel(tenant, cancelled, "alice", at(40)).await.unwrap();
+    let pending = world.submit(world.execution_at(job, at(5000))).await;
+    let retried = world.submit_one(job).await;
+    let run = world.claim_one(at(60)).await;
+    world.settle(retry(&run, at(61), at(6000))).await;
+    let running = world.submit_one(job).await;
+    world.claim_one(at(70)).await;
+    ids.extend([cancelled, pending, retried, running]);
+    ids
+}
+
+pub async fn an_execution_is_found_by_its_tenant_only(world: World) {
+    let (tenant, stranger) = (world.tenant().await, world.tenant().await);
+    let id = world.submit_one(&world.job(tenant).await).await;
+    assert_eq!(world.read(tenant, id).await.summary.id, id);
+    assert_not_found(world.a.execution(stranger, id).await);
+    assert_not_found(world.a.execution(tenant, world.ids.execution(START)).await);
+}
+
+pub async fn an_execution_shows_its_jobs_present_name(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    let id = world.submit_one(&job).await;
+    let job = world.change_job(&job, None, |job| job.spec.name = "renamed".to_owned()).await;
+    assert_eq!(world.read(tenant, id).await.summary.job_name, "renamed");
+    world.change_job(&job, None, |job| job.is_deleted = true).await;
+    assert_eq!(world.read(tenant, id).await.summary.job_name, "renamed");
+    assert_eq!(world.a.executions(tenant, &ExecutionFilter::default(), ALL).await.unwrap().items.len(), 1);
+}
+
+pub async fn a_list_shows_what_the_detail_shows(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    let mut ids = one_of_each(&world, &job).await;
+    ids.reverse();
+    let page = world.a.executions(tenant, &ExecutionFilter::default(), ALL).await.unwrap();
+    assert_eq!(page.items.iter().map(|summary| summary.id).collect::<Vec<_>>(), ids, "newest first");
+    for summary in page.items {
+        assert_eq!(world.read(tenant, summary.id).await.summary, summary);
+    }
+}
+
+pub async fn a_list_shows_what_its_filter_asks_for(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    let ids = one_of_each(&world, &job).await;
+    let [succeeded, failed, cancelled_running, cancelled, pending, retried, running] = ids[..] else {
+        unreachable!("there are seven")
+    };
+    let other = world.job(tenant).await;
+    let of_other = world.submit_one(&other).await;
+
+    let all = ExecutionFilter::default();
+    let of_job = ExecutionFilter { job_id: Some(job.id), ..all.clone() };
+    let newest_first = |mut ids: Vec<ExecutionId>| {
+        ids.reverse();
+        ids
+    };
+    assert_eq!(listed(&world, tenant, &of_job).await, newest_first(ids.clone()));
+    assert_eq!(listed(&world, tenant, &ExecutionFilter { job_id: Some(other.id), ..all.clone() }).await, [of_other]);
+    let nobody = JobId::from_uuid(world.ids.uuid(START));
+    assert!(listed(&world, tenant, &ExecutionFilter { job_id: Some(nobody), ..all.clone() }).await.is_empty());
+
+    let by_state = [
+        (ExecutionState::Pending, vec![pending, retried]),
+        (ExecutionState::Running, vec![running]),
+        (ExecutionState::Succeeded, vec![succeeded]),
+        (ExecutionState::Failed, vec![failed]),
+        (ExecutionState::Cancelled, vec![cancelled_running, cancelled]),
+    ];
+    for (state, expected) in by_state {
+        let of_state = ExecutionFilter { state: Some(state), ..of_job.clone() };
+        assert_eq!(listed(&world, tenant, &of_state).await, newest_first(expected.clone()), "{state}");
+        let of_tenant = ExecutionFilter { state: Some(state), ..all.clone() };
+        let expected = expected.into_iter().chain((state == ExecutionState::Pending).then_some(of_other)).collect();
+        assert_eq!(listed(&world, tenant, &of_tenant).await, newest_first(expected), "{state}");
+    }
+}
+
+pub async fn both_bounds_of_a_span_are_part_of_it(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    let ids = one_of_each(&world, &job).await;
+    let (succeeded, failed, cancelled, running) = (ids[0], ids[1], ids[2], ids[6]);
+    let span = |from: Option<i64>, to: Option<i64>| ExecutionFilter {
+        started_from: from.map(at_millis),
+        started_to: to.map(at_millis),
+        ..ExecutionFilter::default()
+    };
+    // Only what has started is in any span.
+    assert_eq!(listed(&world, tenant, &span(Some(0), None)).await, [running, cancelled, failed, succeeded]);
+    assert_eq!(listed(&world, tenant, &span(None, Some(99_000))).await, [running, cancelled, failed, succeeded]);
+    assert_eq!(listed(&world, tenant, &span(Some(10_000), Some(20_000))).await, [failed, succeeded]);
+    assert_eq!(listed(&world, tenant, &span(Some(10_001), Some(20_000))).await, [failed]);
+    assert_eq!(listed(&world, tenant, &span(Some(10_000), Some(19_999))).await, [succeeded]);
+    assert_eq!(listed(&world, tenant, &span(Some(30_000), Some(30_000))).await, [cancelled]);
+    assert_eq!(listed(&world, tenant, &span(Some(70_000), None)).await, [running]);
+    assert!(listed(&world, tenant, &span(Some(20_000), Some(10_000))).await.is_empty());
+
+    let narrow = ExecutionFilter {
+        job_id: Some(job.id),
+        state: Some(ExecutionState::Failed),
+        ..span(Some(10_000), Some(30_000))
+    };
+    assert_eq!(listed(&world, tenant, &narrow).await, [failed]);
+}
+
+pub async fn the_pages_of_a_list_show_each_execution_once(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    let mut ids = world.submit_many(&job, 23).await;
+    for run in world.claim(9, at(0)).await {
+        world.succeed(&run, at(1)).await;
+    }
+    world.submit_many(&world.job(tenant).await, 2).await;
+    ids.reverse();
+    let filter = ExecutionFilter { job_id: Some(job.id), ..ExecutionFilter::default() };
+    let mut seen = Vec::new();
+    for (number, expected) in [(1, 10), (2, 10), (3, 3), (4, 0), (u32::MAX, 0)] {
+        let page = world.a.executions(tenant, &filter, PageRequest { number, size: 10 }).await.unwrap();
+        assert_eq!((page.items.len(), page.total), (expected, 23), "page {number}");
+        seen.extend(page.items.into_iter().map(|summary| summary.id));
+    }
+    assert_eq!(seen, ids);
+}
+
+pub async fn a_walk_with_a_cursor_visits_each_execution_once(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    let mut ids = world.submit_many(&job, 20).await;
+    for run in world.claim(8, at(0)).await {
+        world.succeed(&run, at(1)).await;
+    }
+    ids.reverse();
+    let filters = [
+        (ExecutionFilter::default(), ids.clone()),
+        (ExecutionFilter { state: Some(ExecutionState::Succeeded), ..ExecutionFilter::default() }, ids[12..].to_vec()),
+    ];
+    for (filter, expected) in filters {
+        for limit in [1, 4, 7, 100] {
+            let mut seen = Vec::new();
+            let mut cursor = None;
+            loop {
+                let page = world.a.executions_before(tenant, &filter, cursor, limit).await.unwrap();
+                assert!(page.items.len() <= limit && !page.items.is_empty());
+                seen.extend(page.items.iter().map(|summary| summary.id));
+                let Some(next) = page.next else { break };
+                // What comes meanwhile does not move what is walked.
+                world.submit_one(&world.job(world.tenant().await).await).await;
+                cursor = Some(next);
+            }
+            assert_eq!(seen, expected, "{limit} at a time");
+        }
+    }
+    let page = world.a.executions_before(tenant, &ExecutionFilter::default(), ids.last().copied(), 5).await.unwrap();
+    assert_eq!((page.items.len(), page.next), (0, None));
+}
+
+pub async fn an_event_is_added_to_the_story_in_the_order_of_recording(world: World) {
+    let (tenant, stranger) = (world.tenant().await, world.tenant().await);
+    let job = world.job(tenant).await;
+    let id = world.run(&job, at(1), at(2), ExecutionState::Failed).await;
+    let event = |seconds, message: &str| Event {
+        execution_id: id,
+        at: at(seconds),
+        kind: EventKind::Retried,
+        attempt: 0,
+        attempt_started_at: None,
+        source: "Zoë".to_owned(),
+        message: message.to_owned(),
+        error: None,
+    };
+    let retried = NewExecution { trigger: Trigger::Retry, retry_parent_id: Some(id), ..world.execution(&job) };
+    world.submit(retried).await;
+    world.a.record_event(tenant, event(10, "first")).await.unwrap();
+    world.b.record_event(tenant, event(10, "second")).await.unwrap();
+    assert_not_found(world.a.record_event(stranger, event(11, "not mine")).await);
+    let unknown = Event { execution_id: world.ids.execution(START), ..event(11, "of nothing") };
+    assert_not_found(world.a.record_event(tenant, unknown).await);
+
+    let read = world.read(tenant, id).await;
+    assert_eq!(read.events, [event(10, "first"), event(10, "second")]);
+    assert_eq!(read.summary.lifecycle.state, ExecutionState::Failed);
+}
+
+pub async fn text_that_no_database_keeps_does_not_stop_an_end_from_being_written(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    let execution = NewExecution {
+        payload: Some(json!({"a\0b": ["\0", "c"]})),
+        triggered_by: "al\0ice".to_owned(),
+        unique_key: Some("k\0".to_owned()),
+        ..world.execution(&job)
+    };
+    let id = world.submit(execution).await;
+    world.submit_one(&job).await;
+    let runs = world.claim(2, at(0)).await;
+    let settlement = Settlement {
+        decision: Decision::Finish {
+            state: ExecutionState::Succeeded,
+            output: Some(Output { text: "before\0after".to_owned(), truncated: false }),
+            error: Some("\0".to_owned()),
+            items_processed: None,
+        },
+        ..success(&runs[0], at(1))
+    };
+    let answers = world.a.settle(vec![settlement, success(&runs[1], at(1))]).await.unwrap();
+    assert_eq!(answers, [Settled::Applied, Settled::Applied]);
+
+    // A store may keep the NUL, or show in its place that there was something.
+    let read = world.read(tenant, id).await;
+    let shown = |text: &str| text.replace('\0', "\u{FFFD}");
+    assert_eq!(shown(&read.output.unwrap().text), "before\u{FFFD}after");
+    assert_eq!(shown(&read.error.unwrap()), "\u{FFFD}");
+    assert_eq!(shown(&read.summary.triggered_by), "al\u{FFFD}ice");
+    assert_eq!(read.payload.unwrap().as_object().unwrap().len(), 1);
+}
+
+pub async fn large_values_are_kept_whole(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    let text = "0123456789abcde\u{20AC}".repeat(16 * 1024);
+    let id = world.submit(NewExecution { payload: Some(json!({ "text": text })), ..world.execution(&job) }).await;
+    let run = world.claim_one(at(0)).await;
+    assert_eq!(run.payload, Some(json!({ "text": text })));
+    let decision = Decision::Finish {
+        state: ExecutionState::Succeeded,
+        output: Some(Output { text: text.clone(), truncated: false }),
+        error: None,
+        items_processed: None,
+    };
+    world.settle(Settlement { decision, ..success(&run, at(1)) }).await;
+    assert_eq!(world.read(tenant, id).await.output.unwrap().text, text);
+}
+
+pub async fn a_payload_of_null_is_not_the_same_as_none(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    for payload in [None, Some(json!(null)), Some(json!("")), Some(json!(0)), Some(json!([]))] {
+        let id = world.submit(NewExecution { payload: payload.clone(), ..world.execution(&job) }).await;
+        assert_eq!(world.read(tenant, id).await.payload, payload);
+        let run = world.claim_one(at(0)).await;
+        assert_eq!(run.payload, payload);
+    }
+}

@@ -1,0 +1,134 @@
+//! Forgetting: what is old goes, what lives stays, and the counters follow.
+
+use std::time::Duration;
+
+use horarium_domain::execution::ExecutionState;
+use horarium_domain::page::PageRequest;
+use horarium_domain::stats::ROLLUP_WIDTHS;
+use horarium_domain::store::{ExecutionFilter, RollupWindow, SkippedSlots, StoreError};
+
+use crate::World;
+use crate::world::{START, assert_not_found, at, retry};
+
+pub async fn pruning_takes_what_ended_before_and_leaves_the_rest(world: World) {
+    let (tenant, other) = (world.tenant().await, world.tenant().await);
+    let job = world.job(tenant).await;
+    let waiting = world.submit(world.execution_at(&job, at(50_000))).await;
+    let old = world.run(&job, at(1), at(9), ExecutionState::Succeeded).await;
+    let cancelled = world.submit_one(&job).await;
+    world.a.cancel(tenant, cancelled, "alice", at(9)).await.unwrap();
+    let long = world.run(&job, at(1), at(10), ExecutionState::Failed).await;
+    let running = world.submit_one(&job).await;
+    world.claim_one(at(1)).await;
+    let elsewhere = world.job(other).await;
+    let others = world.run(&elsewhere, at(1), at(2), ExecutionState::Succeeded).await;
+
+    assert_eq!(world.b.prune_executions(tenant, at(10), 100).await.unwrap(), 2);
+    assert_not_found(world.a.execution(tenant, old).await);
+    assert_not_found(world.a.execution(tenant, cancelled).await);
+    for (tenant, id) in [(tenant, long), (tenant, waiting), (tenant, running), (other, others)] {
+        world.read(tenant, id).await;
+    }
+    let page = world.a.executions(tenant, &ExecutionFilter::default(), PageRequest::default()).await.unwrap();
+    assert_eq!(page.total, 3);
+    assert_eq!(world.a.prune_executions(tenant, at(10), 100).await.unwrap(), 0);
+}
+
+pub async fn pruning_goes_on_where_its_limit_stopped_it(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    world.submit_many(&job, 25).await;
+    for run in world.claim(25, at(0)).await {
+        world.succeed(&run, at(1)).await;
+    }
+    let mut removed = Vec::new();
+    for _ in 0..4 {
+        removed.push(world.a.prune_executions(tenant, at(2), 10).await.unwrap());
+    }
+    assert_eq!(removed, [10, 10, 5, 0]);
+}
+
+pub async fn pruning_takes_executions_out_of_the_counters_and_not_out_of_the_rollups(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    for n in 1..=4 {
+        world.run(&job, at(n * 10), at(n * 10 + n), ExecutionState::Succeeded).await;
+    }
+    world.run(&job, at(50), at(55), ExecutionState::Failed).await;
+    world.run(&job, at(60), at(66), ExecutionState::Cancelled).await;
+    world.run(&job, at(70), at(77), ExecutionState::Failed).await;
+    let window = RollupWindow { width: Duration::from_secs(3600), from: at(-7200), to: at(7200) };
+    let rollup = world.a.timeline(tenant, Some(job.id), window).await.unwrap();
+
+    // All but the third and fourth success and the last failure.
+    world.a.prune_executions(tenant, at(30), 100).await.unwrap();
+    let (counters, histogram) = world.a.job_statistics(tenant, job.id).await.unwrap();
+    assert_eq!((counters.succeeded, counters.failed, counters.cancelled), (2, 2, 1));
+    assert_eq!(counters.duration_ms, 3_000 + 4_000 + 5_000 + 7_000);
+    assert_eq!(histogram.iter().map(|(_, count)| count).sum::<i64>(), 4);
+    assert_eq!(world.a.reconcile_counters(tenant).await.unwrap(), []);
+
+    world.a.prune_executions(tenant, at(1000), 100).await.unwrap();
+    let (counters, histogram) = world.a.job_statistics(tenant, job.id).await.unwrap();
+    assert_eq!((counters.succeeded, counters.failed, counters.cancelled, counters.duration_ms), (0, 0, 0, 0));
+    assert_eq!(histogram.iter().count(), 0);
+    assert_eq!(world.a.timeline(tenant, Some(job.id), window).await.unwrap(), rollup);
+    let summary = world.summary(&job).await;
+    assert_eq!(summary.consecutive_failures, 2, "what is known of its health outlives its history");
+    assert_eq!(summary.last_run.unwrap().completed_at, at(77));
+    assert_eq!(world.a.reconcile_counters(tenant).await.unwrap(), []);
+}
+
+pub async fn a_pruned_execution_takes_its_events_along(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    let id = world.submit_one(&job).await;
+    let run = world.claim_one(at(0)).await;
+    world.settle(retry(&run, at(1), at(1))).await;
+    let run = world.claim_one(at(1)).await;
+    world.succeed(&run, at(2)).await;
+    assert_eq!(world.a.prune_executions(tenant, at(3), 10).await.unwrap(), 1);
+    // The same id submitted anew is a new execution without a past.
+    let again = horarium_domain::execution::NewExecution { id, ..world.execution(&job) };
+    world.submit(again).await;
+    assert!(world.read(tenant, id).await.events.is_empty());
+}
+
+pub async fn old_rollups_and_skipped_slots_go_and_recent_ones_stay(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.scheduled_job(tenant, at(60)).await;
+    let year = Duration::from_secs(366 * 24 * 3600);
+    let skipped =
+        |recorded_at| SkippedSlots { first: at(60), last: at(60), count: 1, reason: "missed".to_owned(), recorded_at };
+    let firing = horarium_domain::store::Firing {
+        executions: Vec::new(),
+        skipped: vec![skipped(START), skipped(START + year)],
+        ..world.firing(&job, at(60), None)
+    };
+    world.a.fire(vec![firing]).await.unwrap();
+    world.run(&job, at(0), at(1), ExecutionState::Succeeded).await;
+    world.run(&job, START + year, START + year, ExecutionState::Failed).await;
+
+    assert!(world.b.prune_rollups(START + year + Duration::from_secs(60)).await.unwrap() >= 3);
+    for width in ROLLUP_WIDTHS {
+        let window = RollupWindow { width, from: (START - year).floor_to(width), to: START + year + year };
+        let buckets = world.a.timeline(tenant, None, window).await.unwrap().buckets;
+        assert_eq!(buckets.len(), 1, "{width:?}: {buckets:?}");
+        assert_eq!(buckets[0].1.failed, 1);
+    }
+    let left = world.a.skipped_slots(tenant, job.id, 10).await.unwrap();
+    assert_eq!(left, [skipped(START + year)]);
+    assert_eq!(world.a.job_statistics(tenant, job.id).await.unwrap().0.succeeded, 1, "executions are not its business");
+    assert_eq!(world.b.prune_rollups(START + year + Duration::from_secs(60)).await.unwrap(), 0);
+}
+
+pub async fn a_fresh_database_is_sound(world: World) {
+    let answers: [Result<(), StoreError>; 2] = [world.a.check().await, world.b.check().await];
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    // Where there is another clock, it shows a time of this century.
+    if let Some(time) = world.a.database_time().await.unwrap() {
+        assert!(time > START);
+    }
+    assert_eq!(world.a.prune_rollups(at(0)).await.unwrap(), 0);
+    assert_eq!(world.a.sweep_gates().await.unwrap(), 0);
+}
