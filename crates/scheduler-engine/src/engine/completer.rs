@@ -175,10 +175,31 @@ impl Completer {
     }
 
     /// Writes what has been reported, waiting for a first report if there is none; answers how many.
-    /// Tries again until the store takes it, or until `stop`.
+    /// Tries again until the store takes it, or until `stop`. Not to be dropped half way: what it took is written.
     pub async fn tick(&mut self, stop: &CancellationToken) -> usize {
         let mut batch = Vec::new();
-        let count = self.settlements.recv_many(&mut batch, MAX_BATCH).await;
+        self.settlements.recv_many(&mut batch, MAX_BATCH).await;
+        self.write_gathered(batch, stop).await
+    }
+
+    pub(crate) async fn run(mut self, health: Arc<LoopHealth>, stop: CancellationToken) {
+        let mut beat = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            let mut batch = Vec::new();
+            // Only the wait may be broken off: a batch that was taken is written, whatever happens meanwhile.
+            tokio::select! {
+                biased;
+                _ = self.settlements.recv_many(&mut batch, MAX_BATCH) => {}
+                _ = beat.tick() => {}
+                () = stop.cancelled() => return,
+            }
+            self.write_gathered(batch, &stop).await;
+            health.round(LoopName::Completer);
+        }
+    }
+
+    async fn write_gathered(&self, batch: Vec<Settlement>, stop: &CancellationToken) -> usize {
+        let count = batch.len();
         if count > 0 {
             histogram!("horarium_complete_batch_size").record(count as f64);
             let started = Instant::now();
@@ -186,18 +207,6 @@ impl Completer {
             histogram!("horarium_complete_seconds").record(started.elapsed().as_secs_f64());
         }
         count
-    }
-
-    pub(crate) async fn run(mut self, health: Arc<LoopHealth>, stop: CancellationToken) {
-        let mut beat = tokio::time::interval(Duration::from_secs(1));
-        loop {
-            tokio::select! {
-                biased;
-                _ = self.tick(&stop) => health.round(LoopName::Completer),
-                _ = beat.tick() => health.round(LoopName::Completer),
-                () = stop.cancelled() => return,
-            }
-        }
     }
 
     async fn write(&self, batch: Vec<Settlement>, stop: &CancellationToken) {
