@@ -1,0 +1,193 @@
+//! The shape of every refusal, and the headers of every answer.
+
+use std::io::{Read, Write};
+
+use horarium_api::ApiConfig;
+use horarium_auth::Role;
+use insta::assert_json_snapshot;
+use reqwest::Method;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::support::{TestApp, http_job};
+
+const JOBS: &str = "/api/v1/scheduler/jobs";
+
+#[tokio::test]
+async fn an_unknown_path_is_a_404_for_everybody() {
+    let app = TestApp::start().await;
+    assert_json_snapshot!(app.anonymous().get("/nowhere").await.problem(404));
+    for path in ["/api/v1/nowhere", "/api/v1/scheduler/nowhere", "/api/v1/scheduler/jobs/", "/"] {
+        app.anonymous().get(path).await.problem(404);
+        app.owner().get(path).await.problem(404);
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_method_is_a_405_that_says_what_is_right() {
+    let app = TestApp::start().await;
+    let refused = app.owner().patch(JOBS, json!({})).await;
+    assert_json_snapshot!(refused.problem(405));
+    assert_eq!(refused.header("allow"), "GET, HEAD, OPTIONS, POST");
+    let refused = app.anonymous().call("/health/live").await;
+    refused.problem(405);
+    assert_eq!(refused.header("allow"), "GET, HEAD, OPTIONS");
+    let trace = app.owner().send(Method::TRACE, JOBS, None).await;
+    trace.problem(405);
+    let workflows = app.owner().delete("/api/v1/scheduler/workflows").await;
+    workflows.problem(405);
+    assert_eq!(workflows.header("allow"), "GET, HEAD, OPTIONS, POST");
+}
+
+#[tokio::test]
+async fn options_tell_the_methods_and_open_nothing_to_other_origins() {
+    let app = TestApp::start().await;
+    let preflight = app
+        .anonymous()
+        .with_header("origin", "https://evil.example")
+        .with_header("access-control-request-method", "POST");
+    let answer = preflight.send(Method::OPTIONS, JOBS, None).await.expect(204);
+    assert_eq!(answer.header("allow"), "GET, HEAD, OPTIONS, POST");
+    let answered = app.owner().with_header("origin", "https://evil.example").get(JOBS).await.expect(200);
+    for headers in [&answer.headers, &answered.headers] {
+        assert!(!headers.keys().any(|name| name.as_str().starts_with("access-control-")), "{headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn head_is_get_without_the_body() {
+    let app = TestApp::start().await;
+    let got = app.owner().get(JOBS).await.expect(200);
+    let head = app.owner().head(JOBS).await.expect(200);
+    assert!(head.bytes.is_empty());
+    assert_eq!(head.header("content-length"), got.header("content-length"));
+    app.anonymous().head(JOBS).await.expect(401);
+    app.owner().head("/api/v1/events").await.expect(200);
+    app.owner().head("/nowhere").await.expect(404);
+}
+
+#[tokio::test]
+async fn a_body_must_be_json_say_so_and_be_sound() {
+    let app = TestApp::start().await;
+    let send = async |media: &str, body: &str| {
+        app.owner().send(Method::POST, JOBS, Some((media, body.as_bytes().to_vec()))).await
+    };
+    assert_json_snapshot!("wrong_media_type", send("text/plain", "{}").await.problem(415));
+    send("application/x-www-form-urlencoded", "a=b").await.problem(415);
+    app.owner().call(JOBS).await.problem(415);
+    assert_json_snapshot!("broken_json", send("application/json", "{\"name\": }").await.problem(400));
+    assert_json_snapshot!("no_object", send("application/json", "[]").await.problem(400));
+    send("application/json", "").await.problem(400);
+    send("application/json", "{} {}").await.problem(400);
+    send("application/json", r#"{"name": "a", "name": "b"}"#).await.problem(400);
+    assert_json_snapshot!(
+        "wrong_type",
+        send("application/json; charset=utf-8", r#"{"tags": ["a", 5]}"#).await.problem(400)
+    );
+    assert_json_snapshot!(
+        "deep_wrong_type",
+        send("application/merge-patch+json", r#"{"retryPolicy": {"maxAttempts": "many"}}"#).await.problem(400)
+    );
+    let zipped = app.owner().with_header("content-encoding", "gzip");
+    zipped.post(JOBS, http_job("zipped")).await.problem(415);
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_a_413_announced_or_not() {
+    let app = TestApp::with(ApiConfig { max_body_bytes: 1000, ..ApiConfig::default() }).await;
+    let mut body = http_job("large");
+    body["description"] = json!("x".repeat(2000));
+    assert_json_snapshot!(app.owner().post(JOBS, body.clone()).await.problem(413));
+    let keyed = app.owner().with_header("idempotency-key", "k1");
+    keyed.post(JOBS, body).await.problem(413);
+
+    // In chunks, without a length: the reading itself must stop.
+    let token = app.token(Role::Owner, "org-1");
+    let address = app.address().to_owned();
+    let answer = tokio::task::spawn_blocking(move || {
+        let mut socket = std::net::TcpStream::connect(address).unwrap();
+        write!(
+            socket,
+            "POST {JOBS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
+             Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
+        for _ in 0..4 {
+            write!(socket, "200\r\n{}\r\n", " ".repeat(512)).unwrap();
+        }
+        write!(socket, "0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        answer
+    });
+    assert!(answer.await.unwrap().starts_with("HTTP/1.1 413 "));
+}
+
+#[tokio::test]
+async fn a_path_id_that_is_no_uuid_is_a_404() {
+    let app = TestApp::start().await;
+    for id in ["7", "abc", "%00", "..%2f..", "b2e4c1d0-1234-4abc-8def-00000000000"] {
+        app.owner().get(&format!("{JOBS}/{id}")).await.problem(404);
+        app.owner().get(&format!("/api/v1/scheduler/executions/{id}")).await.problem(404);
+    }
+}
+
+#[tokio::test]
+async fn nul_is_refused_by_field() {
+    let app = TestApp::start().await;
+    let refused = app.owner().get(&format!("{JOBS}?search=a%00b")).await;
+    assert!(refused.problem(400)["errors"]["search"].is_array());
+    let mut body = http_job("nul");
+    body["description"] = json!("a\0b");
+    assert!(app.owner().post(JOBS, body).await.problem(400)["errors"]["description"].is_array());
+}
+
+#[tokio::test]
+async fn a_sane_request_id_comes_back_and_any_other_is_replaced() {
+    let app = TestApp::start().await;
+    let answer = app.owner().with_header("x-request-id", "trace-7").get(JOBS).await;
+    assert_eq!(answer.header("x-request-id"), "trace-7");
+    let refused = app.anonymous().with_header("x-request-id", "trace-8").get("/nowhere").await;
+    assert_eq!(refused.header("x-request-id"), "trace-8");
+    let answer = app.owner().with_header("x-request-id", "two words").get(JOBS).await;
+    assert!(Uuid::try_parse(answer.header("x-request-id")).is_ok());
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_headers_that_keep_a_browser_safe() {
+    let app = TestApp::start().await;
+    for path in [JOBS, "/nowhere", "/health", "/docs/", "/openapi.json"] {
+        let answer = app.owner().get(path).await;
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.header("x-frame-options"), "DENY", "{path}");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
+        assert!(answer.header("content-security-policy").contains("default-src 'none'"), "{path}");
+        assert!(!answer.header("cache-control").is_empty(), "{path}");
+    }
+    assert_eq!(app.owner().get(JOBS).await.header("cache-control"), "no-store");
+}
+
+#[tokio::test]
+async fn a_request_that_takes_too_long_is_given_up() {
+    let app = TestApp::with(ApiConfig { request_timeout: std::time::Duration::ZERO, ..ApiConfig::default() }).await;
+    let refused = app.anonymous().with_header("x-request-id", "slow-1").get("/health/live").await;
+    // The very first poll may already answer; a body that never comes cannot.
+    assert!(refused.status == 200 || refused.status == 503);
+    let token = app.token(Role::Owner, "org-1");
+    let address = app.address().to_owned();
+    let answer = tokio::task::spawn_blocking(move || {
+        let mut socket = std::net::TcpStream::connect(address).unwrap();
+        write!(
+            socket,
+            "POST {JOBS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
+             X-Request-Id: slow-2\r\nContent-Length: 10\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        answer
+    });
+    let answer = answer.await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(answer.contains("x-request-id: slow-2") && answer.contains("application/problem+json"), "{answer}");
+}

@@ -1,0 +1,49 @@
+//! Queues.
+
+use horarium_auth::Role;
+use insta::assert_json_snapshot;
+use serde_json::json;
+
+use crate::support::{TestApp, http_job};
+
+const QUEUES: &str = "/api/v1/queues";
+
+#[tokio::test]
+async fn limits_are_set_as_a_whole() {
+    let app = TestApp::start().await;
+    let body = json!({"maxConcurrency": 4, "maxLength": 100, "rateLimitPerSecond": 10, "paused": true});
+    let set = app.owner().put(&format!("{QUEUES}/mail"), body).await.expect(200);
+    assert_json_snapshot!(set.json());
+    assert_eq!(app.as_role(Role::Read).get(&format!("{QUEUES}/mail")).await.expect(200).json(), set.json());
+    assert_eq!(app.as_role(Role::Read).get(QUEUES).await.expect(200).json(), json!({"items": [set.json()]}));
+
+    let lifted = app.owner().put(&format!("{QUEUES}/mail"), json!({"maxLength": 5})).await.expect(200).json();
+    assert_eq!((lifted["maxConcurrency"].is_null(), lifted["paused"].as_bool()), (true, Some(false)));
+    assert_eq!(app.as_role_in(Role::Read, "org-2").get(QUEUES).await.json(), json!({"items": []}));
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_with_429_and_says_when_to_try_again() {
+    let app = TestApp::start().await;
+    let job = app.owner().create_job(http_job("mailer")).await;
+    app.owner().put(&format!("{QUEUES}/default"), json!({"maxLength": 1})).await.expect(200);
+    app.owner().trigger(&job).await;
+
+    let refused = app.owner().call(&format!("/api/v1/scheduler/jobs/{job}/trigger")).await;
+    assert_json_snapshot!(refused.problem(429));
+    assert_eq!(refused.header("retry-after"), "5");
+    let queue = app.owner().get(&format!("{QUEUES}/default")).await.json();
+    assert_eq!((queue["pending"].as_u64(), queue["oldestDueAt"].as_str()), (Some(1), Some("2025-07-10T14:50:00.000Z")));
+}
+
+#[tokio::test]
+async fn limits_that_make_no_sense_are_refused_by_field() {
+    let app = TestApp::start().await;
+    let body = json!({"maxConcurrency": 0, "maxLength": -1, "rateLimitPerSecond": 0});
+    let refused = app.owner().put(&format!("{QUEUES}/mail"), body).await.problem(400);
+    let fields: Vec<_> = refused["errors"].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(fields, ["maxConcurrency", "maxLength", "rateLimitPerSecond"]);
+    app.owner().put(&format!("{QUEUES}/no%20spaces"), json!({})).await.problem(400);
+    app.owner().get(&format!("{QUEUES}/no%20spaces")).await.problem(404);
+    app.as_role(Role::Write).put(&format!("{QUEUES}/mail"), json!({})).await.problem(403);
+}

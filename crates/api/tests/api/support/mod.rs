@@ -1,0 +1,11 @@
+//! The application under test, and a client for each identity.
+
+mod answer;
+mod app;
+mod client;
+mod work;
+
+pub(crate) use answer::Answer;
+pub(crate) use app::TestApp;
+pub(crate) use client::Client;
+pub(crate) use work::http_job;
