@@ -18,9 +18,9 @@ pub(super) fn failure(target: &str, error: &reqwest::Error, connect_timeout: Dur
     let cause = innermost(error);
     Failure::retryable(if error.is_connect() && error.is_timeout() {
         format!("{target} failed: no connection within {} s", connect_timeout.as_secs_f32())
-    } else if find::<io::Error>(error).is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused) {
+    } else if has_kind(error, io::ErrorKind::ConnectionRefused) {
         format!("{target} failed: the connection was refused; nothing listens there")
-    } else if error.is_connect() && find::<io::Error>(error).is_some_and(|io| io.kind() == io::ErrorKind::InvalidData) {
+    } else if error.is_connect() && has_kind(error, io::ErrorKind::InvalidData) {
         format!("{target} failed: no secure connection (TLS): {cause}")
     } else if error.is_connect() {
         format!("{target} failed: no connection: {cause}")
@@ -32,6 +32,11 @@ pub(super) fn failure(target: &str, error: &reqwest::Error, connect_timeout: Dur
 /// The first error of type `E` in the chain.
 fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     chain(error).find_map(|cause| cause.downcast_ref::<E>())
+}
+
+/// Whether an I/O error of `kind` is in the chain. rustls reports what it dislikes as `InvalidData`.
+fn has_kind(error: &(dyn Error + 'static), kind: io::ErrorKind) -> bool {
+    chain(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|cause| cause.kind() == kind)
 }
 
 /// What the last error in the chain says.

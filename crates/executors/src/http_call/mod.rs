@@ -180,6 +180,7 @@ impl Executor for HttpCallExecutor {
             return wrong_type(JobType::HttpCall, run.job.spec.configuration.job_type());
         };
         tokio::select! {
+            biased;
             () = run.cancellation.cancelled() => {
                 Outcome::failed(Failure::retryable("the attempt was stopped, and its request dropped"))
             }
