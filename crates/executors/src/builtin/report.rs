@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::store_failure;
 use crate::code::{Handler, HandlerContext, HandlerOutput};
 
-const DAY: Duration = Duration::from_secs(24 * 3600);
+const DAY: Duration = Duration::from_hours(24);
 /// How many bytes the figures per job may take, so that the report fits into an output of the default size and stays
 /// a whole JSON document.
 const JOBS_BYTES: usize = 48 * 1024;

@@ -40,7 +40,7 @@ impl Handler for ExecutionRetention {
             let told = format!("jobConfiguration.parameters.retentionDays: must be between 1 and {MAX_DAYS}");
             return Err(Failure::permanent(told));
         }
-        let before = self.clock.now() - Duration::from_secs(u64::from(days) * 24 * 3600);
+        let before = self.clock.now() - Duration::from_hours(u64::from(days) * 24);
         let tenant = context.run.job.tenant_id;
         let mut deleted: u64 = 0;
         loop {

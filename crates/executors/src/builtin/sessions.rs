@@ -13,7 +13,7 @@ use super::store_failure;
 use crate::code::{Handler, HandlerContext, HandlerOutput};
 
 /// How long the answer to a request with an `Idempotency-Key` is kept.
-const KEPT: Duration = Duration::from_secs(24 * 3600);
+const KEPT: Duration = Duration::from_hours(24);
 
 /// Deletes what was kept of the tenant's dealings with the API and has run out: the answers to requests with an
 /// `Idempotency-Key`, after 24 hours.

@@ -24,7 +24,7 @@ use horarium_scheduler_engine::{Executor, Outcome, Run};
 pub use handler::{Handler, HandlerContext, HandlerOutput};
 pub use handlers::Handlers;
 
-use crate::capture::{DEFAULT_OUTPUT_LIMIT, printable};
+use crate::capture::DEFAULT_OUTPUT_LIMIT;
 use crate::template::Templates;
 use crate::wrong_type;
 
@@ -70,8 +70,6 @@ impl Executor for CodeExecutor {
         let JobConfiguration::CodeExecution(code) = &job.spec.configuration else {
             return wrong_type(JobType::CodeExecution, job.spec.configuration.job_type());
         };
-        self.run(code, run)
-            .await
-            .unwrap_or_else(|failure| Outcome::failed(Failure { error: printable(&failure.error), ..failure }))
+        self.run(code, run).await.unwrap_or_else(Outcome::failed)
     }
 }

@@ -107,34 +107,33 @@ fn forbidden_v6(address: Ipv6Addr) -> Option<Forbidden> {
     }
     // The registry: https://www.iana.org/assignments/iana-ipv6-special-registry
     match segments {
-        // IPv4-mapped and NAT64, whose IPv4 address has just been found public.
-        [0, 0, 0, 0, 0, 0xffff, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => None,
         [0xfe80..=0xfeff, ..] => Some(Forbidden::LinkLocal),
         [0xfc00..=0xfdff, ..] => Some(Forbidden::UniqueLocal),
         [0xff00..=0xffff, ..] => Some(Forbidden::Multicast),
         // Protocol assignments (Teredo, benchmarks, ORCHID), and the two documentation networks.
         [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => Some(Forbidden::Reserved),
-        // Global unicast addresses are only handed out from 2000::/3.
-        [0x2000..=0x3fff, ..] => None,
+        // Global unicast addresses are only handed out from 2000::/3. Beside them, IPv4-mapped and NAT64 ones lead to
+        // public hosts; the IPv4 address in them has just been found to be one.
+        [0x2000..=0x3fff, ..] | [0, 0, 0, 0, 0, 0xffff, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => None,
         _ => Some(Forbidden::Reserved),
     }
 }
 
 /// The IPv4 address that an IPv6 one carries within itself, if it does.
 fn carried_v4(segments: [u16; 8]) -> Option<Ipv4Addr> {
-    let (high, low) = match segments {
-        // Compatible, mapped, translated (RFC 2765), NAT64.
-        [0, 0, 0, 0, 0, 0, high, low]
+    match segments {
+        // Compatible, and translated by RFC 2765.
+        [0, 0, 0, 0, 0 | 0xffff, 0, high, low]
+        // Mapped.
         | [0, 0, 0, 0, 0, 0xffff, high, low]
-        | [0, 0, 0, 0, 0xffff, 0, high, low]
+        // NAT64.
         | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
         // ISATAP, below any prefix.
         | [_, _, _, _, 0 | 0x200, 0x5efe, high, low]
         // 6to4.
-        | [0x2002, high, low, ..] => (high, low),
-        _ => return None,
-    };
-    Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
+        | [0x2002, high, low, ..] => Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low))),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -102,8 +102,8 @@ impl HttpCallExecutor {
                 .referer(false)
                 .no_proxy()
                 .connect_timeout(settings.connect_timeout)
-                .tcp_keepalive(Duration::from_secs(60))
-                .pool_idle_timeout(Duration::from_secs(60))
+                .tcp_keepalive(Duration::from_mins(1))
+                .pool_idle_timeout(Duration::from_mins(1))
                 .pool_max_idle_per_host(16)
         };
         // A machine without CA certificates (a bare container) can still make plain HTTP calls.

@@ -189,9 +189,9 @@ async fn a_cut_json_object_counts_no_items() {
 
 #[tokio::test]
 async fn bytes_that_are_no_text_do_not_spoil_the_output() {
-    let server = server_answering(ResponseTemplate::new(200).set_body_bytes(b"caf\xe9 \0 ok".to_vec())).await;
+    let server = server_answering(ResponseTemplate::new(200).set_body_bytes(b"caf\xe9 ok".to_vec())).await;
     let (output, _) = succeeded(call(&json!({ "url": server.uri() })).await);
-    assert_eq!(output.unwrap().text, "caf\u{FFFD} \u{FFFD} ok");
+    assert_eq!(output.unwrap().text, "caf\u{FFFD} ok");
 }
 
 #[tokio::test]
@@ -207,7 +207,7 @@ async fn a_body_that_breaks_off_is_a_failure_even_after_a_200() {
 
 #[tokio::test]
 async fn a_call_that_takes_longer_than_its_own_timeout_fails_and_may_be_retried() {
-    let server = server_answering(ResponseTemplate::new(200).set_delay(Duration::from_secs(60))).await;
+    let server = server_answering(ResponseTemplate::new(200).set_delay(Duration::from_mins(1))).await;
     let (failure, _) = failed(call(&json!({ "url": server.uri(), "timeoutSeconds": 1 })).await);
     assert!(failure.retryable && failure.error.contains("within 1 s"), "{failure:?}");
 }
