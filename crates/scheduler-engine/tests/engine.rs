@@ -17,6 +17,7 @@ use horarium_domain::schedule::MisfirePolicy;
 use horarium_domain::store::{ClaimRequest, Decision, ExecutionFilter, Settled, Settlement};
 use horarium_domain::{NodeId, Timestamp};
 use horarium_scheduler_engine::engine::Planner;
+use horarium_scheduler_engine::memory::Disturbance;
 use horarium_scheduler_engine::{Outcome, Run};
 use support::{BEGINNING, World};
 use tokio::sync::Semaphore;
@@ -412,6 +413,60 @@ async fn a_tenants_backlog_does_not_hold_up_a_later_wake() {
     gate.add_permits(100);
     for id in held {
         world.until(id, ExecutionState::Succeeded, SECOND).await;
+    }
+    engine.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_database_delays_ends_and_loses_none() {
+    let world = World::new().await;
+    let (core, engine) = world.node("a", succeed);
+    let job = world.job("many", |_| {}).await;
+    world.memory.disturb(Disturbance { latency: 5 * SECOND, ..Disturbance::default() });
+    let mut ids = Vec::new();
+    for _ in 0..20 {
+        ids.push(world.trigger(&core, &job).await);
+    }
+    for id in ids {
+        let execution = world.until(id, ExecutionState::Succeeded, 2 * MINUTE).await;
+        assert_eq!(execution.summary.lifecycle, Lifecycle { state: ExecutionState::Succeeded, attempt: 1, lost: 0 });
+    }
+    engine.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_that_ends_while_the_database_is_away_is_recorded_when_it_is_back() {
+    let world = World::new().await;
+    let (core, engine) = world.node("a", |_| async {
+        tokio::time::sleep(3 * SECOND).await;
+        Outcome::succeeded()
+    });
+    let job = world.job("through the outage", |_| {}).await;
+    let id = world.trigger(&core, &job).await;
+    world.until(id, ExecutionState::Running, MINUTE).await;
+    world.memory.disturb(Disturbance { unavailable: true, ..Disturbance::default() });
+    tokio::time::sleep(15 * SECOND).await;
+    assert_eq!(world.state(id).await, ExecutionState::Running);
+    world.memory.disturb(Disturbance::default());
+    let execution = world.until(id, ExecutionState::Succeeded, 5 * SECOND).await;
+    assert_eq!(execution.summary.lifecycle.attempt, 1, "done once");
+    engine.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_that_get_lost_cost_attempts_but_no_execution() {
+    let world = World::new().await;
+    let (core, engine) = world.node("a", succeed);
+    let job = world.job("through the fog", |_| {}).await;
+    let mut ids = Vec::new();
+    for _ in 0..20 {
+        ids.push(world.trigger(&core, &job).await);
+        world.memory.disturb(Disturbance { answers_lost: ids.len() % 2 == 0, ..Disturbance::default() });
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        world.memory.disturb(Disturbance::default());
+    }
+    for id in ids {
+        world.until(id, ExecutionState::Succeeded, 2 * MINUTE).await;
     }
     engine.shutdown().await;
 }

@@ -9,6 +9,7 @@
 
 mod accept;
 mod claim;
+mod disturbance;
 mod executions;
 mod idempotency;
 mod jobs;
@@ -26,6 +27,7 @@ mod tenants;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub use disturbance::Disturbance;
 use state::State;
 
 /// See the [module](self).
@@ -36,6 +38,7 @@ pub struct MemoryStore {
     // Never held over an await: each method of a port locks it once, does all that it does, and lets go. That is what
     // makes it atomic.
     state: Mutex<State>,
+    disturbance: Mutex<Disturbance>,
 }
 
 impl MemoryStore {

@@ -14,12 +14,15 @@ use super::record::Stage;
 #[async_trait]
 impl ExecutionQueue for MemoryStore {
     async fn enqueue(&self, batch: Vec<NewExecution>) -> Result<Vec<Enqueued>, StoreError> {
-        let mut state = self.state();
-        Ok(batch.into_iter().map(|execution| state.accept(execution)).collect())
+        self.hot(|store| {
+            let mut state = store.state();
+            Ok(batch.into_iter().map(|execution| state.accept(execution)).collect())
+        })
+        .await
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
-        Ok(self.state().claim(request))
+        self.hot(|store| Ok(store.state().claim(request))).await
     }
 
     async fn settle(&self, batch: Vec<Settlement>) -> Result<Vec<Settled>, StoreError> {
@@ -30,21 +33,27 @@ impl ExecutionQueue for MemoryStore {
         if let Some(state) = impossible {
             return Err(StoreError::Internal(format!("an execution cannot end {state}")));
         }
-        let mut state = self.state();
-        Ok(batch.into_iter().map(|settlement| state.settle(settlement)).collect())
+        self.hot(|store| {
+            let mut state = store.state();
+            Ok(batch.into_iter().map(|settlement| state.settle(settlement)).collect())
+        })
+        .await
     }
 
     async fn renew(&self, leases: &[Lease], lease_until: Timestamp) -> Result<Vec<Lease>, StoreError> {
-        let mut state = self.state();
-        let held: Vec<_> = leases.iter().copied().filter(|lease| state.held(*lease).is_some()).collect();
-        for lease in &held {
-            state.change(lease.execution_id, |record| {
-                if let Stage::Running(attempt) = &mut record.stage {
-                    attempt.lease_until = lease_until;
-                }
-            });
-        }
-        Ok(held)
+        self.hot(|store| {
+            let mut state = store.state();
+            let held: Vec<_> = leases.iter().copied().filter(|lease| state.held(*lease).is_some()).collect();
+            for lease in &held {
+                state.change(lease.execution_id, |record| {
+                    if let Stage::Running(attempt) = &mut record.stage {
+                        attempt.lease_until = lease_until;
+                    }
+                });
+            }
+            Ok(held)
+        })
+        .await
     }
 
     async fn expired(&self, now: Timestamp, limit: usize) -> Result<Vec<ExpiredLease>, StoreError> {

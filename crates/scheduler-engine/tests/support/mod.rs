@@ -64,6 +64,7 @@ where
 /// One database, and as many nodes over it as a test starts.
 pub(crate) struct World {
     pub(crate) store: SharedStore,
+    pub(crate) memory: Arc<MemoryStore>,
     pub(crate) clock: Arc<VirtualClock>,
     pub(crate) tenant: TenantId,
     ids: IdGenerator,
@@ -71,7 +72,8 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let store: SharedStore = Arc::new(MemoryStore::new());
+        let memory = Arc::new(MemoryStore::new());
+        let store: SharedStore = memory.clone();
         let clock = Arc::new(VirtualClock { start: Instant::now() });
         let tenant = TenantId::from_uuid(Uuid::from_u128(1));
         let row = Tenant {
@@ -82,7 +84,7 @@ impl World {
             created_at: clock.now(),
         };
         store.create_tenant(row, Vec::new()).await.unwrap();
-        Self { store, clock, tenant, ids: IdGenerator::new() }
+        Self { store, memory, clock, tenant, ids: IdGenerator::new() }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
