@@ -21,8 +21,6 @@ const MAX_ROUNDS: usize = 5;
 /// How many executions are deleted in one transaction.
 const PRUNE_BATCH: usize = 1000;
 
-const SECONDS_PER_DAY: u64 = 24 * 3600;
-
 /// The use cases of a tenant's administrator.
 #[derive(Debug, Clone)]
 pub struct SchedulerAdminService {
@@ -56,7 +54,7 @@ impl SchedulerAdminService {
         let Some(days) = limits::number::<u64>(&mut errors, "olderThanDays", older_than_days, 1..=36_500) else {
             return Err(errors.into());
         };
-        let before = self.core.now() - Duration::from_secs(days * SECONDS_PER_DAY);
+        let before = self.core.now() - Duration::from_hours(days * 24);
         let mut removed = 0;
         loop {
             let batch = self.core.store.prune_executions(actor.tenant, before, PRUNE_BATCH).await?;

@@ -10,10 +10,10 @@ use super::ServiceError;
 use crate::core::Core;
 
 /// How long an answer is kept.
-const KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
+const KEPT_FOR: Duration = Duration::from_hours(24);
 
 /// After how long a request that was never answered counts as dead.
-const STALE_AFTER: Duration = Duration::from_secs(60);
+const STALE_AFTER: Duration = Duration::from_mins(1);
 
 /// Characters of a key.
 const MAX_KEY_CHARS: usize = 255;

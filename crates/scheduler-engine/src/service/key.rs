@@ -21,7 +21,7 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(5);
 const REMEMBERED: u64 = 10_000;
 
 /// A key's last use is written at most this often.
-const TOUCH_EVERY: Duration = Duration::from_secs(60);
+const TOUCH_EVERY: Duration = Duration::from_mins(1);
 
 /// How long uses gather before they are written together.
 const TOUCH_DELAY: Duration = Duration::from_secs(1);

@@ -115,8 +115,12 @@ impl TenantService {
     /// [`ServiceError::Invalid`], [`ServiceError::Conflict`] when the slug is taken.
     pub async fn create(&self, input: &NewTenant) -> Result<Tenant, ServiceError> {
         let mut errors = FieldErrors::default();
-        let slug: Option<TenantSlug> = match input.slug.as_deref() {
-            Some(text) => text.trim().parse().map_err(|error| errors.add("slug", format!("{error}"))).ok(),
+        let slug = match input.slug.as_deref().map(|text| text.trim().parse::<TenantSlug>()) {
+            Some(Ok(slug)) => Some(slug),
+            Some(Err(error)) => {
+                errors.add("slug", error.to_string());
+                None
+            }
             None => {
                 errors.add("slug", "is required");
                 None
@@ -158,10 +162,9 @@ impl TenantService {
         let mut tenant = self.get(id).await?;
         let mut errors = FieldErrors::default();
         if let Some(text) = &change.name {
-            match limits::line(&mut errors, "name", text, limits::NAME_CHARS) {
-                Some(name) => tenant.name = name,
-                None => return Err(errors.into()),
-            }
+            let name = limits::line(&mut errors, "name", text, limits::NAME_CHARS);
+            let Some(name) = name else { return Err(errors.into()) };
+            tenant.name = name;
         }
         tenant.is_active = change.is_active.unwrap_or(tenant.is_active);
         self.core.store.update_tenant(tenant.clone()).await?;

@@ -181,8 +181,8 @@ impl ExecutionService {
             let own = found.into_iter().filter(|job| job.tenant_id == tenant).filter_map(asked);
             jobs.extend(own.map(|job| (JobRef::Id(job.id), job)));
         }
-        let names = named.into_iter().filter(|job| matches!(job, JobRef::Name(_)));
-        let found: Vec<_> = stream::iter(names)
+        let by_name = named.into_iter().filter(|job| matches!(job, JobRef::Name(_)));
+        let found: Vec<_> = stream::iter(by_name)
             .map(|name| async move { Ok::<_, ServiceError>((name.clone(), self.job(tenant, name).await?)) })
             .buffer_unordered(LOOKUPS_AT_ONCE)
             .try_collect()

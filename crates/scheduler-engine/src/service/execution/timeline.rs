@@ -8,8 +8,8 @@ use horarium_domain::store::{RollupWindow, TimelineData};
 
 use crate::service::{FieldErrors, limits};
 
-const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(24 * 3600);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 /// How far back a timeline reaches and how it is divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -193,8 +193,10 @@ impl Draft<'_> {
     fn max_concurrency(&mut self) -> Option<u32> {
         match self.input.max_concurrency {
             None => self.current.and_then(|spec| spec.max_concurrency),
-            Some(0) => None,
-            Some(given) => limits::number(&mut self.errors, "maxConcurrency", given, 1..=limits::CONCURRENCY),
+            Some(given) => {
+                let limit = limits::number(&mut self.errors, "maxConcurrency", given, 0..=limits::CONCURRENCY);
+                limit.filter(|limit| *limit > 0)
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use crate::service::{FieldErrors, limits};
 pub(super) const TYPE_REQUIRED: &str = "is required with a schedule: Manual, OneTime, Interval or Cron";
 
 /// How far a one-time instant may lie in the past: a caller who says "now" is late by the time it is read.
-const LATE: Duration = Duration::from_secs(60);
+const LATE: Duration = Duration::from_mins(1);
 
 /// The schedule of a job after `input`: what is not sent stays as it is in `current`. A schedule that comes out the
 /// same is the same, its interval's anchor included. `None` when something is wrong, which is then noted.

@@ -37,7 +37,7 @@ pub(super) fn restore(incoming: &mut Value, current: Option<&JobConfiguration>, 
     for (name, value) in headers.iter_mut().filter(|(name, value)| is_secret(name) && *value == MASK) {
         match stored.and_then(|call| Some((call, header(call, name)?))) {
             None => {
-                errors.add(FIELD, format!("'{name}' holds the mask {MASK} in place of a value, and none is stored"))
+                errors.add(FIELD, format!("'{name}' holds the mask {MASK} in place of a value, and none is stored"));
             }
             Some((call, _)) if Some(origin(&call.url)) != address.as_deref() => {
                 errors.add(FIELD, format!("the call goes to another address now: send the value of '{name}' again"));
