@@ -37,7 +37,7 @@ pub(super) fn parse(value: &Value, errors: &mut FieldErrors) -> Option<RetryPoli
     Reader { members, errors }.policy().ok()
 }
 
-/// A policy as callers see it: what [`parse`] reads back to the same policy.
+/// A policy as callers see it. Sent back as `retryPolicy`, it is read to the same policy.
 pub fn to_json(policy: &RetryPolicy) -> Value {
     let backoff = BACKOFFS.iter().find(|(backoff, _)| *backoff == policy.backoff).map_or("Fixed", |(_, name)| name);
     json!({
