@@ -1,0 +1,186 @@
+//! The client of a running server's API that `jobs` and `executions` are made of.
+
+use std::time::Duration;
+
+use clap::Args;
+use horarium_auth::{Role, TokenClaims};
+use horarium_domain::tenant::TenantRef;
+use reqwest::{Method, RequestBuilder, StatusCode, Url};
+use serde_json::Value;
+
+use super::output::{Format, OutputFlag};
+use super::{Failure, token};
+use crate::config::{Environment, SettingFlags, load};
+
+/// The longest that one answer may take.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a token that is made on the spot holds: as long as somebody may want to watch an execution.
+const OWN_TOKEN: Duration = Duration::from_secs(3600);
+
+/// The root of the scheduler dialect.
+const SCHEDULER: &str = "/api/v1/scheduler";
+
+/// Where the server is, and how to get in.
+#[derive(Debug, Args)]
+pub(super) struct ApiFlags {
+    /// The server.
+    #[arg(long, env = "HORARIUM_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    server: Url,
+    /// The tenant of the token that is made when neither HORARIUM_TOKEN nor HORARIUM_API_KEY is set.
+    #[arg(long, default_value = "default")]
+    tenant: TenantRef,
+    /// The data folder with the secret for such a token.
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<String>,
+    #[command(flatten)]
+    format: OutputFlag,
+}
+
+/// A server's API.
+pub(super) struct Api {
+    client: reqwest::Client,
+    server: Url,
+    credential: Credential,
+    /// How answers are shown.
+    pub(super) format: Format,
+}
+
+enum Credential {
+    Token(String),
+    Key(String),
+}
+
+impl ApiFlags {
+    /// Finds a credential, and gets ready to call.
+    pub(super) fn connect(self) -> Result<Api, Failure> {
+        let environment = Environment::of_process();
+        let given = |name| environment.get(name).map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned);
+        let credential = match (given("HORARIUM_TOKEN"), given("HORARIUM_API_KEY")) {
+            (Some(token), None) => Credential::Token(token),
+            (None, Some(key)) => Credential::Key(key),
+            (None, None) => Credential::Token(self.own_token(&environment)?),
+            (Some(_), Some(_)) => {
+                return Err(Failure::new("HORARIUM_TOKEN and HORARIUM_API_KEY are both set; unset one of the two"));
+            }
+        };
+        let client = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none()) // the credential is for this server
+            .user_agent(concat!("horarium/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Api { client, server: self.server, credential, format: self.format.output })
+    }
+
+    /// On the server's own machine, who can read its secret needs no other credential.
+    fn own_token(&self, environment: &Environment) -> Result<String, Failure> {
+        let advice = "set HORARIUM_TOKEN or HORARIUM_API_KEY";
+        let is_here = match self.server.host() {
+            Some(url::Host::Domain(name)) => name == "localhost",
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        if !is_here {
+            return Err(Failure::new(format!("no credential for {}: {advice}", self.server)));
+        }
+        let flags = SettingFlags::of_data_dir(self.data_dir.as_deref());
+        let config = load(&flags, environment)?.config;
+        let mut claims = TokenClaims::new("cli", self.tenant.clone(), vec![Role::Admin]);
+        claims.name = Some("command line".to_owned());
+        let token = token::sign(&config, claims, OWN_TOKEN)
+            .map_err(|failure| Failure::new(format!("no credential: {advice} ({failure})")))?;
+        eprintln!(
+            "note: neither HORARIUM_TOKEN nor HORARIUM_API_KEY is set; using a token made for an hour with this \
+             server's own secret (tenant {}, role admin)",
+            self.tenant
+        );
+        Ok(token)
+    }
+}
+
+impl Api {
+    /// Reads from the scheduler dialect.
+    pub(super) async fn get(&self, path: &str, query: &[(&str, Option<String>)]) -> Result<Value, Failure> {
+        let url = self.url(&format!("{SCHEDULER}{path}"), query)?;
+        self.call(self.client.request(Method::GET, url)).await
+    }
+
+    /// Reads from the platform's routes.
+    pub(super) async fn get_platform(&self, path: &str, query: &[(&str, Option<String>)]) -> Result<Value, Failure> {
+        let url = self.url(&format!("/api/v1{path}"), query)?;
+        self.call(self.client.request(Method::GET, url)).await
+    }
+
+    /// Writes to the scheduler dialect.
+    pub(super) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+        let request = self.client.request(method, self.url(&format!("{SCHEDULER}{path}"), &[])?);
+        self.call(match body {
+            Some(body) => request.json(body),
+            None => request,
+        })
+        .await
+    }
+
+    fn url(&self, path: &str, query: &[(&str, Option<String>)]) -> Result<Url, Failure> {
+        let mut url = self.server.join(path)?;
+        for (name, value) in query {
+            if let Some(value) = value {
+                url.query_pairs_mut().append_pair(name, value);
+            }
+        }
+        Ok(url)
+    }
+
+    async fn call(&self, request: RequestBuilder) -> Result<Value, Failure> {
+        let request = match &self.credential {
+            Credential::Token(token) => request.bearer_auth(token),
+            Credential::Key(key) => request.header("X-API-Key", key),
+        };
+        let answer = request.send().await.map_err(|error| {
+            let what = if error.is_connect() { "no server answers at" } else { "no answer from" };
+            Failure::new(format!("{what} {}: {}", self.server, Failure::from(error.without_url())))
+        })?;
+        let status = answer.status();
+        let text = answer.text().await?;
+        if !status.is_success() {
+            return Err(refusal(status, &text));
+        }
+        if text.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_str(&text)
+            .map_err(|_| Failure::new(format!("{} answered {status} with something that is not JSON", self.server)))
+    }
+}
+
+/// What the server says is wrong, in one line.
+fn refusal(status: StatusCode, body: &str) -> Failure {
+    let problem: Value = serde_json::from_str(body).unwrap_or_default();
+    let words = problem["detail"].as_str().or_else(|| problem["title"].as_str());
+    let mut line = words.map_or_else(|| format!("the server answered {status}"), str::to_owned);
+    if let Some(fields) = problem["errors"].as_object() {
+        for (field, messages) in fields {
+            let messages: Vec<_> = messages.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            line = format!("{line}; {field}: {}", messages.join(", "));
+        }
+    }
+    Failure::new(format!("{line} ({})", status.as_u16()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_is_told_in_one_line_with_its_fields() {
+        let body =
+            r#"{"title":"Bad Request","status":400,"detail":"The job is not valid","errors":{"name":["is required"]}}"#;
+        assert_eq!(refusal(StatusCode::BAD_REQUEST, body).to_string(), "The job is not valid; name: is required (400)");
+    }
+
+    #[test]
+    fn an_answer_of_something_else_is_told_by_its_status() {
+        assert_eq!(refusal(StatusCode::BAD_GATEWAY, "<html>").to_string(), "the server answered 502 Bad Gateway (502)");
+    }
+}

@@ -1,0 +1,261 @@
+//! `horarium serve`.
+
+use std::net::{SocketAddr, TcpListener};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::{App, HttpResponse, HttpServer, web};
+use clap::Args;
+use horarium_api::{About, ApiConfig, ApiParts, ApiState};
+use horarium_auth::{JwtVerifier, Role, SharedSecret, TokenClaims, mint};
+use horarium_domain::tenant::{TenantRef, TenantSlug};
+use horarium_domain::{Clock, SystemClock};
+use horarium_scheduler_engine::service::Services;
+use horarium_scheduler_engine::{Core, Engine};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::{Failure, output};
+use crate::config::{Config, Environment, Loaded, SettingFlags, load};
+use crate::entropy::SystemEntropy;
+use crate::readiness::NodeReadiness;
+use crate::{compose, first_run, secrets, telemetry};
+
+/// How long requests that are being answered may go on once the server is told to stop.
+const HTTP_GRACE_SECONDS: u64 = 5;
+
+/// How often what histograms gathered is folded together; they would grow without it.
+const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+
+/// The exit code of a process that was told twice to stop.
+const FORCED: i32 = 1;
+
+/// Starts the server.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  horarium serve
+  horarium serve --listen 0.0.0.0:8080 --data-dir /var/lib/horarium
+  horarium serve --config /etc/horarium.toml
+  HORARIUM_DATABASE_URL=postgres://me:secret@db/horarium horarium serve
+
+SIGTERM or Ctrl-C stops it in order: it claims nothing more, lets what runs finish for a
+while, and hands back the rest. A second one stops it at once; what ran is taken over when
+its lease is up.")]
+pub(super) struct Serve {
+    #[command(flatten)]
+    settings: SettingFlags,
+}
+
+impl Serve {
+    pub(super) async fn run(self) -> Result<ExitCode, Failure> {
+        let Loaded { config, warnings, .. } = load(&self.settings, &Environment::of_process())?;
+        telemetry::start_logging(&config);
+        for warning in warnings {
+            warn!("{warning}");
+        }
+        let mut signals = Signals::listen()?;
+        let running = tokio::select! {
+            started = Node::start(config) => started?,
+            // Nothing runs yet that would have to be handed back.
+            name = signals.next() => {
+                info!(signal = name, "told to stop before the start was over");
+                return Ok(ExitCode::SUCCESS);
+            }
+        };
+
+        let name = signals.next().await;
+        info!(signal = name, "stopping; once more stops at once");
+        tokio::select! {
+            () = running.stop() => Ok(ExitCode::SUCCESS),
+            name = signals.next() => {
+                warn!(signal = name, "stopped at once: what ran is taken over when its lease is up");
+                // Returning would wait for what blocks, such as a statement of the database.
+                std::process::exit(FORCED)
+            }
+        }
+    }
+}
+
+/// A node that serves.
+struct Node {
+    services: Services,
+    engine: Engine,
+    http: Vec<ServerHandle>,
+    /// Ends the streams of events, so that stopping need not wait for their readers.
+    end_of_streams: CancellationToken,
+}
+
+impl Node {
+    async fn start(config: Config) -> Result<Self, Failure> {
+        // First what fails most often, and before anything is written.
+        let api_listener = bind("listen", config.listen)?;
+        let metrics_listener = config.metrics_listen.map(|address| bind("metrics_listen", address)).transpose()?;
+        let metrics = telemetry::start_metrics()?;
+        secrets::make_data_dir(&config.data_dir)?;
+        let secret = config.signs_tokens().then(|| secrets::find_or_make(&config, &SystemEntropy)).transpose()?;
+        let verifier = compose::verifier(&config, secret.clone())?;
+
+        let (store, ()) = tokio::join!(compose::connect(&config), fetch_key_set(&config, &verifier));
+        let store = store?;
+        for name in store.migrate().await? {
+            info!(migration = name, "the schema was brought up to date");
+        }
+        let (core, services) = compose::services(&config, store);
+        let default_tenant = TenantRef::Slug(TenantSlug::default());
+        let is_first_start = services.tenants.resolve(&default_tenant).await?.is_none();
+        services.tenants.ensure_default().await?;
+
+        let started_at = core.now();
+        let node = core.ids.node(started_at);
+        let engine =
+            Engine::start(Arc::clone(&core), compose::executors(&config, &core)?, compose::engine(&config, node));
+        let end_of_streams = CancellationToken::new();
+        let parts = ApiParts {
+            readiness: Arc::new(NodeReadiness::new(Arc::clone(&core.store), engine.health())),
+            core: Arc::clone(&core),
+            services: services.clone(),
+            tokens: verifier,
+            metrics: Some(metrics.clone()),
+            config: ApiConfig {
+                max_body_bytes: config.max_body_bytes,
+                metrics_token: config.metrics_token.as_ref().map(|token| token.reveal().to_owned()),
+                ..ApiConfig::default()
+            },
+            about: About { version: env!("CARGO_PKG_VERSION"), node, node_name: config.node_name.clone(), started_at },
+            shutdown: end_of_streams.clone(),
+        };
+        let listening = api_listener.local_addr()?;
+        let mut http = vec![start(api_server(ApiState::new(parts), api_listener, config.http_workers)?)];
+        if let Some(listener) = metrics_listener {
+            http.push(start(metrics_server(metrics.clone(), listener)?));
+        }
+        tokio::spawn(keep_up(metrics));
+        tell(listening, secret.as_ref(), is_first_start, &config, &core)?;
+        Ok(Self { services, engine, http, end_of_streams })
+    }
+
+    /// Stops in order; nothing that was accepted is lost.
+    async fn stop(self) {
+        self.end_of_streams.cancel();
+        let http = async {
+            for server in self.http {
+                server.stop(true).await;
+            }
+        };
+        tokio::join!(http, self.engine.shutdown());
+        self.services.keys.write_uses().await;
+        info!("stopped");
+    }
+}
+
+/// Prints where the server listens and how to get in.
+fn tell(
+    listening: SocketAddr,
+    secret: Option<&SharedSecret>,
+    is_first_start: bool,
+    config: &Config,
+    core: &Core,
+) -> Result<(), Failure> {
+    output::line(&match secret {
+        Some(secret) if is_first_start => {
+            let roles = vec![Role::SystemAdmin];
+            let mut claims = TokenClaims::new("first-start", TenantRef::Slug(TenantSlug::default()), roles);
+            claims.issuer = config.jwt_issuer.first().cloned();
+            claims.audience = config.jwt_audience.first().cloned();
+            let ttl = Duration::from_secs(first_run::TOKEN_DAYS * 86_400);
+            first_run::welcome(listening, &mint(secret, &claims, core.now(), ttl)?)
+        }
+        None if is_first_start => first_run::welcome_without_token(listening),
+        secret => first_run::greeting(listening, secret.is_some()),
+    });
+    Ok(())
+}
+
+fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
+    let listener = TcpListener::bind(address).map_err(|error| {
+        let advice = match error.kind() {
+            std::io::ErrorKind::AddrInUse => "another program listens there; stop it, or set another address",
+            std::io::ErrorKind::PermissionDenied => "ports below 1024 are for root; set another one",
+            std::io::ErrorKind::AddrNotAvailable => "this machine has no such address; 0.0.0.0 stands for all it has",
+            _ => "set another address",
+        };
+        Failure::new(format!("the setting '{setting}' cannot be '{address}': {error} ({advice})"))
+    })?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn api_server(state: ApiState, listener: TcpListener, workers: usize) -> Result<Server, Failure> {
+    let server = HttpServer::new(move || horarium_api::app(&state))
+        .workers(workers)
+        .disable_signals()
+        .shutdown_timeout(HTTP_GRACE_SECONDS)
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+fn metrics_server(metrics: PrometheusHandle, listener: TcpListener) -> Result<Server, Failure> {
+    let server = HttpServer::new(move || {
+        let metrics = metrics.clone();
+        App::new().route(
+            "/metrics",
+            web::get().to(move || {
+                let text = metrics.render();
+                async move { HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text) }
+            }),
+        )
+    });
+    Ok(server.workers(1).disable_signals().shutdown_timeout(HTTP_GRACE_SECONDS).listen(listener)?.run())
+}
+
+fn start(server: Server) -> ServerHandle {
+    let handle = server.handle();
+    tokio::spawn(async move {
+        if let Err(error) = server.await {
+            tracing::error!(%error, "serving HTTP failed");
+        }
+    });
+    handle
+}
+
+async fn keep_up(metrics: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(METRICS_UPKEEP).await;
+        metrics.run_upkeep();
+    }
+}
+
+/// Fetches the issuer's keys before the first caller needs them, so that a wrong address is told now. An issuer that is
+/// away must not keep the server from starting.
+async fn fetch_key_set(config: &Config, verifier: &JwtVerifier) {
+    if config.jwks.is_none() {
+        return;
+    }
+    match verifier.refresh_keys(SystemClock.now()).await {
+        Ok(usable) => info!(usable, "fetched the issuer's key set"),
+        Err(error) => warn!(%error, "tokens cannot be checked until this is mended"),
+    }
+}
+
+/// What tells the process to stop.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Where the layers meet: what is built from the configuration, and how it is handed on.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use horarium_auth::{FileJwks, JwksConfig, JwksSource, JwtConfig, JwtKeys, JwtVerifier, SharedSecret};
+use horarium_domain::job::JobType;
+use horarium_domain::store::SharedStore;
+use horarium_domain::{NodeId, SystemClock};
+use horarium_executors::{CodeExecutor, Handlers, HttpCallExecutor, HttpCallSettings, Templates, builtin};
+use horarium_persistence::{DatabaseOptions, SqlStore};
+use horarium_scheduler_engine::service::{Services, TenantPolicy};
+use horarium_scheduler_engine::{Core, EngineConfig, Registry};
+
+use crate::cli::Failure;
+use crate::config::{self, Config, JwksLocation};
+use crate::entropy::SystemEntropy;
+use crate::jwks::UrlJwks;
+
+/// The longest time between two looks for expired leases.
+const MAX_REAPER_INTERVAL: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Connects to the database, whatever its schema.
+pub(crate) async fn connect(config: &Config) -> Result<SqlStore, Failure> {
+    let options = DatabaseOptions {
+        connections: config.database_connections,
+        hot_connections: config.database_hot_connections,
+        ..DatabaseOptions::default()
+    };
+    SqlStore::connect(&config.database_url, &options)
+        .await
+        .map_err(|error| Failure::new(format!("cannot use {}: {error}", config.database_url)))
+}
+
+/// Connects to a database that a server has worked on, for the commands that look after it.
+pub(crate) async fn connect_to_existing(config: &Config) -> Result<SqlStore, Failure> {
+    if let Some(path) = missing_file(config) {
+        return Err(Failure::new(format!(
+            "there is no database at {}: start the server once ('horarium serve'), or name its data folder with \
+             --data-dir or HORARIUM_DATA_DIR",
+            path.display()
+        )));
+    }
+    let store = connect(config).await?;
+    let pending = store.pending_migrations().await?;
+    if pending.is_empty() {
+        return Ok(store);
+    }
+    let url = &config.database_url;
+    Err(Failure::new(format!("{url} lacks {} migrations of this version: run 'horarium migrate'", pending.len())))
+}
+
+/// The file of a SQLite database that is not there yet: connecting would make it.
+pub(crate) fn missing_file(config: &Config) -> Option<PathBuf> {
+    let url = config.database_url.to_string();
+    url.strip_prefix("sqlite://").map(PathBuf::from).filter(|path| !path.exists())
+}
+
+/// The core over a store, and the services over it.
+pub(crate) fn services(config: &Config, store: SqlStore) -> (Arc<Core>, Services) {
+    let store: SharedStore = Arc::new(store);
+    let core = Core::new(store, Arc::new(SystemClock), Arc::new(SystemEntropy));
+    let tenants =
+        TenantPolicy { create_on_first_sight: config.auto_create_tenants, built_in_jobs: Arc::new(builtin::jobs_for) };
+    let services = Services::new(&core, tenants);
+    (core, services)
+}
+
+/// The executors of this node.
+pub(crate) fn executors(config: &Config, core: &Core) -> Result<Registry, Failure> {
+    let templates = Templates::new(config::host_name());
+    let mut calls = HttpCallSettings::new(config.egress_allow.clone(), templates.clone());
+    calls.output_limit = config.max_output_bytes;
+    let handlers = builtin::register(Handlers::new(), &core.store, &core.clock, config.retention_days);
+    let code = CodeExecutor::new(handlers, templates).with_output_limit(config.max_output_bytes);
+    Ok(Registry::new().with(JobType::HttpCall, HttpCallExecutor::new(calls)?).with(JobType::CodeExecution, code))
+}
+
+/// How this node's engine works.
+pub(crate) fn engine(config: &Config, node: NodeId) -> EngineConfig {
+    EngineConfig {
+        concurrency: config.concurrency,
+        lease: config.lease_seconds,
+        reaper_interval: MAX_REAPER_INTERVAL.min(config.lease_seconds / 3),
+        poll_interval: config.poll_interval_ms,
+        shutdown_grace: config.shutdown_grace_seconds,
+        misfire_grace: config.misfire_grace_seconds,
+        ..EngineConfig::new(node, config.node_name.clone())
+    }
+}
+
+/// What checks tokens. `secret` is there when this server issues them itself.
+pub(crate) fn verifier(config: &Config, secret: Option<SharedSecret>) -> Result<JwtVerifier, Failure> {
+    let keys = match (secret, &config.jwt_public_key, &config.jwks) {
+        (_, Some(path), _) => JwtKeys::PublicKeyPem {
+            // Checked with the configuration: there is exactly one.
+            algorithm: config.jwt_algorithms[0],
+            pem: std::fs::read_to_string(path).map_err(|error| {
+                Failure::new(format!("the setting 'jwt_public_key' cannot be '{}': {error}", path.display()))
+            })?,
+        },
+        (_, _, Some(location)) => {
+            let source: Arc<dyn JwksSource> = match location {
+                JwksLocation::Url(url) => Arc::new(UrlJwks::new(url.clone())?),
+                JwksLocation::File(path) => Arc::new(FileJwks::new(path)),
+            };
+            JwtKeys::Jwks(JwksConfig::new(source, config.jwt_algorithms.clone()))
+        }
+        (Some(secret), None, None) => JwtKeys::Hs256Secret(secret),
+        (None, None, None) => return Err(Failure::new("there is nothing to check tokens with")),
+    };
+    let mut checks = JwtConfig::new(keys);
+    checks.issuers.clone_from(&config.jwt_issuer);
+    checks.audiences.clone_from(&config.jwt_audience);
+    Ok(JwtVerifier::new(checks)?)
+}

@@ -1,0 +1,271 @@
+//! All settings, each declared once.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use horarium_auth::JwtAlgorithm;
+use horarium_executors::EgressPolicy;
+use horarium_persistence::DatabaseUrl;
+
+use super::error::ConfigError;
+use super::kind::{
+    JwksLocation, Kind, LogFilter, LogFormat, Maybe, Secret, SecretText, bytes, count, days, list, milliseconds, own,
+    seconds, text,
+};
+use super::source::{Assigned, Raw, Source};
+use super::{Layer, Row};
+
+/// What help texts, documentation and the readers of the layers need to know of a setting.
+pub(crate) struct Setting {
+    /// The key in the file.
+    pub(crate) name: &'static str,
+    /// The flag, without its dashes.
+    pub(crate) flag: String,
+    /// What it is for, in sentences.
+    pub(crate) about: String,
+    /// What it is when nobody sets it, for people.
+    pub(crate) default: &'static str,
+    /// What it may be.
+    pub(crate) allowed: String,
+    /// Whether its value is shown to nobody.
+    pub(crate) is_secret: bool,
+}
+
+impl Setting {
+    /// The variable of the environment.
+    pub(crate) fn variable(&self) -> String {
+        format!("HORARIUM_{}", self.name.to_ascii_uppercase())
+    }
+}
+
+/// What a setting is when nobody sets it.
+enum Default {
+    /// Always the same.
+    Fixed(&'static str),
+    /// Nothing; the text says what then holds.
+    Unset(&'static str),
+    /// What the machine or another setting gives; the text says it in general.
+    Derived(&'static str, fn(&Layer) -> String),
+}
+
+impl Default {
+    const fn text(&self) -> &'static str {
+        match self {
+            Self::Fixed(text) | Self::Unset(text) | Self::Derived(text, _) => text,
+        }
+    }
+
+    fn value(&self, layer: &Layer) -> Raw {
+        Raw::One(match self {
+            Self::Fixed(text) => (*text).to_owned(),
+            Self::Unset(_) => String::new(),
+            Self::Derived(_, derive) => derive(layer),
+        })
+    }
+}
+
+macro_rules! settings {
+    ($($(#[doc = $about:literal])+ $name:ident: $value:ty = $kind:expr, $default:expr;)+) => {
+        /// The values of all settings.
+        pub(crate) struct Config {
+            $($(#[doc = $about])+ pub(crate) $name: $value,)+
+        }
+
+        /// The kind of each setting's values.
+        mod kinds {
+            use super::*;
+
+            $(pub(super) fn $name() -> impl Kind<Value = $value> {
+                $kind
+            })+
+        }
+
+        /// All settings, in the order of declaration.
+        pub(crate) static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| vec![
+            $(Setting {
+                name: stringify!($name),
+                flag: stringify!($name).replace('_', "-"),
+                about: concat!($($about),+).trim().to_owned(),
+                default: { use Default::*; $default }.text(),
+                allowed: kinds::$name().allowed(),
+                is_secret: kinds::$name().is_secret(),
+            },)+
+        ]);
+
+        impl Config {
+            /// Reads every setting out of what was assigned, and shows it.
+            pub(super) fn read(layer: &Layer) -> Result<(Self, Vec<Row>), ConfigError> {
+                let mut rows = Vec::new();
+                let config = Self {
+                    $($name: read(stringify!($name), &kinds::$name(), &{ use Default::*; $default }, layer, &mut rows)?,)+
+                };
+                Ok((config, rows))
+            }
+        }
+    };
+}
+
+fn read<K: Kind>(
+    name: &'static str,
+    kind: &K,
+    default: &Default,
+    layer: &Layer,
+    rows: &mut Vec<Row>,
+) -> Result<K::Value, ConfigError> {
+    let assigned =
+        layer.get(name).cloned().unwrap_or_else(|| Assigned { raw: default.value(layer), source: Source::Default });
+    let shown = kind.show(&assigned.raw);
+    let value = kind.read(&assigned.raw).map_err(|reason| ConfigError::Wrong {
+        name,
+        value: shown.clone(),
+        at: assigned.source.clone(),
+        reason,
+    })?;
+    rows.push(Row { name, value: shown, source: assigned.source });
+    Ok(value)
+}
+
+settings! {
+    /// Where the API listens.
+    listen: SocketAddr = text("an address and a port, such as 127.0.0.1:8080 or [::]:8080"), Fixed("127.0.0.1:8080");
+
+    /// The folder for what the server keeps: the SQLite database and the secret it signs tokens with. Made if missing,
+    /// readable by its owner alone.
+    data_dir: PathBuf = text("the path of a folder"), Fixed("horarium-data");
+
+    /// The database: `sqlite://<path>`, or `postgres://user:password@host:port/database` for several nodes.
+    database_url: DatabaseUrl = own("sqlite://<path> or postgres://user:password@host:port/database"),
+        Derived("`horarium.db` in the data folder", database_in_data_dir);
+
+    /// Connections for definitions, lists and figures. On SQLite, which has one writer, the readers.
+    database_connections: usize = count(1, 1000), Fixed("8");
+
+    /// Connections for accepting, claiming and settling executions. PostgreSQL only.
+    database_hot_connections: usize = count(1, 1000), Fixed("8");
+
+    /// The secret that HS256 tokens are signed with, by this server and by whoever issues tokens for it.
+    jwt_secret: Option<SecretText> = Maybe(Secret { min_bytes: 32 }), Unset("made at the first start, in `jwt-secret` in the data folder");
+
+    /// A PEM file with the public key of whoever issues tokens.
+    jwt_public_key: Option<PathBuf> = Maybe(text("the path of a PEM file")), Unset("none");
+
+    /// The key set (JWKS) of whoever issues tokens; fetched again when a token names a key that is not in it.
+    jwks: Option<JwksLocation> = Maybe(text("an https:// or http:// URL, or the path of a file")), Unset("none");
+
+    /// The algorithms of tokens that are checked with `jwks`, or the one of `jwt_public_key`.
+    jwt_algorithms: Vec<JwtAlgorithm> = list("RS256, ES256 and EdDSA"), Fixed("RS256");
+
+    /// The accepted issuers (`iss`) of tokens.
+    jwt_issuer: Vec<String> = list("issuers, as tokens name them"), Unset("not checked");
+
+    /// The accepted audiences (`aud`) of tokens.
+    jwt_audience: Vec<String> = list("audiences, as tokens name them"), Unset("not checked");
+
+    /// Whether a tenant that a valid token names comes into being on first sight.
+    auto_create_tenants: bool = text("true or false"), Fixed("true");
+
+    /// Addresses and networks that jobs may call beside the public internet. Without it, loopback, private, link-local
+    /// and metadata addresses are refused.
+    egress_allow: EgressPolicy = own("a list of addresses and networks, such as 127.0.0.1, 10.0.0.0/8, fd00::/8"), Unset("none");
+
+    /// How many attempts run at once on this node.
+    concurrency: usize = count(1, 100_000), Fixed("256");
+
+    /// How long a worker may be silent before its work is taken over.
+    lease_seconds: Duration = seconds(2, 3600), Fixed("30");
+
+    /// How often work is looked for when nothing told of any.
+    poll_interval_ms: Duration = milliseconds(10, 60_000), Fixed("500");
+
+    /// How late a slot of a schedule may start and still count as on time; after that the job's misfire policy decides.
+    misfire_grace_seconds: Duration = seconds(1, 86_400), Fixed("60");
+
+    /// How long running attempts may go on after the server was told to stop; then they are handed back.
+    shutdown_grace_seconds: Duration = seconds(0, 3600), Fixed("25");
+
+    /// How long ended executions are kept, for jobs that do not say otherwise.
+    retention_days: u32 = days(1, 36_500), Fixed("30");
+
+    /// The most bytes that the body of a request may have.
+    max_body_bytes: usize = bytes(1024, 1 << 30), Fixed("1048576");
+
+    /// The most bytes that are kept of what an execution gives back; what is longer is cut, and marked so.
+    max_output_bytes: usize = bytes(0, 1 << 26), Fixed("65536");
+
+    /// A token with which `/metrics` may be read, as `Authorization: Bearer`. Roles that may read metrics always can.
+    metrics_token: Option<SecretText> = Maybe(Secret { min_bytes: 16 }), Unset("none");
+
+    /// A second address that serves `/metrics` alone, to anyone who can reach it.
+    metrics_listen: Option<SocketAddr> = Maybe(text("an address and a port, such as 127.0.0.1:9090")), Unset("none");
+
+    /// Threads that serve HTTP.
+    http_workers: usize = count(1, 1024), Derived("one per processor", |_| processors().to_string());
+
+    /// This node's name, as executions show it.
+    node_name: String = text("a name"), Derived("host name and process id", |_| format!("{}-{}", host_name(), std::process::id()));
+
+    /// Which log lines are written to stderr: a level, or levels by module.
+    log: LogFilter = text("error, warn, info, debug or trace, or levels by module, such as info,horarium::access=debug"), Fixed("info");
+
+    /// How log lines are written.
+    log_format: LogFormat = text("text or json"), Fixed("text");
+}
+
+impl Config {
+    /// Checks what one setting means for another.
+    pub(super) fn check(&self, rows: &[Row]) -> Result<(), ConfigError> {
+        let source =
+            |name: &str| rows.iter().find(|row| row.name == name).map_or(Source::Default, |row| row.source.clone());
+        let keys = [
+            ("jwt_secret", self.jwt_secret.is_some()),
+            ("jwt_public_key", self.jwt_public_key.is_some()),
+            ("jwks", self.jwks.is_some()),
+        ];
+        let mut set = keys.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name);
+        if let (Some(first), Some(second)) = (set.next(), set.next()) {
+            return Err(ConfigError::Exclusive { first, first_at: source(first), second, second_at: source(second) });
+        }
+        let wrong_algorithms = if self.jwt_algorithms.is_empty() || self.jwt_algorithms.contains(&JwtAlgorithm::Hs256) {
+            Some("it must be a list of RS256, ES256 and EdDSA; HS256 is what jwt_secret is for")
+        } else if self.jwt_public_key.is_some() && self.jwt_algorithms.len() > 1 {
+            Some("it must be one algorithm, since jwt_public_key names one key")
+        } else {
+            None
+        };
+        match wrong_algorithms {
+            None => Ok(()),
+            Some(reason) => Err(ConfigError::Wrong {
+                name: "jwt_algorithms",
+                value: self.jwt_algorithms.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+                at: source("jwt_algorithms"),
+                reason: reason.to_owned(),
+            }),
+        }
+    }
+
+    /// Whether this server issues tokens itself, with a secret that it shares.
+    pub(crate) fn signs_tokens(&self) -> bool {
+        self.jwt_public_key.is_none() && self.jwks.is_none()
+    }
+}
+
+fn database_in_data_dir(layer: &Layer) -> String {
+    let folder = layer.get("data_dir").map_or_else(|| "horarium-data".to_owned(), |assigned| assigned.raw.to_string());
+    format!("sqlite://{}", PathBuf::from(folder.trim()).join("horarium.db").display())
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// The name of this machine. Linux tells it in a file; elsewhere most shells export it.
+pub(crate) fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .ok()
+        .or_else(|| std::env::var("HOSTNAME").ok())
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "horarium".to_owned())
+}

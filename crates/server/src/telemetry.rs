@@ -1,0 +1,40 @@
+//! What the process tells about itself: log lines on stderr, and metrics.
+
+use std::io::IsTerminal;
+
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Config, LogFormat};
+
+/// Tells of every worker that starts or stops; of interest only to those who ask for it by name.
+const HTTP_SERVER: &str = "actix_server";
+
+/// Upper bounds of durations, in seconds: from what a cached read takes to what a long job does.
+const DURATIONS: [f64; 14] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0];
+
+/// Upper bounds of batch sizes.
+const BATCHES: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0];
+
+/// Starts writing log lines. Once per process.
+pub(crate) fn start_logging(config: &Config) {
+    let mut directives = config.log.as_str().to_owned();
+    if !directives.contains(HTTP_SERVER) {
+        directives = format!("{directives},{HTTP_SERVER}=warn");
+    }
+    // The filter was checked when the configuration was read.
+    let filter = EnvFilter::builder().parse_lossy(directives);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log_format {
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).init(),
+    }
+}
+
+/// Starts gathering metrics. Once per process.
+pub(crate) fn start_metrics() -> Result<PrometheusHandle, BuildError> {
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &DURATIONS)?
+        .set_buckets_for_metric(Matcher::Suffix("_batch_size".into()), &BATCHES)?
+        .install_recorder()
+}
