@@ -39,7 +39,7 @@ async fn buckets(
 
 /// One attempt that ended, as a workload remembers it.
 #[derive(Debug, Clone, Copy)]
-struct Ended {
+struct PastAttempt {
     tenant: TenantId,
     job: JobId,
     /// `None` for what was cancelled before it started.
@@ -50,7 +50,7 @@ struct Ended {
 }
 
 /// What the rollup must be, counted anew.
-fn counted(ended: &[Ended], width: Duration) -> BTreeMap<Timestamp, RollupBucket> {
+fn counted(ended: &[PastAttempt], width: Duration) -> BTreeMap<Timestamp, RollupBucket> {
     let mut buckets = BTreeMap::<Timestamp, RollupBucket>::new();
     for attempt in ended {
         let ms = attempt.started_at.map_or(0, |at| attempt.ended_at.since(at).as_millis() as i64);
@@ -109,7 +109,7 @@ async fn recounted(world: &World, job: &Job) -> (JobCounters, DurationHistogram)
 
 /// A random workload over some jobs: accepts, claims, ends, retries, loses and cancels, in batches, by both nodes.
 /// Answers the attempts that ended.
-async fn work(world: &World, jobs: &[Job], seed: u64, steps: usize) -> Vec<Ended> {
+async fn work(world: &World, jobs: &[Job], seed: u64, steps: usize) -> Vec<PastAttempt> {
     let mut chance = Seeded::new(seed);
     let mut now = at(0);
     let mut running: Vec<Run> = Vec::new();
@@ -151,7 +151,7 @@ async fn work(world: &World, jobs: &[Job], seed: u64, steps: usize) -> Vec<Ended
                         5 => (None, retry(&run, now, now + Duration::from_secs(30))),
                         _ => (None, snooze(&run, now, now)),
                     };
-                    ended.push(Ended {
+                    ended.push(PastAttempt {
                         tenant: run.tenant_id,
                         job: run.job_id,
                         started_at: Some(run.started_at),
@@ -169,14 +169,14 @@ async fn work(world: &World, jobs: &[Job], seed: u64, steps: usize) -> Vec<Ended
                 let (tenant, job, id) = waiting.swap_remove(chance.below(waiting.len()));
                 store.cancel(tenant, id, "alice", now).await.unwrap();
                 let state = Some(ExecutionState::Cancelled);
-                ended.push(Ended { tenant, job, started_at: None, ended_at: now, state });
+                ended.push(PastAttempt { tenant, job, started_at: None, ended_at: now, state });
             }
             _ if !running.is_empty() => {
                 let run = running.swap_remove(chance.below(running.len()));
                 store.cancel(run.tenant_id, run.lease.execution_id, "alice", now).await.unwrap();
                 let state = Some(ExecutionState::Cancelled);
                 let (tenant, job, started_at) = (run.tenant_id, run.job_id, Some(run.started_at));
-                ended.push(Ended { tenant, job, started_at, ended_at: now, state });
+                ended.push(PastAttempt { tenant, job, started_at, ended_at: now, state });
             }
             _ => {}
         }
@@ -343,8 +343,8 @@ pub async fn the_dashboard_counts_jobs_by_their_standing(world: World) {
 pub async fn the_dashboard_tells_of_the_last_day_and_of_today(world: World) {
     let tenant = world.tenant().await;
     let job = world.job(tenant).await;
-    let noon = at(0).floor_to(Duration::from_secs(24 * 3600)) + Duration::from_secs(12 * 3600);
-    let hours_ago = |hours: u64| noon - Duration::from_secs(hours * 3600);
+    let noon = at(0).floor_to(Duration::from_hours(24)) + Duration::from_hours(12);
+    let hours_ago = |hours: u64| noon - Duration::from_hours(hours);
     use ExecutionState::{Cancelled, Failed, Succeeded};
     // Today: 1, 2 and 3 hours ago; yesterday, but within 24 hours: 13 and 20 hours ago; and longer ago.
     for (hours, state) in

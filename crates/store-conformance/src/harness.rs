@@ -9,7 +9,7 @@ use horarium_domain::store::SharedStore;
 use crate::World;
 
 /// A case that takes longer waits for something that never comes.
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_mins(2);
 
 /// A fresh, empty database, as two nodes see it.
 pub struct Harness {

@@ -1,6 +1,6 @@
 //! Tenants apart: nobody sees, counts, changes or is changed by what is another's.
 
-use std::fmt::Debug;
+use std::fmt::{Debug, Write};
 use std::time::Duration;
 
 use horarium_domain::execution::{EventKind, ExecutionState};
@@ -15,7 +15,7 @@ use crate::world::{Run, assert_not_found, at, every_minute, failure, retry, succ
 
 const ALL: PageRequest = PageRequest { number: 1, size: PageRequest::MAX_SIZE };
 const WINDOW: RollupWindow = RollupWindow {
-    width: Duration::from_secs(3600),
+    width: Duration::from_hours(1),
     from: horarium_domain::Timestamp::UNIX_EPOCH,
     to: horarium_domain::Timestamp::MAX,
 };
@@ -87,7 +87,7 @@ pub async fn another_tenants_things_are_not_there(world: World) {
 /// All that a tenant can see, as text; the parts that only name the tenant itself are left out.
 async fn view(world: &World, tenant: TenantId) -> String {
     fn show(text: &mut String, part: impl Debug) {
-        text.push_str(&format!("{part:?}\n"));
+        writeln!(text, "{part:?}").unwrap();
     }
     let mut text = String::new();
     let now = at(5_000);
@@ -134,7 +134,7 @@ async fn live(world: &World, tenant: TenantId, step: usize, chance: &mut crate::
         }
         4 => {
             let due = world.a.due(now, 100).await.unwrap().into_iter().filter(|due| due.job.tenant_id == tenant);
-            let firings = due.map(|due| world.firing(&due.job, due.slot, Some(due.slot + Duration::from_secs(60))));
+            let firings = due.map(|due| world.firing(&due.job, due.slot, Some(due.slot + Duration::from_mins(1))));
             world.a.fire(firings.collect()).await.unwrap();
         }
         5 => {
@@ -159,13 +159,13 @@ async fn live(world: &World, tenant: TenantId, step: usize, chance: &mut crate::
             if let Some(summary) = jobs.items.last() {
                 let mut job = Job { version: summary.job.version + 1, ..summary.job.clone() };
                 job.is_paused = !job.is_paused;
-                let change = JobChange {
+                let toggle = JobChange {
                     next_run_at: (!job.is_paused).then_some(now),
                     job,
                     expected_version: summary.job.version,
                     seen_next_run_at: summary.next_run_at,
                 };
-                world.a.update_job(change).await.unwrap();
+                world.a.update_job(toggle).await.unwrap();
             }
         }
     }

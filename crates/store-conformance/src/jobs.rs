@@ -450,7 +450,7 @@ pub async fn a_purge_removes_the_job_and_its_whole_history(world: World) {
     }
     assert_not_found(world.a.job_statistics(tenant, job.id).await);
     assert!(world.a.definitions(&[job.id]).await.unwrap().is_empty());
-    let window = RollupWindow { width: std::time::Duration::from_secs(3600), from: at(-7200), to: at(7200) };
+    let window = RollupWindow { width: std::time::Duration::from_hours(1), from: at(-7200), to: at(7200) };
     assert!(world.a.timeline(tenant, Some(job.id), window).await.unwrap().buckets.is_empty());
     assert!(!world.a.timeline(tenant, None, window).await.unwrap().buckets.is_empty(), "the tenant's memory is longer");
     let outcome = world.a.fire(vec![world.firing(&job, at(60), None)]).await.unwrap();
@@ -500,7 +500,7 @@ pub async fn an_import_is_all_or_nothing(world: World) {
     let twice = fresh();
     let again = world.new_job(tenant, |spec| spec.name.clone_from(&twice.0.spec.name));
     assert_conflict(world.a.import_jobs(vec![twice, (again, None)], false).await, Conflict::NameTaken);
-    assert_eq!(names(&world, tenant, &JobFilter::default()).await, [taken.spec.name.clone()]);
+    assert_eq!(names(&world, tenant, &JobFilter::default()).await, [taken.spec.name.as_str()]);
     assert!(world.a.due(at(600), 10).await.unwrap().is_empty());
 
     assert_eq!(world.a.import_jobs(vec![fresh(), fresh()], false).await.unwrap(), 2);

@@ -21,6 +21,8 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::missing_panics_doc)]
 // A case's name is a sentence that says what it shows.
 #![allow(missing_docs)]
+// A case is read from top to bottom: names are brought in where they are first needed, and values are set plainly.
+#![allow(clippy::items_after_statements, clippy::assigning_clones)]
 
 pub mod cancel;
 pub mod claim;

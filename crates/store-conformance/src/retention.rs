@@ -57,7 +57,7 @@ pub async fn pruning_takes_executions_out_of_the_counters_and_not_out_of_the_rol
     world.run(&job, at(50), at(55), ExecutionState::Failed).await;
     world.run(&job, at(60), at(66), ExecutionState::Cancelled).await;
     world.run(&job, at(70), at(77), ExecutionState::Failed).await;
-    let window = RollupWindow { width: Duration::from_secs(3600), from: at(-7200), to: at(7200) };
+    let window = RollupWindow { width: Duration::from_hours(1), from: at(-7200), to: at(7200) };
     let rollup = world.a.timeline(tenant, Some(job.id), window).await.unwrap();
 
     // All but the third and fourth success and the last failure.
@@ -97,7 +97,7 @@ pub async fn a_pruned_execution_takes_its_events_along(world: World) {
 pub async fn old_rollups_and_skipped_slots_go_and_recent_ones_stay(world: World) {
     let tenant = world.tenant().await;
     let job = world.scheduled_job(tenant, at(60)).await;
-    let year = Duration::from_secs(366 * 24 * 3600);
+    let year = Duration::from_hours(366 * 24);
     let skipped =
         |recorded_at| SkippedSlots { first: at(60), last: at(60), count: 1, reason: "missed".to_owned(), recorded_at };
     let firing = horarium_domain::store::Firing {
@@ -109,7 +109,7 @@ pub async fn old_rollups_and_skipped_slots_go_and_recent_ones_stay(world: World)
     world.run(&job, at(0), at(1), ExecutionState::Succeeded).await;
     world.run(&job, START + year, START + year, ExecutionState::Failed).await;
 
-    assert!(world.b.prune_rollups(START + year + Duration::from_secs(60)).await.unwrap() >= 3);
+    assert!(world.b.prune_rollups(START + year + Duration::from_mins(1)).await.unwrap() >= 3);
     for width in ROLLUP_WIDTHS {
         let window = RollupWindow { width, from: (START - year).floor_to(width), to: START + year + year };
         let buckets = world.a.timeline(tenant, None, window).await.unwrap().buckets;
@@ -119,7 +119,7 @@ pub async fn old_rollups_and_skipped_slots_go_and_recent_ones_stay(world: World)
     let left = world.a.skipped_slots(tenant, job.id, 10).await.unwrap();
     assert_eq!(left, [skipped(START + year)]);
     assert_eq!(world.a.job_statistics(tenant, job.id).await.unwrap().0.succeeded, 1, "executions are not its business");
-    assert_eq!(world.b.prune_rollups(START + year + Duration::from_secs(60)).await.unwrap(), 0);
+    assert_eq!(world.b.prune_rollups(START + year + Duration::from_mins(1)).await.unwrap(), 0);
 }
 
 pub async fn a_fresh_database_is_sound(world: World) {

@@ -428,12 +428,14 @@ fn event(run: &Run, at: Timestamp, kind: EventKind, error: Option<&str>) -> Even
 
 /// It is not there, as far as the caller may know.
 #[track_caller]
+#[allow(clippy::needless_pass_by_value)] // so that callers write the call itself as the argument
 pub(crate) fn assert_not_found<T: Debug>(answer: Result<T, StoreError>) {
     assert!(matches!(answer, Err(StoreError::NotFound(_))), "{answer:?}");
 }
 
 /// It collides with something.
 #[track_caller]
+#[allow(clippy::needless_pass_by_value)] // so that callers write the call itself as the argument
 pub(crate) fn assert_conflict<T: Debug>(answer: Result<T, StoreError>, expected: Conflict) {
     assert!(matches!(answer, Err(StoreError::Conflict(conflict)) if conflict == expected), "{answer:?}");
 }

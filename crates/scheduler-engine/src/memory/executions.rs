@@ -20,8 +20,8 @@ use super::jobs::page_of;
 use super::record::{ExecutionRecord, Stage};
 use super::state::State;
 
-const DAY: Duration = Duration::from_secs(24 * 3600);
-const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_hours(24);
+const HOUR: Duration = Duration::from_hours(1);
 /// How many slots to come the dashboard names.
 const NEXT_RUNS: usize = 10;
 

@@ -175,27 +175,27 @@ fn shows(filter: &JobFilter, job: &Job) -> bool {
 fn compare(filter: &JobFilter, a: &JobRecord, b: &JobRecord) -> Ordering {
     let started_at = |record: &JobRecord| record.last_run.and_then(|run| run.started_at);
     let ordering = match filter.sort {
-        JobSort::Name => directed(filter, a.job.spec.name.to_lowercase(), b.job.spec.name.to_lowercase()),
-        JobSort::CreatedAt => directed(filter, a.job.created_at, b.job.created_at),
-        JobSort::UpdatedAt => directed(filter, a.job.updated_at, b.job.updated_at),
-        JobSort::ConsecutiveFailures => directed(filter, a.consecutive_failures, b.consecutive_failures),
+        JobSort::Name => directed(filter, &a.job.spec.name.to_lowercase(), &b.job.spec.name.to_lowercase()),
+        JobSort::CreatedAt => directed(filter, &a.job.created_at, &b.job.created_at),
+        JobSort::UpdatedAt => directed(filter, &a.job.updated_at, &b.job.updated_at),
+        JobSort::ConsecutiveFailures => directed(filter, &a.consecutive_failures, &b.consecutive_failures),
         JobSort::LastExecutedAt => present_first(filter, started_at(a), started_at(b)),
         JobSort::NextRunAt => present_first(filter, a.next_run_at, b.next_run_at),
     };
     ordering.then(a.job.id.cmp(&b.job.id))
 }
 
-fn directed<T: Ord>(filter: &JobFilter, a: T, b: T) -> Ordering {
+fn directed<T: Ord>(filter: &JobFilter, a: &T, b: &T) -> Ordering {
     match filter.direction {
-        SortDirection::Ascending => a.cmp(&b),
-        SortDirection::Descending => b.cmp(&a),
+        SortDirection::Ascending => a.cmp(b),
+        SortDirection::Descending => b.cmp(a),
     }
 }
 
 /// What has no value comes last, whichever way the rest is sorted.
 fn present_first<T: Ord>(filter: &JobFilter, a: Option<T>, b: Option<T>) -> Ordering {
     match (a, b) {
-        (Some(a), Some(b)) => directed(filter, a, b),
+        (Some(a), Some(b)) => directed(filter, &a, &b),
         (a, b) => a.is_none().cmp(&b.is_none()),
     }
 }

@@ -11,11 +11,10 @@ use horarium_domain::{ExecutionId, TenantId, Timestamp};
 use super::MemoryStore;
 use super::record::Stage;
 
-const DAY: Duration = Duration::from_secs(24 * 3600);
 /// The five-minute buckets serve views of up to a day.
-const FINE_ROLLUPS_KEPT: Duration = Duration::from_secs(2 * DAY.as_secs());
+const FINE_ROLLUPS_KEPT: Duration = Duration::from_hours(2 * 24);
 /// The longest view reaches back 90 days.
-const HISTORY_KEPT: Duration = Duration::from_secs(92 * DAY.as_secs());
+const HISTORY_KEPT: Duration = Duration::from_hours(92 * 24);
 
 #[async_trait]
 impl MaintenanceStore for MemoryStore {
