@@ -44,7 +44,7 @@ fn diesel_fault(table: &'static str, error: DieselError) -> Fault {
     match error {
         DieselError::NotFound => Fault::Final(StoreError::NotFound(table)),
         DieselError::DeserializationError(error) => {
-            Fault::Final(StoreError::Inconsistent { table, key: "unknown".to_owned(), detail: error.to_string() })
+            Fault::Final(StoreError::Inconsistent { table, key: "unknown".to_owned(), detail: with_causes(&*error) })
         }
         DieselError::DatabaseError(kind, information) => {
             let message = format!("{table}: {}", information.message());

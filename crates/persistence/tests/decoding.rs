@@ -37,7 +37,9 @@ impl Tampered {
 
     fn run(&self, statement: &str) {
         let mut connection = SqliteConnection::establish(self.file.path().to_str().unwrap()).unwrap();
-        connection.batch_execute(&format!("pragma ignore_check_constraints = on; {statement}")).unwrap();
+        connection
+            .batch_execute(&format!("pragma busy_timeout = 10000; pragma ignore_check_constraints = on; {statement}"))
+            .unwrap();
     }
 }
 

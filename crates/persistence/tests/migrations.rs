@@ -124,6 +124,7 @@ fn both_databases_have_the_same_tables_and_columns() {
         file.store().await.migrate().await.unwrap();
 
         let mut connection = SqliteConnection::establish(file.path().to_str().unwrap()).unwrap();
+        diesel::sql_query("pragma busy_timeout = 10000").execute(&mut connection).unwrap();
         let columns: Vec<Column> = diesel::sql_query(
             "select t.name as of_table, c.name as name, c.\"notnull\" = 0 and c.pk = 0 as nullable \
              from sqlite_master t, pragma_table_info(t.name) c \

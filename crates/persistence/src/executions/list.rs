@@ -1,7 +1,7 @@
 //! Lists of executions, newest first, and how many there are.
 //!
-//! The history may hold millions of rows, so a total comes from counters wherever the filter allows it, and a list of
-//! live executions starts from the queue. Only a filter by start time counts rows.
+//! The history may hold millions of rows, so a total comes from counters wherever the filter allows it, and live
+//! executions are found in the queue. Only a filter by start time counts rows of the history.
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -12,42 +12,70 @@ use horarium_domain::page::PageRequest;
 use horarium_domain::store::ExecutionFilter;
 use horarium_domain::{ExecutionId, TenantId};
 
+use super::Answer;
 use super::row::{ExecutionRow, LiveRow, SummaryRow};
-use super::{Answer, with_job_and_queue};
 use crate::conn::{Conn, on};
 use crate::decode::terminal_code;
 use crate::error::About;
 use crate::schema::{at, execution_queue, executions, job_counters, jobs, key};
 
-/// The columns of a [`SummaryRow`], for the database of an `on!` expression.
-macro_rules! summary_columns {
+/// Rows of lists, for the database of an `on!` expression.
+macro_rules! summaries {
     () => {
-        (ExecutionRow::as_select(), jobs::name, Option::<LiveRow>::as_select())
+        super::with_job_and_queue!()
+            .select((ExecutionRow::as_select(), jobs::name, Option::<LiveRow>::as_select()))
+            .into_boxed::<Db>()
     };
 }
 
 /// Narrows a boxed query on the history, joined with the queue, to a tenant and a filter.
-macro_rules! filtered {
+///
+/// The range of one id and the same id says "equal" in a way that fixes the index: told of an equality, PostgreSQL may
+/// prefer to walk all tenants' executions backwards, which is quick for a busy tenant and ruinous for an idle one.
+macro_rules! of_history {
     ($query:expr, $tenant:expr, $filter:expr) => {{
         let filter: &ExecutionFilter = $filter;
-        let mut query = $query.filter(executions::tenant_id.eq(key($tenant)));
-        if let Some(job) = filter.job_id {
-            query = query.filter(executions::job_id.eq(key(job)));
-        }
-        query = match filter.state {
-            None => query,
-            Some(ExecutionState::Running) => query.filter(execution_queue::state.eq(1)),
-            Some(ExecutionState::Pending) => query.filter(execution_queue::state.ne(1)),
-            Some(over) => query.filter(executions::state.nullable().eq(terminal_code(over))),
+        let tenant = key($tenant);
+        let mut query = match filter.job_id {
+            None => $query.filter(executions::tenant_id.between(tenant, tenant)),
+            Some(job) => $query
+                .filter(executions::job_id.between(key(job), key(job)))
+                .filter(executions::tenant_id.eq(tenant)),
         };
+        if let Some(state) = filter.state {
+            query = query.filter(executions::state.nullable().eq(terminal_code(state)));
+        }
         // While an execution lives the queue tells when it started, afterwards the history does; never both.
         if let Some(from) = filter.started_from {
-            query = query
-                .filter(execution_queue::started_at.nullable().ge(at(from)).or(executions::started_at.ge(at(from))));
+            let live = execution_queue::started_at.nullable().ge(at(from));
+            query = query.filter(live.or(executions::started_at.ge(at(from))));
         }
         if let Some(to) = filter.started_to {
-            query =
-                query.filter(execution_queue::started_at.nullable().le(at(to)).or(executions::started_at.le(at(to))));
+            let live = execution_queue::started_at.nullable().le(at(to));
+            query = query.filter(live.or(executions::started_at.le(at(to))));
+        }
+        query
+    }};
+}
+
+/// Narrows a boxed query on the queue to a tenant and a filter for what lives.
+macro_rules! of_queue {
+    ($query:expr, $tenant:expr, $filter:expr) => {{
+        let filter: &ExecutionFilter = $filter;
+        let mut query = $query.filter(execution_queue::tenant_id.eq(key($tenant)));
+        if let Some(job) = filter.job_id {
+            query = query.filter(execution_queue::job_id.eq(key(job)));
+        }
+        query = match filter.state {
+            Some(ExecutionState::Running) => query.filter(execution_queue::state.eq(1)),
+            Some(ExecutionState::Pending) => query.filter(execution_queue::state.ne(1)),
+            _ => query,
+        };
+        if let Some(from) = filter.started_from {
+            query = query.filter(execution_queue::started_at.ge(at(from)));
+        }
+        if let Some(to) = filter.started_to {
+            query = query.filter(execution_queue::started_at.le(at(to)));
         }
         query
     }};
@@ -77,66 +105,85 @@ pub(super) async fn newest(
     limit: i64,
     offset: i64,
 ) -> Answer<Vec<SummaryRow>> {
-    if filter.state.is_some_and(|state| !state.is_terminal()) {
-        return on!(conn, c => {
-            let from = execution_queue::table
-                .inner_join(executions::table.on(executions::id.eq(execution_queue::id)))
-                .inner_join(jobs::table.on(jobs::id.eq(execution_queue::job_id)))
-                .select(summary_columns!())
-                .into_boxed::<Db>();
-            let mut query = filtered!(from, tenant, filter);
-            if let Some(before) = before {
-                query = query.filter(execution_queue::id.lt(key(before)));
-            }
-            query.order(execution_queue::id.desc()).limit(limit).offset(offset).load(c).await
-        })
-        .about("execution_queue");
+    if is_live(filter) {
+        return newest_live(conn, tenant, filter, before, limit, offset).await;
     }
     on!(conn, c => {
-        let mut query = filtered!(with_job_and_queue!().select(summary_columns!()).into_boxed::<Db>(), tenant, filter);
+        let mut query = of_history!(summaries!(), tenant, filter);
         if let Some(before) = before {
             query = query.filter(executions::id.lt(key(before)));
         }
-        query.order(executions::id.desc()).limit(limit).offset(offset).load(c).await
+        let query = match filter.job_id {
+            None => query.order((executions::tenant_id.desc(), executions::id.desc())),
+            Some(_) => query.order((executions::job_id.desc(), executions::id.desc())),
+        };
+        query.limit(limit).offset(offset).load(c).await
     })
     .about("executions")
 }
 
-async fn count(conn: &mut Conn, tenant: TenantId, filter: &ExecutionFilter) -> Answer<i64> {
-    if filter.started_from.is_some() || filter.started_to.is_some() {
-        return on!(conn, c => {
-            filtered!(with_job_and_queue!().count().into_boxed::<Db>(), tenant, filter).get_result(c).await
-        })
-        .about("executions");
+/// The same for those that wait or run: found in the queue, then read.
+async fn newest_live(
+    conn: &mut Conn,
+    tenant: TenantId,
+    filter: &ExecutionFilter,
+    before: Option<ExecutionId>,
+    limit: i64,
+    offset: i64,
+) -> Answer<Vec<SummaryRow>> {
+    let ids: Vec<ExecutionId> = on!(conn, c => {
+        let mut query = of_queue!(execution_queue::table.select(execution_queue::id).into_boxed::<Db>(), tenant, filter);
+        if let Some(before) = before {
+            query = query.filter(execution_queue::id.lt(key(before)));
+        }
+        query.order(execution_queue::id.desc()).limit(limit).offset(offset).load(c).await
+    })
+    .about("execution_queue")?;
+    if ids.is_empty() {
+        return Ok(Vec::new());
     }
-    match filter.state {
-        Some(state) if !state.is_terminal() => live(conn, tenant, filter).await,
-        Some(_) => over(conn, tenant, filter).await,
-        None => Ok(live(conn, tenant, filter).await? + over(conn, tenant, filter).await?),
+    // What changed its state since is no longer what was asked for.
+    on!(conn, c => {
+        of_queue!(summaries!(), tenant, filter)
+            .filter(executions::id.eq_any(ids.iter().map(|id| key(*id))))
+            .order(executions::id.desc())
+            .load(c)
+            .await
+    })
+    .about("executions")
+}
+
+/// Whether only executions that wait or run are asked for.
+fn is_live(filter: &ExecutionFilter) -> bool {
+    filter.state.is_some_and(|state| !state.is_terminal())
+}
+
+async fn count(conn: &mut Conn, tenant: TenantId, filter: &ExecutionFilter) -> Answer<i64> {
+    let by_start = filter.started_from.is_some() || filter.started_to.is_some();
+    if is_live(filter) {
+        live(conn, tenant, filter).await
+    } else if by_start {
+        on!(conn, c => {
+            let query = super::with_job_and_queue!().count().into_boxed::<Db>();
+            of_history!(query, tenant, filter).get_result(c).await
+        })
+        .about("executions")
+    } else if filter.state.is_some() {
+        over(conn, tenant, filter).await
+    } else {
+        Ok(live(conn, tenant, filter).await? + over(conn, tenant, filter).await?)
     }
 }
 
-/// Those that wait or run, as far as the filter's job and state go.
+/// How many wait or run.
 async fn live(conn: &mut Conn, tenant: TenantId, filter: &ExecutionFilter) -> Answer<i64> {
     on!(conn, c => {
-        let mut query = execution_queue::table
-            .filter(execution_queue::tenant_id.eq(key(tenant)))
-            .count()
-            .into_boxed::<Db>();
-        if let Some(job) = filter.job_id {
-            query = query.filter(execution_queue::job_id.eq(key(job)));
-        }
-        match filter.state {
-            Some(ExecutionState::Running) => query = query.filter(execution_queue::state.eq(1)),
-            Some(ExecutionState::Pending) => query = query.filter(execution_queue::state.ne(1)),
-            _ => {}
-        }
-        query.get_result(c).await
+        of_queue!(execution_queue::table.count().into_boxed::<Db>(), tenant, filter).get_result(c).await
     })
     .about("execution_queue")
 }
 
-/// Those that are over, from the counters of the jobs.
+/// How many are over, from the counters of the jobs.
 async fn over(conn: &mut Conn, tenant: TenantId, filter: &ExecutionFilter) -> Answer<i64> {
     let sum = match filter.state {
         Some(ExecutionState::Succeeded) => "cast(coalesce(sum(succeeded), 0) as bigint)",
