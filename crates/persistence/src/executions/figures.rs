@@ -35,7 +35,7 @@ struct JobCount {
 
 const JOB_COUNT: &str = "select count(*) as total, \
     coalesce(sum(case when is_enabled and not is_paused then 1 else 0 end), 0) as enabled, \
-    coalesce(sum(case when is_paused then 1 else 0 end), 0) as paused \
+    coalesce(sum(case when is_enabled and is_paused then 1 else 0 end), 0) as paused \
     from jobs where tenant_id = $1 and not is_deleted";
 
 #[derive(QueryableByName)]
