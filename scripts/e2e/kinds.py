@@ -119,10 +119,13 @@ def a_one_time_job_runs_once(client, http):
 
 
 def every_built_in_handler_works(client):
+    # Every tenant has a job for each, in its group of system jobs.
+    jobs = {job["name"]: job["id"] for job in client.expect(200, "GET", f"{API}/jobs?pageSize=200")["items"]}
     for handler in BUILT_IN_HANDLERS:
-        job = client.create_job(handler, jobType="CodeExecution", jobConfiguration={"handlerType": f"system.{handler}"})
-        execution = client.wait_until_ended(client.trigger(job))
+        require(handler in jobs, f"there is no job {handler}, only {sorted(jobs)}")
+        execution = client.wait_until_ended(client.trigger(jobs[handler]))
         require(execution["status"] == "Succeeded", f"{handler} failed: {execution['errorMessage']}")
+        require(execution["output"], f"{handler} says nothing of what it did")
 
 
 def a_target_that_was_not_opened_is_refused(client):
