@@ -13,10 +13,12 @@ pub struct EngineConfig {
     pub worker: String,
     /// How many attempts run at once.
     pub concurrency: usize,
-    /// How many more may be claimed ahead, so that a slot never waits for the database.
+    /// How many more each claimer may hold ahead, so that a slot never waits for the database.
     pub prefetch: usize,
     /// How many are claimed at once.
     pub claim_batch: usize,
+    /// How many claims may be under way at once: while the database answers one, it works on the next.
+    pub claimers: usize,
     /// How long a lease holds unless it is renewed, which happens three times as often.
     pub lease: Duration,
     /// How often expired leases are looked for.
@@ -42,6 +44,7 @@ impl EngineConfig {
             concurrency: 256,
             prefetch: 500,
             claim_batch: 500,
+            claimers: 2,
             lease: Duration::from_secs(30),
             reaper_interval: Duration::from_secs(5),
             poll_interval: Duration::from_millis(500),

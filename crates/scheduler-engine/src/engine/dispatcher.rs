@@ -35,34 +35,33 @@ struct Waiting {
     held: Held,
 }
 
-/// Turns claims into attempts.
-pub struct Dispatcher {
+/// Turns claims into attempts. A node has a few, which share its slots.
+pub(super) struct Dispatcher {
     core: Arc<Core>,
     registry: Registry,
     reporter: Reporter,
     config: EngineConfig,
-    definitions: Definitions,
+    definitions: Arc<Definitions>,
     slots: Arc<Semaphore>,
     waiting: VecDeque<Waiting>,
 }
 
-impl std::fmt::Debug for Dispatcher {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Dispatcher").field("waiting", &self.waiting.len()).finish_non_exhaustive()
-    }
-}
-
 impl Dispatcher {
-    /// A dispatcher that reports ends through `reporter`.
-    pub fn new(core: Arc<Core>, registry: Registry, reporter: Reporter, config: EngineConfig) -> Self {
-        let slots = Arc::new(Semaphore::new(config.concurrency));
-        let definitions = Definitions::new();
+    /// A dispatcher that reports ends through `reporter` and runs attempts on `slots`.
+    pub(super) fn new(
+        core: Arc<Core>,
+        registry: Registry,
+        reporter: Reporter,
+        config: EngineConfig,
+        slots: Arc<Semaphore>,
+        definitions: Arc<Definitions>,
+    ) -> Self {
         Self { core, registry, reporter, config, definitions, slots, waiting: VecDeque::new() }
     }
 
     /// Claims once, as much as there is room for, and starts what slots are free for. Answers whether the claim came
     /// back full, that is whether there is probably more.
-    pub async fn tick(&mut self) -> Result<bool, StoreError> {
+    async fn tick(&mut self) -> Result<bool, StoreError> {
         self.start_waiting();
         let room = self.room();
         if room == 0 {
@@ -102,7 +101,7 @@ impl Dispatcher {
     }
 
     /// Runs until told to stop, then hands back what it had not started.
-    pub(crate) async fn run(mut self, health: Arc<LoopHealth>, stop: CancellationToken) {
+    pub(super) async fn run(mut self, health: Arc<LoopHealth>, stop: CancellationToken) {
         let mut more = true;
         while !stop.is_cancelled() {
             if !more {

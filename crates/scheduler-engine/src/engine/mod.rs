@@ -1,6 +1,6 @@
 //! The loops of one node, and their start and end.
 //!
-//! Each loop is a struct with a public `tick()` that does one round and may be called again at any time; the loops
+//! Each loop is a struct with a `tick()` that does one round and may be called again at any time; the loops
 //! here only decide when. Any number of nodes run them over one database: every write is guarded there, so two nodes
 //! that decide the same thing at the same time do it once.
 
@@ -20,13 +20,15 @@ mod relay;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 pub use completer::{Completer, Ending, Reporter};
 pub use config::EngineConfig;
-pub use dispatcher::Dispatcher;
+use definitions::Definitions;
+use dispatcher::Dispatcher;
 pub use health::{LoopHealth, LoopName};
 pub use heart::Heart;
 pub use housekeeper::Housekeeper;
@@ -61,12 +63,23 @@ impl Engine {
         let stop_taking = CancellationToken::new();
         let stop_all = CancellationToken::new();
         let completer = Completer::new(Arc::clone(&core));
-        let dispatcher = Dispatcher::new(Arc::clone(&core), registry, completer.reporter(), config.clone());
+        let slots = Arc::new(Semaphore::new(config.concurrency));
+        let definitions = Arc::new(Definitions::new());
 
         let mut taking = JoinSet::new();
         taking.spawn(Planner::new(Arc::clone(&core), config.clone()).run(Arc::clone(&health), stop_taking.clone()));
         taking.spawn(Promoter::new(Arc::clone(&core)).run(Arc::clone(&health), stop_taking.clone()));
-        taking.spawn(dispatcher.run(Arc::clone(&health), stop_taking.clone()));
+        for _ in 0..config.claimers.max(1) {
+            let dispatcher = Dispatcher::new(
+                Arc::clone(&core),
+                registry.clone(),
+                completer.reporter(),
+                config.clone(),
+                Arc::clone(&slots),
+                Arc::clone(&definitions),
+            );
+            taking.spawn(dispatcher.run(Arc::clone(&health), stop_taking.clone()));
+        }
 
         let mut keeping = JoinSet::new();
         keeping.spawn(Heart::new(Arc::clone(&core), config.clone()).run(Arc::clone(&health), stop_all.clone()));
