@@ -45,6 +45,7 @@ pub fn document() -> OpenApi {
     let components = document.components.get_or_insert_with(Components::new);
     components.schemas.insert(ProblemDetails::name().into_owned(), ProblemDetails::schema());
     components.security_schemes = security_schemes();
+    components.responses = refusals();
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in operations(item) {
             complete(operation, &method, path);
@@ -112,25 +113,19 @@ fn complete(operation: &mut Operation, method: &HttpMethod, path: &str) {
             SecurityRequirement::new("bearer", Vec::<String>::new()),
             SecurityRequirement::new("apiKey", Vec::<String>::new()),
         ]);
-        refuse(operation, "401", "The credential is missing or no good.");
-        refuse(operation, "403", "The credential does not allow this, or a header names another tenant.");
-        refuse(operation, "503", "The service is unavailable for the moment; try again.");
+        refuse(operation, &["401", "403", "503"]);
     }
     if changes && !is_open {
         operation.parameters.get_or_insert_default().push(idempotency_key().into());
-        refuse(operation, "400", "The request is not valid; `errors` says what is wrong, by field.");
-        refuse(operation, "409", "A request with the same Idempotency-Key is being answered right now.");
-        refuse(operation, "413", "The body is too large.");
-        refuse(operation, "415", "The body is compressed, or is not of a media type that this call takes.");
-        refuse(operation, "422", "The Idempotency-Key was used for another request.");
+        refuse(operation, &["400", "409", "413", "415", "422"]);
     }
     if has_parameters || has_body {
-        refuse(operation, "400", "The request is not valid; `errors` says what is wrong, by field.");
+        refuse(operation, &["400"]);
     }
     if path.contains('{') {
-        refuse(operation, "404", "There is no such thing, or it is another tenant's.");
+        refuse(operation, &["404"]);
     }
-    refuse(operation, "500", "A defect; it is logged with the request's id.");
+    refuse(operation, &["500"]);
 
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response {
@@ -139,13 +134,36 @@ fn complete(operation: &mut Operation, method: &HttpMethod, path: &str) {
     }
 }
 
-/// Adds a refusal unless the route describes it itself.
-fn refuse(operation: &mut Operation, status: &str, description: &str) {
-    operation
-        .responses
-        .responses
-        .entry(status.to_owned())
-        .or_insert_with(|| ResponseBuilder::new().description(description).build().into());
+/// What every refusal of a status means, unless a route says something more particular.
+const REFUSALS: &[(&str, &str, &str)] = &[
+    ("400", "BadRequest", "The request is not valid; `errors` says what is wrong, by field."),
+    ("401", "Unauthorized", "The credential is missing or no good."),
+    ("403", "Forbidden", "The credential does not allow this, or a header names another tenant."),
+    ("404", "NotFound", "There is no such thing, or it is another tenant's."),
+    ("409", "InProgress", "A request with the same Idempotency-Key is being answered right now."),
+    ("413", "TooLarge", "The body is too large."),
+    ("415", "UnsupportedMediaType", "The body is compressed, or is not of a media type that this call takes."),
+    ("422", "KeyReused", "The Idempotency-Key was used for another request."),
+    ("500", "Defect", "A defect; it is logged with the request's id."),
+    ("503", "Unavailable", "The service is unavailable for the moment; try again."),
+];
+
+/// The refusals, to be referred to.
+fn refusals() -> BTreeMap<String, RefOr<Response>> {
+    let described = REFUSALS.iter().map(|(status, name, description)| {
+        let mut response = ResponseBuilder::new().description(*description).build();
+        finish(&mut response, status);
+        ((*name).to_owned(), response.into())
+    });
+    described.collect()
+}
+
+/// Adds refusals, but for those that the route describes itself.
+fn refuse(operation: &mut Operation, statuses: &[&str]) {
+    for (status, name, _) in REFUSALS.iter().filter(|(status, _, _)| statuses.contains(status)) {
+        let responses = &mut operation.responses.responses;
+        responses.entry((*status).to_owned()).or_insert_with(|| Ref::from_response_name(*name).into());
+    }
 }
 
 /// Gives refusals their body, and every answer the headers that every answer has.

@@ -39,7 +39,7 @@ impl Default for ApiConfig {
             request_timeout: Duration::from_secs(30),
             metrics_token: None,
             event_heartbeat: Duration::from_secs(15),
-            event_stream_lifetime: Duration::from_secs(3600),
+            event_stream_lifetime: Duration::from_hours(1),
         }
     }
 }

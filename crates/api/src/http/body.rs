@@ -9,14 +9,14 @@ use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
 
-use super::ApiError;
+use super::{ApiError, Object};
 use crate::state::ApiState;
 
-/// A JSON body that must be there.
+/// A JSON object that must be there.
 #[derive(Debug)]
 pub(crate) struct Body<T>(pub(crate) T);
 
-/// A JSON body that may be left out.
+/// A JSON object that may be left out.
 #[derive(Debug)]
 pub(crate) struct OptionalBody<T>(pub(crate) Option<T>);
 
@@ -29,7 +29,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
         Box::pin(async move {
             require_json(req.headers())?;
             let bytes = read(&req, &mut payload).await?;
-            parse_json(&bytes).map(Self)
+            parse_json::<Object<T>>(&bytes).map(|object| Self(object.0))
         })
     }
 }
@@ -46,7 +46,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for OptionalBody<T> {
                 return Ok(Self(None));
             }
             require_json(req.headers())?;
-            parse_json(&bytes).map(Self)
+            parse_json::<Option<Object<T>>>(&bytes).map(|object| Self(object.map(|object| object.0)))
         })
     }
 }
@@ -74,11 +74,13 @@ pub(crate) async fn read_limited(headers: &HeaderMap, payload: &mut Payload, lim
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large());
     }
-    let Some(first) = payload.next().await.transpose().map_err(unreadable)? else { return Ok(Bytes::new()) };
+    let Some(first) = payload.next().await.transpose().map_err(|error| unreadable(&error))? else {
+        return Ok(Bytes::new());
+    };
     if first.len() > limit {
         return Err(too_large());
     }
-    let Some(second) = payload.next().await.transpose().map_err(unreadable)? else { return Ok(first) };
+    let Some(second) = payload.next().await.transpose().map_err(|error| unreadable(&error))? else { return Ok(first) };
     let mut body = BytesMut::with_capacity(announced.unwrap_or(first.len() * 4).min(limit));
     body.extend_from_slice(&first);
     let mut chunk = Some(second);
@@ -87,7 +89,7 @@ pub(crate) async fn read_limited(headers: &HeaderMap, payload: &mut Payload, lim
             return Err(too_large());
         }
         body.extend_from_slice(&bytes);
-        chunk = payload.next().await.transpose().map_err(unreadable)?;
+        chunk = payload.next().await.transpose().map_err(|error| unreadable(&error))?;
     }
     Ok(body.freeze())
 }
@@ -131,7 +133,7 @@ pub(crate) fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiErro
     Ok(value)
 }
 
-fn unreadable(error: actix_web::error::PayloadError) -> ApiError {
+fn unreadable(error: &actix_web::error::PayloadError) -> ApiError {
     ApiError::bad_request(format!("The body could not be read: {error}."))
 }
 

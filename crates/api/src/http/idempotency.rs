@@ -15,6 +15,7 @@ use actix_web::{Error, HttpMessage, HttpResponse, web};
 use horarium_domain::TenantId;
 use horarium_domain::store::{Reservation, StoredAnswer};
 use sha2::{Digest, Sha256};
+use tracing::Instrument;
 
 use super::{ApiError, Caller, read_limited};
 use crate::state::ApiState;
@@ -35,10 +36,13 @@ pub(crate) async fn idempotent<B: MessageBody + 'static>(
     match request.begin(&mut req).await {
         Ok(Reservation::Fresh) => {
             // It goes on when the caller hangs up: half an answer could neither be kept nor safely forgotten.
-            let work = actix_web::rt::spawn(request.carry_out(req, next));
+            let work = actix_web::rt::spawn(request.carry_out(req, next).in_current_span());
             work.await.map_err(|panic| Error::from(ApiError::internal(panic)))?.map(ServiceResponse::map_into_left_body)
         }
-        Ok(Reservation::Answered(answer)) => Ok(req.into_response(replay(answer)).map_into_left_body()),
+        Ok(Reservation::Answered(answer)) => Ok(match replay(answer) {
+            Ok(answer) => req.into_response(answer).map_into_left_body(),
+            Err(refusal) => req.error_response(refusal).map_into_left_body(),
+        }),
         Ok(Reservation::InProgress) => {
             let detail = "A request with this Idempotency-Key is being answered right now; ask again in a moment.";
             let refusal = ApiError::new(StatusCode::CONFLICT, detail).retry_after(1);
@@ -156,12 +160,12 @@ fn secret_was_shown(headers: &HeaderMap) -> StoredAnswer {
     }
 }
 
-fn replay(answer: StoredAnswer) -> HttpResponse {
+fn replay(answer: StoredAnswer) -> Result<HttpResponse, ApiError> {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     if status == StatusCode::CONFLICT {
         let detail = "This was done before, and its answer held a secret that is shown only once. \
                       If you lost it, rotate the key.";
-        return HttpResponse::from_error(ApiError::new(status, detail));
+        return Err(ApiError::new(status, detail));
     }
     let mut response = HttpResponse::with_body(status, BoxBody::new(answer.body));
     let headers = response.headers_mut();
@@ -172,7 +176,7 @@ fn replay(answer: StoredAnswer) -> HttpResponse {
             headers.insert(name, value);
         }
     }
-    response
+    Ok(response)
 }
 
 fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {

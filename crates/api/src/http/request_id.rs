@@ -28,7 +28,7 @@ mod tests {
     fn chosen(theirs: &[u8]) -> String {
         let mut headers = HeaderMap::new();
         headers.insert(HEADER, HeaderValue::from_bytes(theirs).unwrap());
-        choose(&headers, || Uuid::nil()).to_str().unwrap().to_owned()
+        choose(&headers, Uuid::nil).to_str().unwrap().to_owned()
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The outermost layer: whatever happens within, the answer has a request id, a shape and safe headers, and is counted.
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use actix_web::body::{BodySize, BoxBody, EitherBody, MessageBody, None as NoBody};
@@ -8,9 +9,10 @@ use actix_web::error::InternalError;
 use actix_web::http::header::HeaderValue;
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse, web};
+use actix_web::{Error, HttpMessage, HttpResponse, web};
+use tracing::Instrument;
 
-use super::{ApiError, problem, request_id, security_headers};
+use super::{ApiError, Caller, problem, request_id, security_headers};
 use crate::state::ApiState;
 
 /// The route label of requests that no route matches.
@@ -60,18 +62,22 @@ pub(crate) async fn shell<B: MessageBody + 'static>(
         req.head_mut().method = Method::GET;
     }
 
-    match tokio::time::timeout(timeout, next.call(req)).await {
+    // Whatever is logged on the way names the request.
+    let span = tracing::info_span!(target: "horarium::access", "request", id = %text(&seen.id));
+    match tokio::time::timeout(timeout, next.call(req).instrument(span)).await {
         Ok(Ok(answer)) => {
             let (req, response) = answer.into_parts();
             let refusal = response.error().map(|error| refusal_response(error, &seen));
             let route = req.match_pattern();
+            let who = req.extensions().get::<Rc<Caller>>().cloned();
+            let who = who.as_deref();
             let response = match refusal {
-                Some(refusal) => finish(refusal, route, &seen).map_into_right_body(),
+                Some(refusal) => finish(refusal, route, who, &seen).map_into_right_body(),
                 None if is_head && response.body().size() == BodySize::Stream => {
                     let empty = response.map_body(|_, _endless| BoxBody::new(NoBody::new()));
-                    finish(empty, route, &seen).map_into_right_body()
+                    finish(empty, route, who, &seen).map_into_right_body()
                 }
-                None => finish(response, route, &seen).map_into_left_body(),
+                None => finish(response, route, who, &seen).map_into_left_body(),
             };
             Ok(ServiceResponse::new(req, response))
         }
@@ -110,12 +116,17 @@ fn refusal_response(error: &Error, seen: &Seen) -> HttpResponse {
 }
 
 fn finished(response: HttpResponse, seen: &Seen) -> Error {
-    let response = finish(response, None, seen);
+    let response = finish(response, None, None, seen);
     InternalError::from_response("the answer is inside", response).into()
 }
 
 /// Adds the headers that every answer has, measures and logs.
-fn finish<B>(mut response: HttpResponse<B>, route: Option<String>, seen: &Seen) -> HttpResponse<B> {
+fn finish<B>(
+    mut response: HttpResponse<B>,
+    route: Option<String>,
+    who: Option<&Caller>,
+    seen: &Seen,
+) -> HttpResponse<B> {
     response.headers_mut().insert(request_id::HEADER, seen.id.clone());
     security_headers::add(response.headers_mut());
     let status = response.status();
@@ -126,6 +137,8 @@ fn finish<B>(mut response: HttpResponse<B>, route: Option<String>, seen: &Seen) 
         method = %seen.method,
         path = %seen.path,
         status = status.as_u16(),
+        tenant = who.map(|caller| caller.tenant.slug.as_str()),
+        subject = who.map(|caller| caller.principal.subject.as_str()),
         elapsed_ms = elapsed.as_secs_f64() * 1000.0,
         "answered"
     );

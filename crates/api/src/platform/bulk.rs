@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::{ApiError, Authorized, media_type, parse_json, perm, read_limited};
+use crate::http::{ApiError, Authorized, Object, media_type, parse_json, perm, read_limited};
 use crate::state::ApiState;
 
 /// How many rejected entries are told in detail.
@@ -22,7 +22,7 @@ const REJECTIONS_TOLD: usize = 100;
 
 /// One execution to be accepted.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object")]
 #[schema(example = json!({"jobName": "nightly-report", "payload": {"day": "2025-07-10"}}))]
 struct BulkEntry {
     /// The job; or else `jobName`.
@@ -93,7 +93,7 @@ struct BulkResult {
 }
 
 /// The entries: a JSON array, or one JSON object on each line.
-struct Batch(Vec<BulkEntry>);
+struct Batch(Vec<Object<BulkEntry>>);
 
 impl FromRequest for Batch {
     type Error = ApiError;
@@ -127,7 +127,7 @@ impl FromRequest for Batch {
     }
 }
 
-fn parse_lines(body: &[u8]) -> Result<Vec<BulkEntry>, ApiError> {
+fn parse_lines(body: &[u8]) -> Result<Vec<Object<BulkEntry>>, ApiError> {
     let lines = body.split(|byte| *byte == b'\n').enumerate();
     let filled = lines.filter(|(_, line)| !line.iter().all(u8::is_ascii_whitespace));
     filled
@@ -162,7 +162,7 @@ pub(super) async fn submit_executions(
     // Entries that name no job are set aside, and their answers put back in their places afterwards.
     let mut answers: Vec<Option<Result<Admission, ServiceError>>> = Vec::with_capacity(batch.0.len());
     let mut submissions = Vec::with_capacity(batch.0.len());
-    for entry in batch.0 {
+    for Object(entry) in batch.0 {
         match entry.into_submission() {
             Ok(submission) => {
                 submissions.push(submission);
@@ -223,7 +223,9 @@ fn refusal(result: BulkResult) -> ApiError {
             errors.add(format!("[{index}]"), rejection.detail);
         } else {
             for (field, problems) in rejection.errors {
-                problems.into_iter().for_each(|problem| errors.add(format!("[{index}].{field}"), problem));
+                for problem in problems {
+                    errors.add(format!("[{index}].{field}"), problem);
+                }
             }
         }
     }

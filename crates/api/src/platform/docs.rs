@@ -24,12 +24,11 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 #[get("/openapi.json")]
 pub(super) async fn get_openapi() -> Result<HttpResponse, ApiError> {
     static DOCUMENT: OnceLock<web::Bytes> = OnceLock::new();
-    let document = match DOCUMENT.get() {
-        Some(document) => document.clone(),
-        None => {
-            let json = openapi::document().to_json().map_err(ApiError::internal)?;
-            DOCUMENT.get_or_init(|| json.into()).clone()
-        }
+    let document = if let Some(document) = DOCUMENT.get() {
+        document.clone()
+    } else {
+        let json = openapi::document().to_json().map_err(ApiError::internal)?;
+        DOCUMENT.get_or_init(|| json.into()).clone()
     };
     Ok(HttpResponse::Ok()
         .content_type("application/json")

@@ -19,7 +19,7 @@ use crate::state::ApiState;
 
 /// An API key to be made.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object")]
 #[schema(example = json!({"name": "ci", "scopes": ["jobs:read", "executions:trigger"]}))]
 struct NewKeyRequest {
     /// What to call it; shown as "triggered by".

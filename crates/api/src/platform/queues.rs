@@ -12,7 +12,7 @@ use crate::state::ApiState;
 
 /// All limits of a queue: what is left out (or null) is lifted.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object")]
 #[schema(example = json!({"maxConcurrency": 4, "rateLimitPerSecond": 10, "paused": false}))]
 struct QueueRequest {
     /// How many of its executions may run at once, over all nodes.

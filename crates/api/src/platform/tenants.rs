@@ -16,7 +16,7 @@ use crate::state::ApiState;
 
 /// A tenant to be made.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object")]
 #[schema(example = json!({"slug": "org-123", "name": "Example Org"}))]
 struct NewTenantRequest {
     /// Its short, unique name; upper-case letters are taken as lower-case ones.
@@ -29,7 +29,7 @@ struct NewTenantRequest {
 
 /// What to change of a tenant; what is left out stays.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object")]
 #[schema(example = json!({"isActive": false}))]
 struct TenantChangeRequest {
     /// Its name for people.

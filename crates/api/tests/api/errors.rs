@@ -78,6 +78,7 @@ async fn a_body_must_be_json_say_so_and_be_sound() {
     assert_json_snapshot!("broken_json", send("application/json", "{\"name\": }").await.problem(400));
     assert_json_snapshot!("no_object", send("application/json", "[]").await.problem(400));
     send("application/json", "").await.problem(400);
+    send("application/json", r#"{"name": "a", "retryPolicy": [1]}"#).await.problem(400);
     send("application/json", "{} {}").await.problem(400);
     send("application/json", r#"{"name": "a", "name": "b"}"#).await.problem(400);
     assert_json_snapshot!(

@@ -43,7 +43,7 @@ impl Stream {
         loop {
             if let Some((block, rest)) = self.rest.split_once("\n\n") {
                 let block = block.to_owned();
-                self.rest = rest.to_owned();
+                self.rest = rest.to_string();
                 return Some(block);
             }
             let chunk = tokio::time::timeout(Duration::from_secs(10), self.chunks.next()).await;

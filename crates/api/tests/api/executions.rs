@@ -64,9 +64,9 @@ async fn the_executions_of_a_job_are_filtered_by_status_and_by_start() {
     for outcome in ["ok", "bad", "ok"] {
         app.owner().trigger(&job).await;
         if outcome == "ok" {
-            app.succeed_next("", Duration::from_secs(60)).await;
+            app.succeed_next("", Duration::from_mins(1)).await;
         } else {
-            app.fail_next("boom", Duration::from_secs(60)).await;
+            app.fail_next("boom", Duration::from_mins(1)).await;
         }
     }
     let reader = app.as_role(Role::Read);

@@ -81,7 +81,7 @@ async fn an_update_changes_what_is_sent_and_keeps_masked_secrets() {
     let mut body = http_job("masked");
     body["jobConfiguration"]["headers"] = json!({"X-Api-Key": "s3cret"});
     let id = app.owner().create_job(body).await;
-    app.advance(Duration::from_secs(60));
+    app.advance(Duration::from_mins(1));
 
     let mut sent: Value = app.owner().get(&format!("{JOBS}/{id}")).await.json();
     assert_eq!(sent["jobConfiguration"]["headers"]["X-Api-Key"], "***");
@@ -149,7 +149,7 @@ async fn pausing_and_resuming_show_in_the_status_and_the_next_run() {
     assert_eq!((paused["currentStatus"].as_str(), paused["isPaused"].as_bool()), (Some("Paused"), Some(true)));
     assert_eq!(paused["nextRunAt"], Value::Null);
 
-    app.advance(Duration::from_secs(600));
+    app.advance(Duration::from_mins(10));
     let resumed = app.owner().call(&format!("{JOBS}/{id}/resume")).await.expect(200).json();
     assert_eq!(resumed["currentStatus"], "Active");
     assert_eq!(resumed["nextRunAt"], "2025-07-10T15:50:00.000Z");

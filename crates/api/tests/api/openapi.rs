@@ -5,11 +5,41 @@ use serde_json::Value;
 
 use crate::support::TestApp;
 
+/// One line for an operation: what it takes and what it may answer.
+fn told(method: &str, path: &str, operation: &Value) -> String {
+    let names = |list: &Value| -> Vec<String> {
+        list.as_array().into_iter().flatten().map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let statuses: Vec<_> = operation["responses"].as_object().unwrap().keys().cloned().collect();
+    let guard = if operation["security"] == serde_json::json!([{}]) { "open" } else { "guarded" };
+    format!(
+        "{} {path} | {guard} | takes {} | answers {}",
+        method.to_uppercase(),
+        names(&operation["parameters"]).join(" "),
+        statuses.join(" ")
+    )
+}
+
 #[tokio::test]
-async fn the_document_is_what_was_reviewed() {
+async fn the_operations_are_those_that_were_reviewed() {
     let app = TestApp::start().await;
     let served = app.anonymous().get("/openapi.json").await.expect(200).json();
-    assert_json_snapshot!("openapi", served);
+    assert_eq!(served["openapi"], "3.1.0");
+    let paths = served["paths"].as_object().unwrap();
+    let operations: Vec<_> = paths
+        .iter()
+        .flat_map(|(path, item)| {
+            item.as_object().unwrap().iter().map(move |(method, operation)| told(method, path, operation))
+        })
+        .collect();
+    assert_json_snapshot!("operations", operations);
+}
+
+#[tokio::test]
+async fn the_shapes_are_those_that_were_reviewed() {
+    let app = TestApp::start().await;
+    let served = app.anonymous().get("/openapi.json").await.expect(200).json();
+    assert_json_snapshot!("components", served["components"]);
 }
 
 #[test]

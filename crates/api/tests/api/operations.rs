@@ -82,8 +82,8 @@ fn example_of(document: &Value, schema: &Value) -> Option<Value> {
     if let Some(items) = schema.get("items") {
         return Some(Value::Array(vec![example_of(document, items)?]));
     }
-    let variants = ["allOf", "oneOf", "anyOf"].into_iter().filter_map(|kind| schema[kind].as_array()).flatten();
-    variants.filter_map(|variant| example_of(document, variant)).next()
+    let mut variants = ["allOf", "oneOf", "anyOf"].into_iter().filter_map(|kind| schema[kind].as_array()).flatten();
+    variants.find_map(|variant| example_of(document, variant))
 }
 
 #[tokio::test]

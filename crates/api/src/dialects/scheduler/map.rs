@@ -152,27 +152,38 @@ impl From<Attempt> for AttemptDto {
     }
 }
 
+/// Sorts what concerns the execution as a whole after its attempts.
+const AFTER_ATTEMPTS: u16 = u16::MAX;
+
 /// The whole history: what the columns tell (accepted, started, ended) and what the events tell besides.
 fn timeline(execution: &Execution, attempts: &[Attempt]) -> Vec<HistoryEventDto> {
     let summary = &execution.summary;
     let worker = |worker: &Option<String>| worker.clone().unwrap_or_else(|| "horarium".to_owned());
-    let mut history = vec![HistoryEventDto {
+    let submitted = HistoryEventDto {
         timestamp: summary.created_at,
         event: HistoryEvent::Submitted,
         source: summary.triggered_by.clone(),
         message: format!("accepted for queue '{}', due {}", summary.queue, summary.scheduled_for),
         error: None,
-    }];
+    };
+    // Each with the attempt that it belongs to: one may end at the very instant at which the next one starts.
+    let mut history = vec![(0, submitted)];
     history.extend(attempts.iter().filter_map(|attempt| {
-        Some(HistoryEventDto {
+        let started = HistoryEventDto {
             timestamp: attempt.started_at?,
             event: HistoryEvent::Started,
             source: worker(&attempt.worker),
             message: format!("attempt {} started", attempt.number),
             error: None,
-        })
+        };
+        Some((attempt.number, started))
     }));
-    history.extend(execution.events.iter().cloned().map(HistoryEventDto::from));
+    history.extend(execution.events.iter().cloned().map(|event| match event.kind {
+        EventKind::AttemptFailed | EventKind::AttemptTimedOut | EventKind::AttemptLost | EventKind::Snoozed => {
+            (event.attempt, event.into())
+        }
+        EventKind::Cancelled | EventKind::Retried => (AFTER_ATTEMPTS, event.into()),
+    }));
     let end = match summary.lifecycle.state {
         ExecutionState::Succeeded => Some((HistoryEvent::Succeeded, "ended well")),
         ExecutionState::Failed => Some((HistoryEvent::Failed, "failed for good")),
@@ -181,11 +192,12 @@ fn timeline(execution: &Execution, attempts: &[Attempt]) -> Vec<HistoryEventDto>
     };
     if let (Some((event, message)), Some(timestamp)) = (end, summary.completed_at) {
         let (source, error) = (worker(&summary.worker), execution.error.clone());
-        history.push(HistoryEventDto { timestamp, event, source, message: message.to_owned(), error });
+        history
+            .push((AFTER_ATTEMPTS, HistoryEventDto { timestamp, event, source, message: message.to_owned(), error }));
     }
-    // Of what happened at the same instant, the order of the enumeration is that of an execution's life.
-    history.sort_by_key(|entry| (entry.timestamp, entry.event));
-    history
+    // Within an attempt, the order of the enumeration is that of an execution's life.
+    history.sort_by_key(|(attempt, entry)| (entry.timestamp, *attempt, entry.event));
+    history.into_iter().map(|(_, entry)| entry).collect()
 }
 
 impl From<Event> for HistoryEventDto {

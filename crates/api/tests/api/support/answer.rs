@@ -85,15 +85,12 @@ fn without_ids(text: &str) -> String {
     let mut rest = text;
     let mut clean = String::new();
     while let Some(first) = rest.chars().next() {
-        match rest.get(..LENGTH).filter(|candidate| Uuid::try_parse(candidate).is_ok()) {
-            Some(_) => {
-                clean.push_str("[id]");
-                rest = &rest[LENGTH..];
-            }
-            None => {
-                clean.push(first);
-                rest = &rest[first.len_utf8()..];
-            }
+        if rest.get(..LENGTH).is_some_and(|candidate| Uuid::try_parse(candidate).is_ok()) {
+            clean.push_str("[id]");
+            rest = &rest[LENGTH..];
+        } else {
+            clean.push(first);
+            rest = &rest[first.len_utf8()..];
         }
     }
     clean

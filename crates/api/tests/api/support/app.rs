@@ -94,6 +94,8 @@ impl TestApp {
         let server = server.run();
         let handle = server.handle();
         tokio::spawn(server);
+        // Lets the server's task begin before the first request is made.
+        tokio::task::yield_now().await;
         // A proxy of the machine's has no business between a test and its own server.
         let http = reqwest::Client::builder()
             .no_proxy()

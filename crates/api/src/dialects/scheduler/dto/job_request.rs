@@ -10,11 +10,12 @@ use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::{ConcurrencyPolicyName, JobTypeName, MisfirePolicyName, ScheduleTypeName};
+use crate::http::Object;
 
 /// A retry policy in either spelling: `maxAttempts` (all tries) and `delaySeconds`, or `maxRetryAttempts` (tries after
 /// the first) and `retryDelaySeconds`.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object")]
 pub(crate) struct RetryPolicyRequest {
     /// All tries, the first one included.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,7 +52,7 @@ pub(crate) struct RetryPolicyRequest {
 /// What to set of a job. What is left out (or null) stays, or takes its default in a new job. An empty text clears
 /// `description`, `group`, `effectiveFrom` and `expiresAt`; 0 clears `maxConcurrency` and `jitterSeconds`.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object")]
 #[schema(example = json!({
     "name": "nightly-report",
     "jobType": "HttpCall",
@@ -93,7 +94,8 @@ pub(crate) struct JobRequest {
     #[schema(value_type = Option<Object>)]
     job_configuration: Option<Value>,
     /// How failures are retried; not at all when none is given.
-    retry_policy: Option<RetryPolicyRequest>,
+    #[schema(value_type = Option<RetryPolicyRequest>)]
+    retry_policy: Option<Object<RetryPolicyRequest>>,
     /// Seconds that one attempt may take; 300 when none is given.
     #[schema(minimum = 1, maximum = 604_800)]
     timeout_seconds: Option<i64>,
@@ -150,7 +152,7 @@ impl JobRequest {
             run_at: self.run_at,
             job_configuration: self.job_configuration,
             // Texts, numbers and lists of them always have a JSON form.
-            retry_policy: self.retry_policy.and_then(|policy| serde_json::to_value(policy).ok()),
+            retry_policy: self.retry_policy.and_then(|policy| serde_json::to_value(policy.0).ok()),
             timeout_seconds: self.timeout_seconds,
             timezone: self.timezone,
             is_enabled: self.is_enabled,
@@ -200,7 +202,7 @@ impl ToSchema for NewJobRequest {
 
 /// A new schedule for a job.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object")]
 #[schema(example = json!({"scheduleType": "Interval", "intervalSeconds": 900}))]
 pub(crate) struct RescheduleRequest {
     /// Required.
@@ -245,7 +247,7 @@ impl RescheduleRequest {
 
 /// How to run a job now, or once later; all of it may be left out.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object")]
 #[schema(example = json!({"payload": {"day": "2025-07-10"}, "priority": 10}))]
 pub(crate) struct TriggerRequest {
     /// What to work on; templates read it as `{{Payload.…}}`.
@@ -275,7 +277,7 @@ impl TriggerRequest {
 
 /// Which executions to delete.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object")]
 #[schema(example = json!({"olderThanDays": 30}))]
 pub(crate) struct ClearLogsRequest {
     /// Those that ended more than so many days ago.

@@ -12,7 +12,7 @@ pub(crate) use figures::{DashboardStatsDto, TimelinePointDto, UpcomingRunDto};
 pub(crate) use job::{JobDto, RetryPolicyDto};
 pub(crate) use job_request::{ClearLogsRequest, JobRequest, NewJobRequest, RescheduleRequest, TriggerRequest};
 pub(crate) use names::{
-    AttemptOutcomeName, BackoffName, ConcurrencyPolicyName, ExecutionStatusName, JobStatusName, JobTypeName,
-    MisfirePolicyName, ScheduleTypeName, TriggerName,
+    AttemptOutcomeName, BackoffName, ConcurrencyPolicyName, ExecutionStatusName, JobSortName, JobStatusName,
+    JobTypeName, MisfirePolicyName, ScheduleTypeName, SortDirectionName, TriggerName,
 };
 pub(crate) use paged::PagedResponse;

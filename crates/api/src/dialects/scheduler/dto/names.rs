@@ -2,8 +2,10 @@
 
 use horarium_domain::execution::{AttemptOutcome, ExecutionState, Trigger};
 use horarium_domain::job::{ConcurrencyPolicy, JobStatus, JobType};
+use horarium_domain::page::SortDirection;
 use horarium_domain::retry::Backoff;
 use horarium_domain::schedule::{MisfirePolicy, ScheduleType};
+use horarium_domain::store::JobSort;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -57,4 +59,58 @@ names! {
 
     /// How an attempt ended.
     AttemptOutcomeName for AttemptOutcome { Running, Succeeded, Failed, TimedOut, Lost, Snoozed, Cancelled }
+}
+
+/// What jobs can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(crate) enum JobSortName {
+    /// Its name.
+    Name,
+    /// When it was made.
+    CreatedAt,
+    /// When its definition last changed.
+    UpdatedAt,
+    /// When its latest run started.
+    LastExecutedAt,
+    /// Its next slot.
+    NextRunAt,
+    /// Runs that failed since the last one that succeeded.
+    ConsecutiveFailures,
+}
+
+impl From<JobSortName> for JobSort {
+    fn from(name: JobSortName) -> Self {
+        match name {
+            JobSortName::Name => Self::Name,
+            JobSortName::CreatedAt => Self::CreatedAt,
+            JobSortName::UpdatedAt => Self::UpdatedAt,
+            JobSortName::LastExecutedAt => Self::LastExecutedAt,
+            JobSortName::NextRunAt => Self::NextRunAt,
+            JobSortName::ConsecutiveFailures => Self::ConsecutiveFailures,
+        }
+    }
+}
+
+/// Which way a list is sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(crate) enum SortDirectionName {
+    /// Smallest first.
+    Asc,
+    /// Largest first.
+    Desc,
+    /// The same as `asc`.
+    Ascending,
+    /// The same as `desc`.
+    Descending,
+}
+
+impl From<SortDirectionName> for SortDirection {
+    fn from(name: SortDirectionName) -> Self {
+        match name {
+            SortDirectionName::Asc | SortDirectionName::Ascending => Self::Ascending,
+            SortDirectionName::Desc | SortDirectionName::Descending => Self::Descending,
+        }
+    }
 }

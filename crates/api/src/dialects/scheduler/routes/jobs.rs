@@ -11,7 +11,8 @@ use utoipa::IntoParams;
 
 use super::PREFIX;
 use crate::dialects::scheduler::dto::{
-    JobDto, JobRequest, JobStatusName, JobTypeName, NewJobRequest, PagedResponse, RescheduleRequest, TriggerRequest,
+    JobDto, JobRequest, JobSortName, JobStatusName, JobTypeName, NewJobRequest, PagedResponse, RescheduleRequest,
+    SortDirectionName, TriggerRequest,
 };
 use crate::dialects::scheduler::map::entity;
 use crate::http::{ApiError, Authorized, Body, FromQuery, Id, IfMatch, OptionalBody, Query, QueryFields, perm};
@@ -68,12 +69,12 @@ struct ListJobs {
     group: Option<String>,
     /// Only those whose name or description holds this text, in any case.
     search: Option<String>,
-    /// What to sort by: name (the default), createdAt, updatedAt, lastExecutedAt, nextRunAt or consecutiveFailures.
-    #[param(value_type = Option<String>, example = "name")]
-    sort_by: Option<JobSort>,
-    /// asc (the default) or desc.
-    #[param(value_type = Option<String>, example = "asc")]
-    sort_direction: Option<SortDirection>,
+    /// What to sort by; the name when nothing is said.
+    #[param(inline)]
+    sort_by: Option<JobSortName>,
+    /// Which way; ascending when nothing is said.
+    #[param(inline)]
+    sort_direction: Option<SortDirectionName>,
     #[param(ignore)]
     page: PageRequest,
 }
@@ -96,20 +97,20 @@ impl FromQuery for ListJobs {
     }
 }
 
-const SORTS: &[(&str, JobSort)] = &[
-    ("name", JobSort::Name),
-    ("createdAt", JobSort::CreatedAt),
-    ("updatedAt", JobSort::UpdatedAt),
-    ("lastExecutedAt", JobSort::LastExecutedAt),
-    ("nextRunAt", JobSort::NextRunAt),
-    ("consecutiveFailures", JobSort::ConsecutiveFailures),
+const SORTS: &[(&str, JobSortName)] = &[
+    ("name", JobSortName::Name),
+    ("createdAt", JobSortName::CreatedAt),
+    ("updatedAt", JobSortName::UpdatedAt),
+    ("lastExecutedAt", JobSortName::LastExecutedAt),
+    ("nextRunAt", JobSortName::NextRunAt),
+    ("consecutiveFailures", JobSortName::ConsecutiveFailures),
 ];
 
-const DIRECTIONS: &[(&str, SortDirection)] = &[
-    ("asc", SortDirection::Ascending),
-    ("desc", SortDirection::Descending),
-    ("ascending", SortDirection::Ascending),
-    ("descending", SortDirection::Descending),
+const DIRECTIONS: &[(&str, SortDirectionName)] = &[
+    ("asc", SortDirectionName::Asc),
+    ("desc", SortDirectionName::Desc),
+    ("ascending", SortDirectionName::Ascending),
+    ("descending", SortDirectionName::Descending),
 ];
 
 /// List jobs
@@ -131,8 +132,8 @@ pub(crate) async fn list_jobs(
         tag: query.tag,
         search: query.search,
         group: query.group,
-        sort: query.sort_by.unwrap_or_default(),
-        direction: query.sort_direction.unwrap_or_default(),
+        sort: query.sort_by.map(JobSort::from).unwrap_or_default(),
+        direction: query.sort_direction.map(SortDirection::from).unwrap_or_default(),
     };
     let page = state.services.jobs.list(caller.tenant.id, &filter, query.page).await?;
     Ok(HttpResponse::Ok().json(PagedResponse::new(page, query.page, JobDto::from)))
