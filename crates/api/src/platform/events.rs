@@ -44,6 +44,18 @@ struct EventDto {
     status: Option<ExecutionStatusName>,
 }
 
+/// One event as the stream has it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the document describes it; the stream is written as text")]
+struct StreamedEvent {
+    /// Names the event, for `Last-Event-ID`.
+    id: Option<String>,
+    /// Its kind, or `reset`.
+    event: String,
+    /// An `EventDto` as JSON text; an empty object for `reset`.
+    data: String,
+}
+
 /// What `GET /events` reads from its query.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
@@ -80,7 +92,7 @@ impl FollowEvents {
         FollowEvents,
         ("Last-Event-ID" = Option<String>, Header, description = "The id of the event that was seen last."),
     ),
-    responses((status = 200, description = "The stream.", body = String, content_type = "text/event-stream")),
+    responses((status = 200, description = "The stream.", body = StreamedEvent, content_type = "text/event-stream")),
 )]
 #[get("/events")]
 pub(super) async fn follow_events(

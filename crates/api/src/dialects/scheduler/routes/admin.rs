@@ -9,7 +9,9 @@ use crate::state::ApiState;
 /// Pause every job
 #[utoipa::path(
     tag = "Scheduler administration",
-    responses((status = 200, description = "How many jobs were not paused before.", body = u64)),
+    responses(
+        (status = 200, description = "How many jobs were not paused before.", body = u64, content_type = "application/json"),
+    ),
 )]
 #[post("/admin/pause-all")]
 pub(crate) async fn pause_all(
@@ -24,7 +26,9 @@ pub(crate) async fn pause_all(
 /// Also those that were paused one by one.
 #[utoipa::path(
     tag = "Scheduler administration",
-    responses((status = 200, description = "How many jobs were paused before.", body = u64)),
+    responses(
+        (status = 200, description = "How many jobs were paused before.", body = u64, content_type = "application/json"),
+    ),
 )]
 #[post("/admin/resume-all")]
 pub(crate) async fn resume_all(
@@ -40,7 +44,9 @@ pub(crate) async fn resume_all(
 #[utoipa::path(
     tag = "Scheduler administration",
     request_body = ClearLogsRequest,
-    responses((status = 200, description = "How many executions were deleted.", body = u64)),
+    responses(
+        (status = 200, description = "How many executions were deleted.", body = u64, content_type = "application/json"),
+    ),
 )]
 #[delete("/admin/clear-logs")]
 pub(crate) async fn clear_logs(

@@ -122,9 +122,13 @@ pub(crate) async fn cancel_execution(
     tag = "Executions",
     params(("executionId" = Uuid, Path, description = "The execution that failed.")),
     responses(
-        (status = 202, description = "The new execution's id; it is durable.", body = Uuid, headers(
-            ("Location" = String, description = "The path of the new execution."),
-        )),
+        (
+            status = 202,
+            description = "The new execution's id; it is durable.",
+            body = Uuid,
+            content_type = "application/json",
+            headers(("Location" = String, description = "The path of the new execution.")),
+        ),
         (status = 400, description = "There is no such execution, or it did not fail."),
         (status = 429, description = "Its queue is full."),
     ),

@@ -357,9 +357,13 @@ pub(crate) async fn resume_job(
     params(("jobId" = Uuid, Path, description = "The job.")),
     request_body = Option<TriggerRequest>,
     responses(
-        (status = 202, description = "The new execution's id; it is durable.", body = Uuid, headers(
-            ("Location" = String, description = "The path of the execution."),
-        )),
+        (
+            status = 202,
+            description = "The new execution's id; it is durable.",
+            body = Uuid,
+            content_type = "application/json",
+            headers(("Location" = String, description = "The path of the execution.")),
+        ),
         (status = 429, description = "Its queue is full."),
     ),
 )]
