@@ -1,6 +1,7 @@
 //! Keeping what a job gave back without letting it fill memory or the database.
 
 use horarium_domain::execution::Output;
+use serde_json::Value;
 
 /// How many bytes of output are kept of one attempt unless the operator says otherwise: 64 KiB.
 pub const DEFAULT_OUTPUT_LIMIT: usize = 64 * 1024;
@@ -50,6 +51,15 @@ pub(crate) fn output_of(text: &str, limit: usize) -> Option<Output> {
     let mut capture = Capture::new(limit);
     capture.push(text.as_bytes());
     capture.into_output()
+}
+
+/// The `itemsProcessed` of an output that is a JSON object, whole.
+pub(crate) fn items_processed(output: &Output) -> Option<i64> {
+    if output.truncated || !output.text.trim_start().starts_with('{') {
+        return None;
+    }
+    let document: Value = serde_json::from_str(&output.text).ok()?;
+    document.get("itemsProcessed")?.as_i64().filter(|count| *count >= 0)
 }
 
 /// The length of `bytes` without an unfinished character at the end.

@@ -7,12 +7,16 @@
 pub mod builtin;
 mod capture;
 pub mod code;
+#[cfg(unix)]
+pub mod command;
 pub mod egress;
 pub mod http_call;
 pub mod template;
 
 pub use capture::DEFAULT_OUTPUT_LIMIT;
 pub use code::{CodeExecutor, Handler, HandlerContext, HandlerOutput, Handlers};
+#[cfg(unix)]
+pub use command::{CommandExecutor, CommandSettings};
 pub use egress::EgressPolicy;
 pub use http_call::{HttpCallExecutor, HttpCallSettings};
 pub use template::Templates;

@@ -1,20 +1,19 @@
 //! From a response to an outcome.
 
-use horarium_domain::execution::{Failure, Output};
+use horarium_domain::execution::Failure;
 use horarium_domain::job::HttpCall;
 use horarium_scheduler_engine::Outcome;
 use reqwest::{Response, StatusCode};
-use serde_json::Value;
 
 use super::request::Request;
 use super::{HttpCallSettings, error};
-use crate::capture::Capture;
+use crate::capture::{Capture, items_processed};
 
 /// Whether `status` is a success for `call`.
 pub(super) fn is_success(call: &HttpCall, status: StatusCode) -> bool {
     match &call.success_status_codes {
-        Some(codes) => codes.contains(&status.as_u16()),
-        None => status.is_success(),
+        Some(codes) if !codes.is_empty() => codes.contains(&status.as_u16()),
+        _ => status.is_success(),
     }
 }
 
@@ -59,13 +58,4 @@ async fn read_body(response: &mut Response, capture: &mut Capture, drain: usize)
         }
     }
     Ok(())
-}
-
-/// The `itemsProcessed` of a JSON object.
-fn items_processed(output: &Output) -> Option<i64> {
-    if output.truncated || !output.text.trim_start().starts_with('{') {
-        return None;
-    }
-    let document: Value = serde_json::from_str(&output.text).ok()?;
-    document.get("itemsProcessed")?.as_i64().filter(|count| *count >= 0)
 }

@@ -6,6 +6,8 @@
 mod builtin_jobs;
 mod cancellation;
 mod code;
+#[cfg(unix)]
+mod command;
 mod egress;
 mod http_call;
 mod redirects;
