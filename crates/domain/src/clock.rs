@@ -9,13 +9,16 @@ pub trait Clock: Send + Sync + 'static {
 }
 
 /// The operating system's clock; the one place in Horarium that reads it.
+///
+/// It tells whole milliseconds, as every answer shows them: what a client reads is what is stored, so an instant that
+/// it sends back as a bound includes what it was read from.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
     #[allow(clippy::disallowed_methods)] // this is the place that the ban points to
     fn now(&self) -> Timestamp {
-        time::OffsetDateTime::now_utc().into()
+        Timestamp::from_millis(Timestamp::from(time::OffsetDateTime::now_utc()).as_millis())
     }
 }
 

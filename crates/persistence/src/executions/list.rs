@@ -38,9 +38,9 @@ macro_rules! of_history {
         let tenant = key($tenant);
         let mut query = match filter.job_id {
             None => $query.filter(executions::tenant_id.between(tenant, tenant)),
-            Some(job) => $query
-                .filter(executions::job_id.between(key(job), key(job)))
-                .filter(executions::tenant_id.eq(tenant)),
+            Some(job) => {
+                $query.filter(executions::job_id.between(key(job), key(job))).filter(executions::tenant_id.eq(tenant))
+            }
         };
         if let Some(state) = filter.state {
             query = query.filter(executions::state.nullable().eq(terminal_code(state)));
