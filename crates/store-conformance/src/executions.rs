@@ -4,7 +4,7 @@ use horarium_domain::execution::Output;
 use horarium_domain::execution::{Event, EventKind, ExecutionState, NewExecution, Trigger};
 use horarium_domain::page::PageRequest;
 use horarium_domain::store::{Decision, ExecutionFilter, Settled, Settlement};
-use horarium_domain::{ExecutionId, JobId, TenantId};
+use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 use serde_json::json;
 
 use crate::World;
@@ -276,4 +276,30 @@ pub async fn a_payload_of_null_is_not_the_same_as_none(world: World) {
         let run = world.claim_one(at(0)).await;
         assert_eq!(run.payload, payload);
     }
+}
+
+pub async fn instants_at_the_edges_of_time_are_kept(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    let execution = NewExecution {
+        scheduled_for: Timestamp::MIN,
+        run_at: Timestamp::MAX,
+        created_at: Timestamp::UNIX_EPOCH,
+        ..world.execution(&job)
+    };
+    let id = world.submit(execution).await;
+    let read = world.read(tenant, id).await.summary;
+    assert_eq!((read.scheduled_for, read.run_at), (Timestamp::MIN, Some(Timestamp::MAX)));
+    assert_eq!(read.created_at, Timestamp::UNIX_EPOCH);
+    let everything = ExecutionFilter {
+        started_from: Some(Timestamp::MIN),
+        started_to: Some(Timestamp::MAX),
+        ..ExecutionFilter::default()
+    };
+    assert!(listed(&world, tenant, &everything).await.is_empty());
+    let promoted = world.a.promote(at(0), 10).await.unwrap();
+    assert_eq!((promoted.count, promoted.next_at), (0, Some(Timestamp::MAX)));
+    assert_eq!(world.a.promote(Timestamp::MAX, 10).await.unwrap().count, 1);
+    world.claim_one(at(0)).await;
+    assert_eq!(listed(&world, tenant, &everything).await, [id]);
 }

@@ -24,6 +24,7 @@
 // A case is read from top to bottom: names are brought in where they are first needed, and values are set plainly.
 #![allow(clippy::items_after_statements, clippy::assigning_clones)]
 
+pub mod bulk;
 pub mod cancel;
 pub mod claim;
 pub mod enqueue;
@@ -39,6 +40,7 @@ pub mod keys;
 pub mod leases;
 pub mod planning;
 pub mod queues;
+pub mod races;
 pub mod retention;
 mod seeded;
 pub mod settle;

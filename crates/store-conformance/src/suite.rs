@@ -188,6 +188,7 @@ macro_rules! suite {
             text_that_no_database_keeps_does_not_stop_an_end_from_being_written
             large_values_are_kept_whole
             a_payload_of_null_is_not_the_same_as_none
+            instants_at_the_edges_of_time_are_kept
         });
         $crate::suite!(@$make figures {
             counters_and_rollups_equal_a_recount_after_a_random_workload
@@ -254,6 +255,22 @@ macro_rules! suite {
             a_signal_reaches_the_other_node_where_there_is_one
             many_cancellations_reach_the_other_node_in_parts
             a_signal_that_nobody_hears_is_no_error
+        });
+        $crate::suite!(@$make races {
+            a_change_and_a_firing_of_a_slot_do_not_both_happen
+            a_purge_and_a_claim_do_not_both_happen
+            a_purge_leaves_no_execution_that_is_accepted_meanwhile
+            a_cancellation_holds_against_a_promotion
+            a_cancellation_holds_against_a_further_attempt
+            submitters_that_meet_in_opposite_orders_both_get_their_answers
+            planners_that_meet_in_opposite_orders_fire_each_slot_once
+            an_end_and_a_change_of_the_job_are_both_kept
+        });
+        $crate::suite!(@$make bulk {
+            thousands_go_through_their_whole_life_in_one_call_each
+            thousands_wait_for_their_time_and_are_promoted_together
+            hundreds_of_jobs_are_imported_and_fired_together
+            a_replacement_cancels_however_many_wait
         });
     };
 }
