@@ -5,6 +5,7 @@
 //! so that nobody is handed an answer that was meant for someone with other permissions.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody, to_bytes};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
@@ -15,6 +16,7 @@ use actix_web::{Error, HttpMessage, HttpResponse, web};
 use horarium_domain::TenantId;
 use horarium_domain::store::{Reservation, StoredAnswer};
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::{ApiError, Caller, read_limited};
@@ -22,6 +24,10 @@ use crate::state::ApiState;
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// How long a repetition waits for the first answer, and how often it looks.
+const PATIENCE: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_millis(50);
 
 /// Marks an answer that shows a secret for the only time: it is not kept, and a repetition is told so.
 #[derive(Debug, Clone, Copy)]
@@ -90,7 +96,14 @@ impl Request {
         let body = read_limited(req.headers(), &mut payload, limit).await?;
         let fingerprint = self.fingerprint(req, &body);
         req.set_payload(Payload::from(body));
-        Ok(self.state.services.idempotency.begin(self.tenant(), self.key(), fingerprint).await?)
+        // The first answer is worth a moment's wait: a client that repeats itself wants that one and no refusal.
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.state.services.idempotency.begin(self.tenant(), self.key(), fingerprint).await? {
+                Reservation::InProgress if Instant::now() < deadline => tokio::time::sleep(POLL).await,
+                reservation => return Ok(reservation),
+            }
+        }
     }
 
     fn fingerprint(&self, req: &ServiceRequest, body: &[u8]) -> [u8; 32] {
