@@ -14,7 +14,7 @@ use crate::options::DatabaseOptions;
 /// What every hot connection is told once. The hot statements are written so that one plan, by index, is right whatever
 /// the arguments and however old the statistics; these keep the planner from looking for another.
 const HOT_SETTINGS: &str = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; \
-     set enable_hashjoin = off; set enable_mergejoin = off; set jit = off; set timezone = 'UTC'";
+     set enable_hashjoin = off; set enable_mergejoin = off; set enable_material = off; set jit = off; set timezone = 'UTC'";
 
 /// One PostgreSQL database.
 pub(crate) struct PostgresDatabase {

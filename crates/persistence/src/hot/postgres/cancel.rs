@@ -17,25 +17,26 @@ use crate::hot::rollup::Deltas;
 use crate::hot::taken::Taken;
 use crate::text::storable;
 
-const TAKE_ONE: &str = "
+pub(super) const TAKE_ONE: &str = "
     delete from execution_queue where id = $1 and tenant_id = $2
     returning id, tenant_id, job_id, state, attempt, lost, started_at, worker";
 
-const TAKE_LIVE: &str = "
+pub(super) const TAKE_LIVE: &str = "
     delete from execution_queue q
     where q.id = any(array(
-        select x.id from execution_queue x where x.job_id = any($1::uuid[]) order by x.id for update
+        select x.id from unnest($1::uuid[]) as d (job_id) join execution_queue x on x.job_id = d.job_id
+        order by x.id for update of x
     ))
     returning q.id, q.tenant_id, q.job_id, q.state, q.attempt, q.lost, q.started_at, q.worker";
 
-const STATE: &str = "select id, state from executions where id = $1 and tenant_id = $2";
+pub(super) const STATE: &str = "select id, state from executions where id = $1 and tenant_id = $2";
 
-const END: &str = "
+pub(super) const END: &str = "
     update executions e set state = 4, attempt = d.attempt, lost = d.lost, started_at = d.started_at,
         completed_at = $2, worker = d.worker
-    from unnest($1::uuid[], $3::int2[], $4::int2[], $5::timestamptz[], $6::text[])
-        as d (id, attempt, lost, started_at, worker)
-    where e.id = d.id";
+    from unnest($1::uuid[], $3::int2[], $4::int2[], $5::timestamptz[], $6::text[], $7::uuid[])
+        as d (id, attempt, lost, started_at, worker, tenant_id)
+    where e.id = d.id and e.tenant_id = d.tenant_id";
 
 impl PostgresHot {
     pub(super) async fn cancel_one(
@@ -149,8 +150,9 @@ impl Record {
         let lost: Vec<i16> = taken.iter().map(|taken| small(taken.lost)).collect();
         let started: Vec<Option<Ts>> = taken.iter().map(|taken| taken.started_at.map(Ts)).collect();
         let workers: Vec<_> = taken.iter().map(|taken| taken.worker.as_deref().map(storable)).collect();
+        let tenants: Vec<Uuid> = taken.iter().map(|taken| taken.tenant_id.as_uuid()).collect();
         let at = Ts(cancelled.at);
-        let ended: session::Parameters<'_> = &[&ids, &at, &attempts, &lost, &started, &workers];
+        let ended: session::Parameters<'_> = &[&ids, &at, &attempts, &lost, &started, &workers, &tenants];
         let events: Vec<EventRow<'_>> = taken
             .iter()
             .zip(&cancelled.events)

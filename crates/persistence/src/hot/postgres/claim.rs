@@ -66,7 +66,7 @@ pub(super) use claimed_columns;
 
 /// Claims nothing while anything is under a limit: what that tenant has must be weighed first. The one row that it
 /// answers then, or when nothing is due, has no id.
-const CLAIM: &str = concat!(
+pub(super) const CLAIM: &str = concat!(
     "with",
     ready_tenants!(),
     ", gate as materialized (
@@ -90,7 +90,9 @@ const CLAIM: &str = concat!(
     claimed_columns!(),
     ", (select count(*) from tenants), g.closed
     from gate g left join (
-        claimed c join executions e on e.id = c.id left join jobs j on j.id = c.job_id
+        claimed c
+        join executions e on e.id = c.id and e.tenant_id = c.tenant_id
+        left join jobs j on j.id = c.job_id and j.tenant_id = c.tenant_id
     ) on true"
 );
 

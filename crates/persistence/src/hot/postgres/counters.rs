@@ -12,7 +12,7 @@ use crate::decode::terminal_code;
 use crate::error::Fault;
 use crate::hot::rollup::Deltas;
 
-const COUNTERS: &str = "
+pub(super) const COUNTERS: &str = "
     update job_counters c set
         succeeded = c.succeeded + d.succeeded,
         failed = c.failed + d.failed,
@@ -32,7 +32,7 @@ const COUNTERS: &str = "
         started_at, completed_at, last_duration_ms)
     where c.job_id = d.job_id";
 
-const DURATIONS: &str = "
+pub(super) const DURATIONS: &str = "
     insert into job_durations as h (job_id, bucket, count)
     select d.job_id, d.bucket, d.count
     from unnest($1::uuid[], $2::int2[], $3::int8[]) with ordinality as d (job_id, bucket, count, position)
@@ -40,7 +40,7 @@ const DURATIONS: &str = "
     order by d.position
     on conflict (job_id, bucket) do update set count = h.count + excluded.count";
 
-const ROLLUPS: &str = "
+pub(super) const ROLLUPS: &str = "
     insert into rollups as r (scope_id, width, bucket_start, tenant_id, succeeded, failed, cancelled, started, stopped,
         duration_ms)
     select d.scope_id, d.width, d.bucket_start, d.tenant_id, d.succeeded, d.failed, d.cancelled, d.started, d.stopped,

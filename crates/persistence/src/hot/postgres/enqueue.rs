@@ -19,22 +19,26 @@ use crate::text::{storable, storable_json};
 /// * The job's row is held against a purge until the commit.
 /// * An id that was accepted before is left out, though its execution may be over; should another transaction accept it
 ///   at the same moment, the insert into `executions` fails, and the next try sees it.
+/// * `(not j.is_deleted) is true` hides that column from the planner: the index on the names of live jobs is not meant.
 /// * `id in (…)` stands within `coalesce` so that it stays a hashed subplan: as a join it would be a nested loop.
-const INSERT: &str = "
+pub(super) const INSERT: &str = "
     with batch as materialized (
         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::int2[],
             $8::jsonb[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::uuid[], $13::text[])
             with ordinality as b (id, tenant_id, job_id, trigger, triggered_by, queue, priority,
             payload, scheduled_for, run_at, created_at, retry_parent_id, unique_key, position)
     ), admitted as materialized (
-        select b.*, j.running_limit is not null or coalesce(q.gated, false) as gated
+        select b.*, j.limited or coalesce(q.gated, false) as gated
         from batch b
-        join jobs j on j.id = b.job_id and j.tenant_id = b.tenant_id and not j.is_deleted
+        cross join lateral (
+            select j.running_limit is not null as limited from jobs j
+            where j.id = b.job_id and j.tenant_id = b.tenant_id and (not j.is_deleted) is true
+            for key share
+        ) j
         left join queues q on q.tenant_id = b.tenant_id and q.name = b.queue
         where (q.max_length is null or $14)
-          and not exists (select from executions e where e.id = b.id)
+          and not exists (select from executions e where e.id = b.id and e.tenant_id = b.tenant_id)
         order by b.position
-        for key share of j
     ), queued as (
         insert into execution_queue (id, tenant_id, job_id, queue, state, priority, run_at, gated, unique_key)
         select id, tenant_id, job_id, queue,
@@ -52,26 +56,27 @@ const INSERT: &str = "
     select id from queued";
 
 /// Why executions were left out.
-const EXPLAIN: &str = "
+pub(super) const EXPLAIN: &str = "
     select b.id, e.id is not null, j.id is not null, q.max_length, d.id
     from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[])
         as b (id, tenant_id, job_id, queue, unique_key)
-    left join executions e on e.id = b.id
-    left join jobs j on j.id = b.job_id and j.tenant_id = b.tenant_id and not j.is_deleted
+    left join executions e on e.id = b.id and e.tenant_id = b.tenant_id
+    left join jobs j on j.id = b.job_id and j.tenant_id = b.tenant_id and (not j.is_deleted) is true
     left join queues q on q.tenant_id = b.tenant_id and q.name = b.queue
     left join execution_queue d on d.job_id = b.job_id and d.unique_key = b.unique_key";
 
 /// Holds the queues whose length is limited, so that no other node fills them meanwhile.
-const LOCK_LENGTHS: &str = "
+pub(super) const LOCK_LENGTHS: &str = "
     select q.tenant_id, q.name, q.max_length
-    from unnest($1::uuid[], $2::text[]) as d (tenant_id, name)
-    join queues q on q.tenant_id = d.tenant_id and q.name = d.name
-    where q.max_length is not null
-    order by q.tenant_id, q.name
-    for update of q";
+    from (select * from unnest($1::uuid[], $2::text[]) as d (tenant_id, name) order by 1, 2) d
+    cross join lateral (
+        select q.tenant_id, q.name, q.max_length from queues q
+        where q.tenant_id = d.tenant_id and q.name = d.name and q.max_length is not null
+        for update
+    ) q";
 
 /// How many wait in each; counting stops where the answer no longer matters.
-const LENGTHS: &str = "
+pub(super) const LENGTHS: &str = "
     select d.tenant_id, d.name, (
         select count(*) from (
             select from execution_queue x

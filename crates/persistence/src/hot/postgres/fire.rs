@@ -17,35 +17,36 @@ use crate::error::Fault;
 use crate::hot::slots::{Refused, forbidden, limit_to_one};
 use crate::text::storable;
 
-const DUE: &str = "
+pub(super) const DUE: &str = "
     select s.job_id, s.next_run_at
     from job_slots s join tenants t on t.id = s.tenant_id
     where s.next_run_at <= $1 and t.is_active
     order by s.next_run_at, s.job_id limit $2";
 
-const NEXT: &str = "
+pub(super) const NEXT: &str = "
     select s.job_id, s.next_run_at
     from job_slots s join tenants t on t.id = s.tenant_id
     where t.is_active
     order by s.next_run_at limit 1";
 
-/// The rows are locked in the order of the batch, which is sorted.
-const ADVANCE: &str = "
+/// The rows are locked in the order of the batch, which is sorted. `(…) is true` hides those columns from the planner: the
+/// row is found by its key, whatever else has an index.
+pub(super) const ADVANCE: &str = "
     update job_slots s set next_run_at = d.next
     from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[]) as d (job_id, tenant_id, slot, next)
-    where s.job_id = d.job_id and s.tenant_id = d.tenant_id and s.next_run_at = d.slot
+    where s.job_id = d.job_id and (s.tenant_id = d.tenant_id and s.next_run_at = d.slot) is true
     returning s.job_id";
 
-const END: &str = "
+pub(super) const END: &str = "
     delete from job_slots s using unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) as d (job_id, tenant_id, slot)
-    where s.job_id = d.job_id and s.tenant_id = d.tenant_id and s.next_run_at = d.slot
+    where s.job_id = d.job_id and (s.tenant_id = d.tenant_id and s.next_run_at = d.slot) is true
     returning s.job_id";
 
-const LIVE: &str = "
+pub(super) const LIVE: &str = "
     select d.job_id from unnest($1::uuid[]) as d (job_id)
     where exists (select from execution_queue q where q.job_id = d.job_id)";
 
-const SKIP: &str = "
+pub(super) const SKIP: &str = "
     insert into skipped_slots (job_id, tenant_id, first_slot, last_slot, count, reason, recorded_at)
     select d.job_id, d.tenant_id, d.first_slot, d.last_slot, d.count, d.reason, d.recorded_at
     from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::int8[], $6::text[],

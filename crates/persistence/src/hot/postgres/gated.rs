@@ -23,10 +23,10 @@ use crate::hot::gates::{Candidate, Group, Room, TokenBucket, choose};
 /// How many groups one round looks at; the next one goes on after them.
 const GROUPS: usize = 256;
 
-const READY_TENANTS: &str = concat!("with", ready_tenants!(), "select tenant_id from tenants");
+pub(super) const READY_TENANTS: &str = concat!("with", ready_tenants!(), "select tenant_id from tenants");
 
 /// The groups after `($1, $2, $3)` with gated executions. All of a paused queue is passed over in one step.
-const GATED_GROUPS: &str = "
+pub(super) const GATED_GROUPS: &str = "
     with recursive walk (tenant_id, queue, job_id, step) as (
         (select q.tenant_id, q.queue, q.job_id, 1 from execution_queue q
          where q.state = 3 and (q.tenant_id, q.queue, q.job_id) > ($1, $2, $3)
@@ -47,27 +47,31 @@ const GATED_GROUPS: &str = "
         j.running_limit is not null
     from walk w
     left join queues p on p.tenant_id = w.tenant_id and p.name = w.queue
-    left join jobs j on j.id = w.job_id
+    left join jobs j on j.id = w.job_id and j.tenant_id = w.tenant_id
     order by w.step";
 
-const LOCK_QUEUES: &str = "
+pub(super) const LOCK_QUEUES: &str = "
     select q.tenant_id, q.name, q.max_concurrency, q.rate_limit_per_second, q.rate_tokens, q.rate_at, q.paused
     from unnest($1::uuid[], $2::text[]) as d (tenant_id, name)
-    join queues q on q.tenant_id = d.tenant_id and q.name = d.name
-    order by q.tenant_id, q.name
-    for no key update of q skip locked";
+    cross join lateral (
+        select * from queues q where q.tenant_id = d.tenant_id and q.name = d.name for no key update skip locked
+    ) q";
 
-const LOCK_JOBS: &str = "
+pub(super) const LOCK_JOBS: &str = "
     select id, running_limit from jobs where id = any($1::uuid[]) order by id for no key update skip locked";
 
-const RUNNING_IN_QUEUES: &str = "
+pub(super) const RUNNING_IN_QUEUES: &str = "
     select tenant_id, queue, count(*) from execution_queue
     where state = 1 and tenant_id = any($1::uuid[]) group by tenant_id, queue";
 
-const RUNNING_OF_JOBS: &str = "
-    select job_id, count(*) from execution_queue where job_id = any($1::uuid[]) and state = 1 group by job_id";
+/// `between 1 and 1` keeps the planner from the index on leases, which is all that runs, of whatever job.
+pub(super) const RUNNING_OF_JOBS: &str = "
+    select d.job_id, (
+        select count(*) from execution_queue q where q.job_id = d.job_id and q.state between 1 and 1
+    )
+    from unnest($1::uuid[]) as d (job_id)";
 
-const GATED_CANDIDATES: &str = "
+pub(super) const GATED_CANDIDATES: &str = "
     select c.id, c.priority, g.position
     from unnest($1::uuid[], $2::text[], $3::uuid[]) with ordinality as g (tenant_id, queue, job_id, position)
     cross join lateral (
@@ -76,7 +80,7 @@ const GATED_CANDIDATES: &str = "
         order by q.priority desc, q.id limit $4
     ) c";
 
-const READY_CANDIDATES: &str = "
+pub(super) const READY_CANDIDATES: &str = "
     select c.id, c.priority, t.tenant_id
     from unnest($1::uuid[]) as t (tenant_id)
     cross join lateral (
@@ -86,7 +90,7 @@ const READY_CANDIDATES: &str = "
         for update skip locked
     ) c";
 
-const LEASE: &str = concat!(
+pub(super) const LEASE: &str = concat!(
     "with claimed as (
         update execution_queue q set state = 1, attempt = q.attempt + 1, fence = q.fence + 1,
             node_id = $2, worker = $3, started_at = $4, lease_until = $5, progress = null
@@ -98,10 +102,12 @@ const LEASE: &str = concat!(
     )
     select ",
     claimed_columns!(),
-    " from claimed c join executions e on e.id = c.id left join jobs j on j.id = c.job_id"
+    " from claimed c
+    join executions e on e.id = c.id and e.tenant_id = c.tenant_id
+    left join jobs j on j.id = c.job_id and j.tenant_id = c.tenant_id"
 );
 
-const SPEND_TOKENS: &str = "
+pub(super) const SPEND_TOKENS: &str = "
     update queues q set rate_tokens = d.tokens, rate_at = $4
     from unnest($1::uuid[], $2::text[], $3::float8[]) as d (tenant_id, name, tokens)
     where q.tenant_id = d.tenant_id and q.name = d.name";

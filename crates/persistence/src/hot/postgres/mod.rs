@@ -27,6 +27,8 @@ mod counters;
 mod enqueue;
 mod fire;
 mod gated;
+#[cfg(test)]
+mod plans;
 mod promote;
 mod prune;
 mod reconcile;
@@ -39,7 +41,7 @@ mod values;
 
 /// The hot path of one PostgreSQL database.
 pub(crate) struct PostgresHot {
-    pool: Pool,
+    pool: session::Connections,
     listener: tokio::sync::Mutex<signals::Listener>,
     /// The tenant that the last claim served last; the next one begins after it.
     last_served: Mutex<TenantId>,
@@ -54,7 +56,7 @@ impl PostgresHot {
     /// opened by `config` when somebody first waits for one.
     pub(crate) fn new(pool: Pool, config: tokio_postgres::Config) -> Self {
         Self {
-            pool,
+            pool: session::Connections::new(pool),
             listener: tokio::sync::Mutex::new(signals::Listener::new(config)),
             last_served: Mutex::new(TenantId::from_uuid(Uuid::nil())),
             gated: AtomicBool::new(false),

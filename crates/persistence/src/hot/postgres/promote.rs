@@ -8,14 +8,14 @@ use super::session::{self, Session};
 use super::values::{Ts, column, rows};
 use crate::error::Fault;
 
-const PROMOTE: &str = "
+pub(super) const PROMOTE: &str = "
     update execution_queue q set state = case when q.gated then 3 else 0 end
     where q.id = any(array(
         select w.id from execution_queue w where w.state = 2 and w.run_at <= $1
         order by w.run_at limit $2 for update skip locked
     ))";
 
-const NEXT: &str = "select run_at from execution_queue where state = 2 order by run_at limit 1";
+pub(super) const NEXT: &str = "select run_at from execution_queue where state = 2 order by run_at limit 1";
 
 impl PostgresHot {
     pub(super) async fn promote_due(&self, now: Timestamp, limit: usize) -> Result<Promoted, StoreError> {

@@ -17,15 +17,15 @@ use crate::error::Fault;
 use crate::hot::rollup::{Deltas, End};
 
 /// `id < $2` ends the walk over the tenant's history where nothing can be old enough any more.
-const DELETE: &str = "
-    delete from executions e where e.id = any(array(
+pub(super) const DELETE: &str = "
+    delete from executions e where e.tenant_id = $1 and e.id = any(array(
         select x.id from executions x
         where x.tenant_id = $1 and x.id < $2 and x.completed_at < $3 and x.state <> 0
         order by x.id limit $4 for update skip locked
     ))
     returning e.id, e.job_id, e.state, e.started_at, e.completed_at";
 
-const DELETE_EVENTS: &str = "delete from execution_events where execution_id = any($1::uuid[])";
+pub(super) const DELETE_EVENTS: &str = "delete from execution_events where execution_id = any($1::uuid[])";
 
 /// An id is made when its execution is accepted, so before it ends; clocks of different nodes may differ by this much.
 const SKEW: Duration = Duration::from_secs(1);

@@ -11,17 +11,17 @@ use super::session::{self, Session};
 use super::values::{Ts, column, count, rows};
 use crate::error::Fault;
 
-const RENEW: &str = "
+pub(super) const RENEW: &str = "
     update execution_queue q set lease_until = $3
     from unnest($1::uuid[], $2::int4[]) as d (id, fence)
     where q.id = d.id and q.fence = d.fence and q.state + 0 = 1
     returning q.id, q.fence";
 
-const EXPIRED: &str = "
+pub(super) const EXPIRED: &str = "
     select id, fence, tenant_id, job_id, attempt, lost, coalesce(worker, ''), started_at
     from execution_queue where state = 1 and lease_until < $1 order by lease_until, id limit $2";
 
-const NOTE_PROGRESS: &str = "
+pub(super) const NOTE_PROGRESS: &str = "
     update execution_queue q set progress = d.progress
     from unnest($1::uuid[], $2::int4[], $3::int2[]) as d (id, fence, progress)
     where q.id = d.id and q.fence = d.fence and q.state + 0 = 1";

@@ -21,7 +21,7 @@ use crate::hot::rollup::{Deltas, End};
 use crate::text::storable;
 
 /// `q.state + 0` keeps the planner from the index on leases: the rows are found by their id.
-const FINISH: &str = "
+pub(super) const FINISH: &str = "
     with done as (
         delete from execution_queue q
         using unnest($1::uuid[], $2::int4[], $3::timestamptz[], $4::int2[], $5::int2[], $6::int2[], $7::timestamptz[],
@@ -30,16 +30,16 @@ const FINISH: &str = "
             output_truncated, error, items_processed)
         where q.id = d.id and q.fence = d.fence and q.state + 0 = 1
           and (d.expired_at is null or q.lease_until <= d.expired_at)
-        returning d.*
+        returning d.*, q.tenant_id
     ), written as (
         update executions e set state = d.state, attempt = d.attempt, lost = d.lost, started_at = d.started_at,
             completed_at = d.completed_at, worker = d.worker, output = d.output,
             output_truncated = d.output_truncated, error = d.error, items_processed = d.items_processed
-        from done d where e.id = d.id
+        from done d where e.id = d.id and e.tenant_id = d.tenant_id
     )
     select id, fence from done";
 
-const REQUEUE: &str = "
+pub(super) const REQUEUE: &str = "
     update execution_queue q set
         state = case when d.run_at > d.ended_at then 2 when q.gated then 3 else 0 end,
         attempt = d.attempt, lost = d.lost, run_at = d.run_at,
@@ -50,7 +50,7 @@ const REQUEUE: &str = "
       and (d.expired_at is null or q.lease_until <= d.expired_at)
     returning q.id, q.fence";
 
-const EVENTS: &str = "
+pub(super) const EVENTS: &str = "
     insert into execution_events (execution_id, tenant_id, job_id, at, kind, attempt, attempt_started_at, source,
         message, error)
     select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::text[], $6::int2[],

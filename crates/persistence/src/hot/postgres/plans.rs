@@ -1,0 +1,179 @@
+//! The plans of the hot statements, with statistics that are fresh, stale and missing: by index, whatever the planner
+//! believes about the tables.
+
+use horarium_domain::store::StoreError;
+use tokio_postgres::NoTls;
+
+use super::{cancel, claim, counters, enqueue, fire, gated, promote, prune, renew, settle};
+use crate::options::DatabaseOptions;
+use crate::postgres::PostgresDatabase;
+use crate::store::SqlStore;
+
+/// A statement, and the indexes that its plan must use.
+const STATEMENTS: &[(&str, &str, &[&str])] = &[
+    ("enqueue", enqueue::INSERT, &["jobs_pkey|jobs_by_tenant", "queues_pkey", "executions_pkey|executions_by_tenant"]),
+    (
+        "enqueue: why not",
+        enqueue::EXPLAIN,
+        &["executions_pkey|executions_by_tenant", "jobs_pkey|jobs_by_tenant", "queues_pkey", "execution_queue_unique"],
+    ),
+    ("enqueue: lock lengths", enqueue::LOCK_LENGTHS, &["queues_pkey"]),
+    (
+        "claim",
+        claim::CLAIM,
+        &[
+            "execution_queue_ready",
+            "execution_queue_pkey",
+            "executions_pkey|executions_by_tenant",
+            "jobs_pkey|jobs_by_tenant",
+        ],
+    ),
+    ("claim: ready tenants", gated::READY_TENANTS, &["execution_queue_ready"]),
+    ("claim: gated groups", gated::GATED_GROUPS, &["execution_queue_gated", "queues_pkey", "jobs_pkey|jobs_by_tenant"]),
+    ("claim: lock queues", gated::LOCK_QUEUES, &["queues_pkey"]),
+    ("claim: lock jobs", gated::LOCK_JOBS, &["jobs_pkey|jobs_by_tenant"]),
+    ("claim: running in queues", gated::RUNNING_IN_QUEUES, &["execution_queue_leases"]),
+    ("claim: running of jobs", gated::RUNNING_OF_JOBS, &["execution_queue_by_job"]),
+    ("claim: gated candidates", gated::GATED_CANDIDATES, &["execution_queue_gated"]),
+    ("claim: ready candidates", gated::READY_CANDIDATES, &["execution_queue_ready"]),
+    (
+        "claim: lease",
+        gated::LEASE,
+        &["execution_queue_pkey", "executions_pkey|executions_by_tenant", "jobs_pkey|jobs_by_tenant"],
+    ),
+    ("settle: finish", settle::FINISH, &["execution_queue_pkey", "executions_pkey|executions_by_tenant"]),
+    ("settle: requeue", settle::REQUEUE, &["execution_queue_pkey"]),
+    ("settle: counters", counters::COUNTERS, &["job_counters_pkey"]),
+    ("settle: durations", counters::DURATIONS, &["job_counters_pkey"]),
+    ("settle: rollups", counters::ROLLUPS, &["tenants_pkey"]),
+    ("renew", renew::RENEW, &["execution_queue_pkey"]),
+    ("expired", renew::EXPIRED, &["execution_queue_leases"]),
+    ("progress", renew::NOTE_PROGRESS, &["execution_queue_pkey"]),
+    ("promote", promote::PROMOTE, &["execution_queue_waiting", "execution_queue_pkey"]),
+    ("promote: next", promote::NEXT, &["execution_queue_waiting"]),
+    ("cancel", cancel::TAKE_ONE, &["execution_queue_pkey"]),
+    ("cancel: live of jobs", cancel::TAKE_LIVE, &["execution_queue_by_job", "execution_queue_pkey"]),
+    ("cancel: end", cancel::END, &["executions_pkey|executions_by_tenant"]),
+    ("fire: due", fire::DUE, &["job_slots_due", "tenants_pkey"]),
+    ("fire: advance", fire::ADVANCE, &["job_slots_pkey"]),
+    ("fire: end", fire::END, &["job_slots_pkey"]),
+    ("fire: live", fire::LIVE, &["execution_queue_by_job"]),
+    ("prune", prune::DELETE, &["executions_by_tenant", "executions_pkey|executions_by_tenant"]),
+];
+
+/// Those that want the first entry of an index, or all of one that holds only what runs.
+const FULL_SCANS: &[&str] =
+    &["promote: next", "claim: running in queues", "claim", "claim: ready tenants", "claim: gated groups"];
+
+/// Rows as a busy database has them: thousands wait, hundreds run, many are over.
+const FILL: &str = "
+    insert into tenants (id, slug, name, created_at)
+    select gen_random_uuid(), 'tenant-' || n, 'Tenant', now() from generate_series(1, 5) n;
+    insert into jobs (id, tenant_id, name, job_type, configuration, schedule, misfire_policy, retry_policy,
+        timeout_seconds, is_enabled, tags, queue, priority, concurrency_policy, created_at, updated_at, version)
+    select gen_random_uuid(), t.id, 'job-' || n, 'CodeExecution', '{}', '{}', 'Skip', '{}', 60, true, '[]', 'default',
+        0, 'Allow', now(), now(), 1
+    from tenants t cross join generate_series(1, 40) n;
+    insert into queues (tenant_id, name, max_concurrency, gated)
+    select t.id, 'limited-' || n, n, true from tenants t cross join generate_series(1, 10) n;
+    insert into job_counters (job_id, tenant_id) select id, tenant_id from jobs;
+    insert into job_slots (job_id, tenant_id, next_run_at)
+    select id, tenant_id, now() + random() * interval '1 day' from jobs;
+    insert into executions (id, tenant_id, job_id, trigger, triggered_by, queue, priority, scheduled_for, created_at,
+        state, completed_at)
+    select gen_random_uuid(), j.tenant_id, j.id, 'Api', 'test', 'default', 0, now(), now(),
+        case when n <= 30 then 0 else 2 end, case when n > 30 then now() end
+    from jobs j cross join generate_series(1, 100) n;
+    insert into execution_queue (id, tenant_id, job_id, queue, state, priority, run_at, lease_until)
+    select id, tenant_id, job_id, queue, case when random() < 0.1 then 1 else 0 end, 0, now(), now()
+    from executions where state = 0;";
+
+#[tokio::test]
+async fn the_hot_statements_go_by_index_whatever_the_statistics_say() {
+    let Some(server) = test_server() else { return };
+    let name = format!("horarium_plans_{}", std::process::id());
+    administer(&server, &format!("create database {name}")).await;
+    let url = on_database(&server, &name);
+    let failures = explain_all(&url).await;
+    administer(&server, &format!("drop database {name} with (force)")).await;
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+async fn explain_all(url: &str) -> Vec<String> {
+    let store = SqlStore::connect(&url.parse().unwrap(), &DatabaseOptions::default()).await.unwrap();
+    store.migrate().await.unwrap();
+    drop(store);
+    let database = PostgresDatabase::connect(url.parse().unwrap(), &DatabaseOptions::default()).await.unwrap();
+    // A connection of the pool: planner settings are part of what is tested.
+    let client = database.hot().get().await.map_err(|error| StoreError::Unavailable(error.to_string())).unwrap();
+    let mut failures = Vec::new();
+    let steps = [
+        ("never analyzed", ""),
+        // Plans made on empty tables that were analyzed are not looked at: they may read the tables as a whole, and
+        // are thrown away within seconds (`session::PLANS_HOLD`).
+        ("filled since the last analyze", &format!("analyze; {FILL}")),
+        ("freshly analyzed", "analyze"),
+        ("emptied, and not analyzed since", "delete from execution_queue"),
+    ];
+    for (statistics, step) in steps {
+        client.batch_execute(step).await.unwrap();
+        for (what, sql, indexes) in STATEMENTS {
+            let parameters = client.prepare(sql).await.unwrap().params().len();
+            let nulls = vec!["null"; parameters].join(", ");
+            let arguments = if parameters == 0 { String::new() } else { format!("({nulls})") };
+            client.batch_execute(&format!("prepare hot as {sql}")).await.unwrap();
+            let rows = client.query(&format!("explain execute hot{arguments}"), &[]).await.unwrap();
+            client.batch_execute("deallocate hot").await.unwrap();
+            let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+            let plan = plan.join("\n");
+            let problems = problems(&plan, indexes, FULL_SCANS.contains(what));
+            if !problems.is_empty() {
+                failures.push(format!("{what}, {statistics}: {}\n{plan}", problems.join(", ")));
+            }
+        }
+    }
+    failures
+}
+
+/// What is wrong with a plan.
+fn problems(plan: &str, indexes: &[&str], may_scan_in_full: bool) -> Vec<String> {
+    let unwanted = ["Seq Scan", "Hash Join", "Merge Join", "Hash Semi", "Hash Anti", "Materialize"];
+    let mut problems: Vec<String> =
+        unwanted.iter().filter(|node| plan.contains(**node)).map(|node| format!("has a {node}")).collect();
+    let lines: Vec<&str> = plan.lines().collect();
+    for (number, line) in lines.iter().enumerate().filter(|(_, line)| line.contains("Scan using ")) {
+        let condition = lines[number + 1..].iter().find(|next| next.contains("Index Cond:") || next.contains("->"));
+        let condition = condition.copied().filter(|next| next.contains("Index Cond:"));
+        if condition.is_none() && !may_scan_in_full {
+            problems.push(format!("reads a whole index: {}", line.trim()));
+        }
+        // Its first column is the tenant: without it, the condition is checked entry by entry.
+        if line.contains("_by_tenant on ") && condition.is_some_and(|condition| !condition.contains("tenant_id")) {
+            problems.push(format!("reads all tenants: {}", line.trim()));
+        }
+    }
+    let uses = |index: &str| {
+        lines.iter().any(|l| l.contains(&format!("using {index} ")) || l.contains(&format!("Scan on {index} ")))
+    };
+    let ignored = indexes.iter().filter(|either| !either.split('|').any(uses));
+    problems.extend(ignored.map(|index| format!("ignores {index}")));
+    problems
+}
+
+fn test_server() -> Option<String> {
+    if std::env::var_os("HORARIUM_SKIP_POSTGRES").is_some_and(|value| value == "1") {
+        return None;
+    }
+    Some(std::env::var("HORARIUM_TEST_POSTGRES_URL").expect("scripts/pg run -- cargo test starts a server"))
+}
+
+fn on_database(server: &str, name: &str) -> String {
+    let (host, _) = server.rsplit_once('/').expect("the URL ends in /database");
+    format!("{host}/{name}")
+}
+
+async fn administer(server: &str, statement: &str) {
+    let (client, connection) = tokio_postgres::connect(server, NoTls).await.expect("the test server answers");
+    tokio::spawn(connection);
+    client.batch_execute(statement).await.unwrap();
+}
