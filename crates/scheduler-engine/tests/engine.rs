@@ -18,7 +18,7 @@ use horarium_domain::store::{ClaimRequest, Decision, ExecutionFilter, Settled, S
 use horarium_domain::{NodeId, Timestamp};
 use horarium_scheduler_engine::engine::Planner;
 use horarium_scheduler_engine::memory::Disturbance;
-use horarium_scheduler_engine::{Outcome, Run};
+use horarium_scheduler_engine::{EngineConfig, Outcome, Run};
 use support::{BEGINNING, World};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -309,6 +309,26 @@ async fn shutdown_hands_back_what_it_cannot_finish_and_loses_nothing() {
         world.until(id, ExecutionState::Succeeded, SECOND).await;
     }
     heir.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_that_gives_up_because_the_node_shuts_down_is_handed_back_and_not_failed() {
+    let world = World::new().await;
+    let config = EngineConfig { shutdown_grace: SECOND, ..world.config("a") };
+    let (core, engine) = world.node_with(config, |run: Run| async move {
+        run.cancellation.cancelled().await;
+        Outcome::failed(Failure::retryable("stopped"))
+    });
+    let job = world.job("gives up", |_| {}).await;
+    let mut ids = Vec::new();
+    for _ in 0..50 {
+        ids.push(world.trigger(&core, &job).await);
+    }
+    world.until(ids[49], ExecutionState::Running, MINUTE).await;
+    engine.shutdown().await;
+    for id in ids {
+        assert_eq!(world.execution(id).await.summary.lifecycle, Lifecycle::NEW);
+    }
 }
 
 #[tokio::test(start_paused = true)]

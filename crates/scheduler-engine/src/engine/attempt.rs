@@ -88,26 +88,28 @@ async fn conduct(
     let work = AssertUnwindSafe(async move { executor.execute(run).await }).catch_unwind();
     tokio::pin!(work);
     let timeout = Duration::from_secs(u64::from(job.spec.timeout_seconds));
-    tokio::select! {
-        result = &mut work => Some(ending_of(result, attempt.core.now())),
-        () = attempt.held.stop.cancelled() => {
-            // The executor may use the grace time to stop in good order. After a revocation nothing it says counts.
-            let late = tokio::time::timeout(attempt.stop_grace, &mut work).await;
-            match attempt.core.running.stop_reason(claim.lease) {
-                Some(StopReason::Revoked) => None,
-                Some(StopReason::Shutdown) | None => Some(match late {
-                    Ok(Ok(outcome @ Outcome::Succeeded { .. })) => ending_of(Ok(outcome), attempt.core.now()),
-                    _ => Ending::of(Command::Snooze { until: attempt.core.now() }),
-                }),
-            }
-        }
+    let result = tokio::select! {
+        result = &mut work => Some(result),
+        // The executor may use the grace time to stop in good order.
+        () = attempt.held.stop.cancelled() => tokio::time::timeout(attempt.stop_grace, &mut work).await.ok(),
         () = tokio::time::sleep(timeout) => {
             cancellation.cancel();
             if tokio::time::timeout(attempt.stop_grace, &mut work).await.is_err() {
                 warn!(execution = %claim.lease.execution_id, "dropped an attempt that did not stop after its timeout");
             }
-            Some(Ending::of(Command::TimeOut))
+            return Some(Ending::of(Command::TimeOut));
         }
+    };
+    // An executor that is told to stop may answer with a failure, and its answer may come before our turn. So once a
+    // stop was asked for, a failure says nothing about the work: only success counts.
+    let now = attempt.core.now();
+    let asked = attempt.held.stop.is_cancelled();
+    match (asked.then(|| attempt.core.running.stop_reason(claim.lease)).flatten(), result) {
+        (Some(StopReason::Revoked), _) => None,
+        (None, Some(result)) | (Some(StopReason::Shutdown), Some(result @ Ok(Outcome::Succeeded { .. }))) => {
+            Some(ending_of(result, now))
+        }
+        (Some(StopReason::Shutdown) | None, _) => Some(Ending::of(Command::Snooze { until: now })),
     }
 }
 
