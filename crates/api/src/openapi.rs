@@ -113,7 +113,7 @@ fn complete(operation: &mut Operation, method: &HttpMethod, path: &str) {
             SecurityRequirement::new("bearer", Vec::<String>::new()),
             SecurityRequirement::new("apiKey", Vec::<String>::new()),
         ]);
-        refuse(operation, &["401", "403", "503"]);
+        refuse(operation, &["401", "403", "429", "503"]);
     }
     if changes && !is_open {
         operation.parameters.get_or_insert_default().push(idempotency_key().into());
@@ -144,6 +144,7 @@ const REFUSALS: &[(&str, &str, &str)] = &[
     ("413", "TooLarge", "The body is too large."),
     ("415", "UnsupportedMediaType", "The body is compressed, or is not of a media type that this call takes."),
     ("422", "KeyReused", "The Idempotency-Key was used for another request."),
+    ("429", "TooManyRequests", "The tenant sends more requests than it may."),
     ("500", "Defect", "A defect; it is logged with the request's id."),
     ("503", "Unavailable", "The service is unavailable for the moment; try again."),
 ];

@@ -1,6 +1,7 @@
 //! What the routes work with. The server makes one and hands it to [`app`](crate::app).
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,8 @@ use horarium_scheduler_engine::service::Services;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::http::RateLimiter;
+
 /// Bounds and switches of the HTTP surface.
 #[derive(Clone)]
 pub struct ApiConfig {
@@ -22,6 +25,9 @@ pub struct ApiConfig {
     pub max_bulk_body_bytes: usize,
     /// How long a route may take to begin its answer; 30 s unless said otherwise.
     pub request_timeout: Duration,
+    /// How many requests per second each tenant may send to this node, and as many at once after a pause; unlimited
+    /// unless said otherwise.
+    pub requests_per_second: Option<NonZeroU32>,
     /// A bearer token that may read `/metrics` and nothing else.
     pub metrics_token: Option<String>,
     /// How often an event stream shows that it is alive; 15 s unless said otherwise.
@@ -37,6 +43,7 @@ impl Default for ApiConfig {
             max_body_bytes: 1024 * 1024,
             max_bulk_body_bytes: 16 * 1024 * 1024,
             request_timeout: Duration::from_secs(30),
+            requests_per_second: None,
             metrics_token: None,
             event_heartbeat: Duration::from_secs(15),
             event_stream_lifetime: Duration::from_hours(1),
@@ -50,6 +57,7 @@ impl fmt::Debug for ApiConfig {
             .field("max_body_bytes", &self.max_body_bytes)
             .field("max_bulk_body_bytes", &self.max_bulk_body_bytes)
             .field("request_timeout", &self.request_timeout)
+            .field("requests_per_second", &self.requests_per_second)
             .field("metrics_token", &self.metrics_token.as_ref().map(|_| "[redacted]"))
             .field("event_heartbeat", &self.event_heartbeat)
             .field("event_stream_lifetime", &self.event_stream_lifetime)
@@ -108,12 +116,23 @@ pub struct ApiParts {
 
 /// The state of the API; a clone shares it.
 #[derive(Clone)]
-pub struct ApiState(Arc<ApiParts>);
+pub struct ApiState(Arc<Shared>);
+
+struct Shared {
+    parts: ApiParts,
+    rate_limiter: Option<RateLimiter>,
+}
 
 impl ApiState {
     /// Ties the parts together.
     pub fn new(parts: ApiParts) -> Self {
-        Self(Arc::new(parts))
+        let rate_limiter = parts.config.requests_per_second.map(RateLimiter::new);
+        Self(Arc::new(Shared { parts, rate_limiter }))
+    }
+
+    /// What keeps one tenant from taking the service away from the others, if it is switched on.
+    pub(crate) fn rate_limiter(&self) -> Option<&RateLimiter> {
+        self.0.rate_limiter.as_ref()
     }
 }
 
@@ -121,7 +140,7 @@ impl Deref for ApiState {
     type Target = ApiParts;
 
     fn deref(&self) -> &ApiParts {
-        &self.0
+        &self.0.parts
     }
 }
 

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, web};
 use async_trait::async_trait;
@@ -45,13 +45,24 @@ pub(crate) async fn authenticate<B: MessageBody + 'static>(
     let Some(state) = req.app_data::<web::Data<ApiState>>().filter(|_| !is_open).cloned() else {
         return Ok(next.call(req).await?.map_into_left_body());
     };
-    match identify(&state, req.headers()).await {
+    match identify(&state, req.headers()).await.and_then(|caller| within_rate(&state, caller)) {
         Ok(caller) => {
             req.extensions_mut().insert(Rc::new(caller));
             Ok(next.call(req).await?.map_into_left_body())
         }
         Err(refusal) => Ok(req.error_response(refusal).map_into_right_body()),
     }
+}
+
+/// Lets a caller pass whose tenant has not sent too much of late.
+fn within_rate(state: &ApiState, caller: Caller) -> Result<Caller, ApiError> {
+    let Some(limiter) = state.rate_limiter() else { return Ok(caller) };
+    limiter.admit(caller.tenant.id, state.core.now()).map_err(|wait| {
+        let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+        let detail = "Your tenant sends more requests than it may; slow down.";
+        ApiError::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(seconds)
+    })?;
+    Ok(caller)
 }
 
 /// Who sends these headers.

@@ -150,7 +150,7 @@ fn parse_lines(body: &[u8]) -> Result<Vec<Object<BulkEntry>>, ApiError> {
     )),
     responses(
         (status = 202, description = "What became of each.", body = BulkResult),
-        (status = 429, description = "The queues are full."),
+        (status = 429, description = "The queues are full, or the tenant sends more requests than it may."),
     ),
 )]
 #[post("/executions/bulk")]

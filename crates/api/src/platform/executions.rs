@@ -138,7 +138,7 @@ pub(super) async fn stop_execution(
             headers(("Location" = String, description = "The path of the new execution.")),
         ),
         (status = 400, description = "There is no such execution, or it did not fail."),
-        (status = 429, description = "Its queue is full."),
+        (status = 429, description = "Its queue is full, or the tenant sends more requests than it may."),
     ),
 )]
 #[post("/executions/{executionId}/retry")]

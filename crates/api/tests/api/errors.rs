@@ -192,3 +192,19 @@ async fn a_request_that_takes_too_long_is_given_up() {
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
     assert!(answer.contains("x-request-id: slow-2") && answer.contains("application/problem+json"), "{answer}");
 }
+
+#[tokio::test]
+async fn a_tenant_that_sends_too_much_is_slowed_down_and_the_others_are_not() {
+    let config = ApiConfig { requests_per_second: std::num::NonZeroU32::new(3), ..ApiConfig::default() };
+    let app = TestApp::with(config).await;
+    for _ in 0..3 {
+        app.owner().get(JOBS).await.expect(200);
+    }
+    let refused = app.owner().get(JOBS).await;
+    assert_json_snapshot!(refused.problem(429));
+    assert_eq!(refused.header("retry-after"), "1");
+    app.as_role_in(Role::Owner, "org-2").get(JOBS).await.expect(200);
+    app.anonymous().get("/health/live").await.expect(200);
+    app.advance(std::time::Duration::from_secs(1));
+    app.owner().get(JOBS).await.expect(200);
+}

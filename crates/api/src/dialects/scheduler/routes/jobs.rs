@@ -364,7 +364,7 @@ pub(crate) async fn resume_job(
             content_type = "application/json",
             headers(("Location" = String, description = "The path of the execution.")),
         ),
-        (status = 429, description = "Its queue is full."),
+        (status = 429, description = "Its queue is full, or the tenant sends more requests than it may."),
     ),
 )]
 #[post("/jobs/{jobId}/trigger")]
