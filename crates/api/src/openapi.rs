@@ -5,6 +5,7 @@
 //! on. A rule that is stated once cannot be forgotten in one place.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use actix_web::{App, web};
 use utoipa::openapi::header::HeaderBuilder;
@@ -56,6 +57,12 @@ pub fn document() -> OpenApi {
 
 /// What each path takes, for 405 and OPTIONS.
 pub(crate) fn method_table() -> web::Data<MethodTable> {
+    // One for all worker threads: walking the routes is not free.
+    static TABLE: OnceLock<Arc<MethodTable>> = OnceLock::new();
+    web::Data::from(Arc::clone(TABLE.get_or_init(|| Arc::new(make_method_table()))))
+}
+
+fn make_method_table() -> MethodTable {
     let mut document = App::new().into_utoipa_app().configure(crate::app::routes).split_for_parts().1;
     let mut table = MethodTable::default();
     let mut methods: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
@@ -71,7 +78,7 @@ pub(crate) fn method_table() -> web::Data<MethodTable> {
     for (path, takes) in methods {
         table.add(&path, takes);
     }
-    web::Data::new(table)
+    table
 }
 
 fn operations(item: &mut PathItem) -> Vec<(HttpMethod, &mut Operation)> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use actix_web::body::{BodySize, BoxBody, EitherBody, MessageBody, None as NoBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::header::HeaderValue;
+use actix_web::http::header::{CONTENT_ENCODING, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, web};
@@ -67,7 +67,14 @@ pub(crate) async fn shell<B: MessageBody + 'static>(
     match tokio::time::timeout(timeout, next.call(req).instrument(span)).await {
         Ok(Ok(answer)) => {
             let (req, response) = answer.into_parts();
-            let refusal = response.error().map(|error| refusal_response(error, &seen));
+            let refusal = match response.error() {
+                Some(error) => Some(refusal_response(error, &seen)),
+                // Compression refuses what it cannot encode for in words of its own.
+                None if response.status() == StatusCode::NOT_ACCEPTABLE => {
+                    Some(problem::foreign(StatusCode::NOT_ACCEPTABLE, &seen.path))
+                }
+                None => None,
+            };
             let route = req.match_pattern();
             let who = req.extensions().get::<Rc<Caller>>().cloned();
             let who = who.as_deref();
@@ -129,6 +136,10 @@ fn finish<B>(
 ) -> HttpResponse<B> {
     response.headers_mut().insert(request_id::HEADER, seen.id.clone());
     security_headers::add(response.headers_mut());
+    // Told to the compressor within, so that it keeps off; to a caller it says nothing.
+    if response.headers().get(CONTENT_ENCODING).is_some_and(|coding| coding == "identity") {
+        response.headers_mut().remove(CONTENT_ENCODING);
+    }
     let status = response.status();
     let elapsed = seen.started.elapsed();
     tracing::debug!(

@@ -144,6 +144,17 @@ async fn nul_is_refused_by_field() {
 }
 
 #[tokio::test]
+async fn answers_are_compressed_for_those_who_ask_and_streams_never() {
+    let app = TestApp::start().await;
+    let zipped = app.anonymous().with_header("accept-encoding", "gzip").get("/openapi.json").await.expect(200);
+    assert_eq!(zipped.header("content-encoding"), "gzip");
+    let stream = app.owner().with_header("accept-encoding", "gzip").head("/api/v1/events").await.expect(200);
+    assert_eq!(stream.header("content-encoding"), "");
+    let picky = app.owner().with_header("accept-encoding", "compress, identity;q=0").get(JOBS).await;
+    picky.problem(406);
+}
+
+#[tokio::test]
 async fn a_sane_request_id_comes_back_and_any_other_is_replaced() {
     let app = TestApp::start().await;
     let answer = app.owner().with_header("x-request-id", "trace-7").get(JOBS).await;
