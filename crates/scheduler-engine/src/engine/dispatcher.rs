@@ -38,7 +38,7 @@ struct Waiting {
 /// Turns claims into attempts. A node has a few, which share its slots.
 pub(super) struct Dispatcher {
     core: Arc<Core>,
-    registry: Registry,
+    registry: Arc<Registry>,
     reporter: Reporter,
     config: EngineConfig,
     definitions: Arc<Definitions>,
@@ -50,7 +50,7 @@ impl Dispatcher {
     /// A dispatcher that reports ends through `reporter` and runs attempts on `slots`.
     pub(super) fn new(
         core: Arc<Core>,
-        registry: Registry,
+        registry: Arc<Registry>,
         reporter: Reporter,
         config: EngineConfig,
         slots: Arc<Semaphore>,

@@ -63,6 +63,7 @@ impl Engine {
         let stop_taking = CancellationToken::new();
         let stop_all = CancellationToken::new();
         let completer = Completer::new(Arc::clone(&core));
+        let registry = Arc::new(registry);
         let slots = Arc::new(Semaphore::new(config.concurrency));
         let definitions = Arc::new(Definitions::new());
 
@@ -72,7 +73,7 @@ impl Engine {
         for _ in 0..config.claimers.max(1) {
             let dispatcher = Dispatcher::new(
                 Arc::clone(&core),
-                registry.clone(),
+                Arc::clone(&registry),
                 completer.reporter(),
                 config.clone(),
                 Arc::clone(&slots),
