@@ -101,13 +101,13 @@ fn server() -> Option<String> {
         eprintln!("skipped: HORARIUM_SKIP_POSTGRES=1");
         return None;
     }
-    match std::env::var("HORARIUM_TEST_POSTGRES_URL") {
-        Ok(server) => Some(server),
-        Err(_) => panic!(
+    let Ok(server) = std::env::var("HORARIUM_TEST_POSTGRES_URL") else {
+        panic!(
             "HORARIUM_TEST_POSTGRES_URL names no PostgreSQL server: run scripts/test, which starts one, or \
              scripts/pg run -- cargo test; HORARIUM_SKIP_POSTGRES=1 leaves these tests out"
-        ),
-    }
+        );
+    };
+    Some(server)
 }
 
 /// The name of the migrated database that others are copies of; made by whoever comes first, and kept for later runs.
