@@ -8,6 +8,7 @@ use diesel_async::pooled_connection::deadpool::Object;
 use crate::sqlite::Lite;
 
 /// A connection from one of the ordinary pools.
+#[allow(clippy::large_enum_variant)] // there are as many as connections, and none is moved often
 pub(crate) enum Conn {
     /// To PostgreSQL.
     Pg(Object<AsyncPgConnection>),

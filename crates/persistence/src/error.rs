@@ -1,6 +1,7 @@
 //! From the databases' errors to [`StoreError`].
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use diesel_async::pooled_connection::deadpool::PoolError;
 use horarium_domain::store::{Conflict, StoreError};
 
 /// Why a transaction did not happen, and whether trying it again may help.
@@ -76,6 +77,14 @@ fn is_contention(message: &str) -> bool {
 pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     std::iter::successors(error.source(), |cause| cause.source())
         .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// A pool gave no connection.
+pub(crate) fn no_connection(error: PoolError) -> StoreError {
+    match error {
+        PoolError::Backend(reason) => unavailable(reason),
+        error => unavailable(error),
+    }
 }
 
 /// The database could not be reached.

@@ -36,7 +36,7 @@ impl SqlStore {
         Ok(match &url.0 {
             Target::Postgres(config) => {
                 let database = PostgresDatabase::connect((**config).clone(), options).await?;
-                let hot = PostgresHot::new(database.hot().clone(), database.config().clone());
+                let hot = PostgresHot::new(database.hot().clone(), database.server().clone());
                 Self { database: Database::Postgres(Arc::new(database)), hot: Arc::new(hot) }
             }
             Target::Sqlite(path) => {

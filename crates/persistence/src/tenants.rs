@@ -10,11 +10,11 @@ use horarium_domain::store::{Conflict, StoreError, TenantStore};
 use horarium_domain::tenant::{Tenant, TenantRef, TenantSlug};
 use horarium_domain::{TenantId, Timestamp};
 
-use crate::conn::on;
+use crate::conn::{Conn, on};
 use crate::decode::Row;
 use crate::error::About;
 use crate::jobs::{JobRow, insert};
-use crate::schema::{at, execution_events, execution_queue, executions, jobs, key, tenants};
+use crate::schema::{at, execution_events, execution_queue, executions, job_slots, jobs, key, tenants};
 use crate::store::SqlStore;
 use crate::text::storable;
 
@@ -112,6 +112,14 @@ impl TenantStore for SqlStore {
 
     async fn delete_tenant(&self, id: TenantId) -> Result<(), StoreError> {
         self.write(async |conn| {
+            // Slots before jobs: the order of locks of the planner.
+            let slots = job_slots::table.filter(job_slots::tenant_id.eq(key(id)));
+            on!(conn, c => diesel::delete(slots).execute(c).await).about("job_slots")?;
+            if let Conn::Pg(c) = conn {
+                // Waits for what is being accepted, which holds its job's row, and lets nothing more be accepted.
+                let of_tenant = jobs::table.filter(jobs::tenant_id.eq(key(id))).order(jobs::id);
+                of_tenant.select(jobs::version).for_update().load::<i64>(c).await.about("jobs")?;
+            }
             // First what waits: what a claim takes at the same time is then either gone, or seen to run.
             let live = execution_queue::table.filter(execution_queue::tenant_id.eq(key(id)));
             let waiting = live.filter(execution_queue::state.ne(1));

@@ -1,4 +1,5 @@
 //! What callers may do to a store: go away in the middle, come all at once, bring text that no database keeps.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test that panics is a test that failed
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Both databases pass the suite that every store must pass.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test that panics is a test that failed
 
 mod common;
 

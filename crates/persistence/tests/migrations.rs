@@ -1,4 +1,5 @@
 //! The migrations: fresh, again, at once; and the same schema on both databases.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test that panics is a test that failed
 
 mod common;
 

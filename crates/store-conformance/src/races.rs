@@ -62,6 +62,34 @@ pub async fn a_purge_leaves_no_execution_that_is_accepted_meanwhile(world: World
     }
 }
 
+pub async fn a_deleted_tenant_leaves_no_execution_that_is_accepted_meanwhile(world: World) {
+    for _ in 0..ROUNDS {
+        let tenant = world.tenant().await;
+        let job = world.scheduled_job(tenant, at(60)).await;
+        let execution = world.execution(&job);
+        let id = execution.id;
+        let (deleted, answers) = tokio::join!(world.a.delete_tenant(tenant), world.b.enqueue(vec![execution]));
+        deleted.unwrap();
+        let answer = answers.unwrap()[0];
+        assert!(matches!(answer, Enqueued::Accepted | Enqueued::NoSuchJob), "{answer:?}");
+        assert_not_found(world.a.execution(tenant, id).await);
+        assert!(world.claim(10, at(0)).await.is_empty());
+    }
+}
+
+pub async fn a_purge_leaves_no_execution_that_is_fired_meanwhile(world: World) {
+    let tenant = world.tenant().await;
+    for _ in 0..ROUNDS {
+        let job = world.scheduled_job(tenant, at(60)).await;
+        let firing = world.firing(&job, at(60), Some(at(120)));
+        let (purged, fired) = tokio::join!(world.a.purge_job(tenant, job.id, None), world.b.fire(vec![firing]));
+        purged.unwrap();
+        fired.unwrap();
+        assert!(world.claim(10, at(60)).await.is_empty());
+        assert!(world.a.due(at(600), 10).await.unwrap().is_empty());
+    }
+}
+
 pub async fn a_cancellation_holds_against_a_promotion(world: World) {
     let tenant = world.tenant().await;
     let job = world.job(tenant).await;

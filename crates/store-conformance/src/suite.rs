@@ -260,6 +260,8 @@ macro_rules! suite {
             a_change_and_a_firing_of_a_slot_do_not_both_happen
             a_purge_and_a_claim_do_not_both_happen
             a_purge_leaves_no_execution_that_is_accepted_meanwhile
+            a_deleted_tenant_leaves_no_execution_that_is_accepted_meanwhile
+            a_purge_leaves_no_execution_that_is_fired_meanwhile
             a_cancellation_holds_against_a_promotion
             a_cancellation_holds_against_a_further_attempt
             submitters_that_meet_in_opposite_orders_both_get_their_answers

@@ -118,6 +118,14 @@ async fn move_slot(
 
 /// Removes a job of that version, its executions and its figures. What ran within its tenant's rollups stays counted.
 pub(super) async fn purge(conn: &mut Conn, id: JobId, version: i64) -> Result<(), Fault> {
+    // Slots before jobs: the order of locks of the planner.
+    on!(conn, c => diesel::delete(job_slots::table.find(key(id))).execute(c).await).about("job_slots")?;
+    if let Conn::Pg(c) = conn {
+        // Waits for what is being accepted, which holds the job's row, and lets nothing more be accepted: what came in
+        // between the deletions below would be left without a job. SQLite writes one transaction at a time anyway.
+        let job = jobs::table.find(key(id)).select(jobs::version).for_update();
+        job.load::<i64>(c).await.about("jobs")?;
+    }
     // First what waits: what a claim takes at the same time is then either gone, or seen to run.
     let waiting =
         execution_queue::table.filter(execution_queue::job_id.eq(key(id))).filter(execution_queue::state.ne(1));

@@ -6,9 +6,9 @@ use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use futures_util::FutureExt;
 use horarium_domain::store::StoreError;
-use tokio_postgres::NoTls;
 
-use crate::error::{unavailable, with_causes};
+use super::Server;
+use crate::error::{no_connection, unavailable, with_causes};
 use crate::options::DatabaseOptions;
 
 /// What every hot connection is told once. The hot statements are written so that one plan, by index, is right whatever
@@ -18,7 +18,7 @@ const HOT_SETTINGS: &str = "set plan_cache_mode = force_generic_plan; set enable
 
 /// One PostgreSQL database.
 pub(crate) struct PostgresDatabase {
-    config: tokio_postgres::Config,
+    server: Server,
     ordinary: Pool<AsyncPgConnection>,
     hot: deadpool_postgres::Pool,
     options: DatabaseOptions,
@@ -27,10 +27,11 @@ pub(crate) struct PostgresDatabase {
 impl PostgresDatabase {
     /// Makes the pools and opens a first connection, so that a wrong address is told at once.
     pub(crate) async fn connect(config: tokio_postgres::Config, options: &DatabaseOptions) -> Result<Self, StoreError> {
+        let server = Server::new(config)?;
         let database = Self {
-            ordinary: ordinary_pool(&config, options)?,
-            hot: hot_pool(&config, options)?,
-            config,
+            ordinary: ordinary_pool(&server, options)?,
+            hot: hot_pool(&server, options)?,
+            server,
             options: *options,
         };
         drop(database.connection().await?);
@@ -38,8 +39,8 @@ impl PostgresDatabase {
     }
 
     /// How to open a connection of one's own, such as for LISTEN.
-    pub(crate) fn config(&self) -> &tokio_postgres::Config {
-        &self.config
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
     }
 
     /// The hot path's connections: statements prepared once, planner settings fixed.
@@ -52,36 +53,37 @@ impl PostgresDatabase {
         tokio::time::timeout(self.options.acquire_timeout, self.ordinary.get())
             .await
             .map_err(|_| StoreError::Unavailable("every connection to PostgreSQL is busy".to_owned()))?
-            .map_err(unavailable)
+            .map_err(no_connection)
     }
 
     /// A connection outside the pools, as diesel uses it.
     pub(crate) async fn dedicated(&self) -> Result<AsyncPgConnection, StoreError> {
-        establish(self.config.clone()).await.map_err(unavailable)
+        establish(&self.server).await.map_err(unavailable)
     }
 }
 
-async fn establish(config: tokio_postgres::Config) -> diesel::ConnectionResult<AsyncPgConnection> {
-    let (client, connection) =
-        config.connect(NoTls).await.map_err(|error| diesel::ConnectionError::BadConnection(with_causes(&error)))?;
-    AsyncPgConnection::try_from_client_and_connection(client, connection).await
+async fn establish(server: &Server) -> diesel::ConnectionResult<AsyncPgConnection> {
+    let (client, driver) =
+        server.connect().await.map_err(|error| diesel::ConnectionError::BadConnection(with_causes(&error)))?;
+    AsyncPgConnection::try_from_client_and_connection(client, driver).await
 }
 
-fn ordinary_pool(
-    config: &tokio_postgres::Config,
-    options: &DatabaseOptions,
-) -> Result<Pool<AsyncPgConnection>, StoreError> {
-    let config = config.clone();
+fn ordinary_pool(server: &Server, options: &DatabaseOptions) -> Result<Pool<AsyncPgConnection>, StoreError> {
+    let server = server.clone();
     let mut manager = ManagerConfig::<AsyncPgConnection>::default();
     manager.recycling_method = RecyclingMethod::Fast;
-    manager.custom_setup = Box::new(move |_| establish(config.clone()).boxed());
+    manager.custom_setup = Box::new(move |_| {
+        let server = server.clone();
+        async move { establish(&server).await }.boxed()
+    });
     let manager = AsyncDieselConnectionManager::new_with_config("", manager);
     Pool::builder(manager).max_size(options.connections.max(1)).build().map_err(unavailable)
 }
 
-fn hot_pool(config: &tokio_postgres::Config, options: &DatabaseOptions) -> Result<deadpool_postgres::Pool, StoreError> {
+fn hot_pool(server: &Server, options: &DatabaseOptions) -> Result<deadpool_postgres::Pool, StoreError> {
     let recycling = HotManagerConfig { recycling_method: HotRecycling::Fast };
-    let manager = Manager::from_config(config.clone(), NoTls, recycling);
+    let (config, tls) = server.clone().into_parts();
+    let manager = Manager::from_config(config, tls, recycling);
     deadpool_postgres::Pool::builder(manager)
         .max_size(options.hot_connections.max(1))
         .runtime(deadpool_postgres::Runtime::Tokio1)

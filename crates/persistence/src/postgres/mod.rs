@@ -1,5 +1,7 @@
 //! PostgreSQL: one pool for the hot path, one for everything else.
 
 mod database;
+mod server;
 
 pub(crate) use database::PostgresDatabase;
+pub(crate) use server::{Driver, Server};

@@ -1,7 +1,7 @@
 //! The tables of `migrations/`, column by column. A test compares them with both databases.
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{Bool, Text};
     use crate::schema::types::{Id, Ts};
 
     tenants (id) {
@@ -14,7 +14,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{BigInt, Bool, Integer, Nullable, SmallInt, Text};
     use crate::schema::types::{Id, Js, Ts};
 
     jobs (id) {
@@ -47,7 +47,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+
     use crate::schema::types::{Id, Ts};
 
     job_slots (job_id) {
@@ -58,7 +58,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt};
     use crate::schema::types::{Id, Ts};
 
     job_counters (job_id) {
@@ -77,7 +77,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{BigInt, SmallInt};
     use crate::schema::types::{Id};
 
     job_durations (job_id, bucket) {
@@ -88,7 +88,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{BigInt, Integer};
     use crate::schema::types::{Id, Ts};
 
     rollups (scope_id, width, bucket_start) {
@@ -106,7 +106,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{BigInt, Bool, Nullable, SmallInt, Text};
     use crate::schema::types::{Id, Js, Ts};
 
     executions (id) {
@@ -135,7 +135,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{Bool, Integer, Nullable, SmallInt, Text};
     use crate::schema::types::{Id, Ts};
 
     execution_queue (id) {
@@ -160,7 +160,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{BigInt, Nullable, SmallInt, Text};
     use crate::schema::types::{Id, Ts};
 
     execution_events (execution_id, seq) {
@@ -179,7 +179,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{BigInt, Text};
     use crate::schema::types::{Id, Ts};
 
     skipped_slots (job_id, seq) {
@@ -195,7 +195,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{Bool, Double, Integer, Nullable, Text};
     use crate::schema::types::{Id, Ts};
 
     queues (tenant_id, name) {
@@ -212,7 +212,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{Binary, Nullable, Text};
     use crate::schema::types::{Id, Js, Ts};
 
     api_keys (id) {
@@ -230,7 +230,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{Binary, Nullable, SmallInt, Text};
     use crate::schema::types::{Id, Ts};
 
     idempotency_records (tenant_id, key) {

@@ -13,7 +13,7 @@ use horarium_domain::store::StoreError;
 
 use super::WriteGate;
 use super::open::{Access, create, open};
-use crate::error::unavailable;
+use crate::error::{no_connection, unavailable};
 use crate::options::DatabaseOptions;
 
 /// A connection as diesel-async uses it: each statement runs on the blocking pool.
@@ -44,7 +44,7 @@ impl SqliteDatabase {
             .map_err(unavailable)?
             .map_err(StoreError::Unavailable)?;
         // The first writer turns the file to WAL, before any reader looks at it.
-        drop(database.writer.get().await.map_err(unavailable)?);
+        drop(database.writer.get().await.map_err(no_connection)?);
         Ok(database)
     }
 
@@ -63,12 +63,12 @@ impl SqliteDatabase {
         tokio::time::timeout(self.acquire_timeout, self.readers.get())
             .await
             .map_err(|_| StoreError::Unavailable("every reader of the SQLite file is busy".to_owned()))?
-            .map_err(unavailable)
+            .map_err(no_connection)
     }
 
     /// The ordinary connection that writes; enter the gate first.
     pub(crate) async fn writer(&self) -> Result<Object<Lite>, StoreError> {
-        self.writer.get().await.map_err(unavailable)
+        self.writer.get().await.map_err(no_connection)
     }
 }
 

@@ -8,9 +8,9 @@ use horarium_domain::tenant::Tenant;
 use horarium_domain::{ApiKeyId, IdGenerator, JobId, TenantId, Timestamp};
 
 /// The instant at which everything is made.
-pub const NOW: Timestamp = Timestamp::from_seconds(1_760_000_000);
+pub(crate) const NOW: Timestamp = Timestamp::from_seconds(1_760_000_000);
 
-pub fn tenant(slug: &str) -> Tenant {
+pub(crate) fn tenant(slug: &str) -> Tenant {
     Tenant {
         id: TenantId::from_uuid(IdGenerator::new().uuid(NOW)),
         slug: slug.parse().expect("a slug"),
@@ -20,7 +20,7 @@ pub fn tenant(slug: &str) -> Tenant {
     }
 }
 
-pub fn job(tenant: &Tenant, name: &str) -> Job {
+pub(crate) fn job(tenant: &Tenant, name: &str) -> Job {
     Job {
         id: JobId::from_uuid(IdGenerator::new().uuid(NOW)),
         tenant_id: tenant.id,
@@ -54,7 +54,7 @@ pub fn job(tenant: &Tenant, name: &str) -> Job {
     }
 }
 
-pub fn api_key(tenant: &Tenant) -> ApiKeyRecord {
+pub(crate) fn api_key(tenant: &Tenant) -> ApiKeyRecord {
     ApiKeyRecord {
         id: ApiKeyId::from_uuid(IdGenerator::new().uuid(NOW)),
         tenant_id: tenant.id,

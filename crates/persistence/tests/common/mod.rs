@@ -2,7 +2,7 @@
 //! `HORARIUM_TEST_POSTGRES_URL`. Both go away with the value that names them.
 #![allow(dead_code)] // each test program uses its part
 
-pub mod fixtures;
+pub(crate) mod fixtures;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,34 +12,34 @@ use tempfile::TempDir;
 use tokio_postgres::NoTls;
 
 /// Small pools: tests run many stores at once.
-pub const OPTIONS: DatabaseOptions =
+pub(crate) const OPTIONS: DatabaseOptions =
     DatabaseOptions { connections: 4, hot_connections: 4, acquire_timeout: std::time::Duration::from_secs(30) };
 
 /// A SQLite file that does not exist yet, in a folder of its own.
-pub struct SqliteFile {
+pub(crate) struct SqliteFile {
     folder: TempDir,
 }
 
 impl SqliteFile {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().expect("a temp folder can be made") }
     }
 
-    pub fn path(&self) -> std::path::PathBuf {
+    pub(crate) fn path(&self) -> std::path::PathBuf {
         self.folder.path().join("data").join("horarium.db")
     }
 
-    pub fn url(&self) -> DatabaseUrl {
+    pub(crate) fn url(&self) -> DatabaseUrl {
         DatabaseUrl::sqlite_file(&self.path())
     }
 
-    pub async fn store(&self) -> SqlStore {
+    pub(crate) async fn store(&self) -> SqlStore {
         SqlStore::connect(&self.url(), &OPTIONS).await.expect("the file can be opened")
     }
 }
 
 /// A database on the test server, dropped at the end.
-pub struct PostgresDatabase {
+pub(crate) struct PostgresDatabase {
     name: String,
     server: String,
 }
@@ -48,12 +48,12 @@ static MADE: AtomicU32 = AtomicU32::new(0);
 
 impl PostgresDatabase {
     /// An empty database; `None` when the tests on PostgreSQL are switched off.
-    pub async fn empty() -> Option<Self> {
+    pub(crate) async fn empty() -> Option<Self> {
         Self::from_template("template1").await
     }
 
     /// A database with the present schema: the copy of one that was migrated once.
-    pub async fn migrated() -> Option<Self> {
+    pub(crate) async fn migrated() -> Option<Self> {
         let server = server()?;
         Self::from_template(&template(&server).await).await
     }
@@ -66,16 +66,16 @@ impl PostgresDatabase {
         Some(Self { name, server })
     }
 
-    pub fn url(&self) -> DatabaseUrl {
+    pub(crate) fn url(&self) -> DatabaseUrl {
         self.text().parse().expect("the server's address with another database is an address")
     }
 
     /// The address as text, for connections of the test's own.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         on_server(&self.server, &self.name)
     }
 
-    pub async fn store(&self) -> SqlStore {
+    pub(crate) async fn store(&self) -> SqlStore {
         SqlStore::connect(&self.url(), &OPTIONS).await.expect("the test server answers")
     }
 }
@@ -101,13 +101,13 @@ fn server() -> Option<String> {
         eprintln!("skipped: HORARIUM_SKIP_POSTGRES=1");
         return None;
     }
-    match std::env::var("HORARIUM_TEST_POSTGRES_URL") {
-        Ok(server) => Some(server),
-        Err(_) => panic!(
+    let Ok(server) = std::env::var("HORARIUM_TEST_POSTGRES_URL") else {
+        panic!(
             "HORARIUM_TEST_POSTGRES_URL names no PostgreSQL server: run scripts/test, which starts one, or \
              scripts/pg run -- cargo test; HORARIUM_SKIP_POSTGRES=1 leaves these tests out"
-        ),
-    }
+        );
+    };
+    Some(server)
 }
 
 /// The name of the migrated database that others are copies of; made by whoever comes first, and kept for later runs.
@@ -168,7 +168,7 @@ async fn execute(server: &str, statement: &str) {
 }
 
 /// Runs something on a connection of its own.
-pub async fn with_connection<T>(url: &str, work: impl AsyncFnOnce(&tokio_postgres::Client) -> T) -> T {
+pub(crate) async fn with_connection<T>(url: &str, work: impl AsyncFnOnce(&tokio_postgres::Client) -> T) -> T {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("the test server answers");
     let driver = tokio::spawn(connection);
     let answer = work(&client).await;
@@ -178,7 +178,7 @@ pub async fn with_connection<T>(url: &str, work: impl AsyncFnOnce(&tokio_postgre
 }
 
 /// Runs a test's future.
-pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     runtime.block_on(future)

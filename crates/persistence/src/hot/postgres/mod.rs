@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use super::HotStore;
 use super::gates::Group;
+use crate::postgres::Server;
 
 mod cancel;
 mod claim;
@@ -53,11 +54,11 @@ pub(crate) struct PostgresHot {
 
 impl PostgresHot {
     /// On connections of `pool`, which is to fix their planner settings; signals come through a connection of its own,
-    /// opened by `config` when somebody first waits for one.
-    pub(crate) fn new(pool: Pool, config: tokio_postgres::Config) -> Self {
+    /// opened on `server` when somebody first waits for one.
+    pub(crate) fn new(pool: Pool, server: Server) -> Self {
         Self {
             pool: session::Connections::new(pool),
-            listener: tokio::sync::Mutex::new(signals::Listener::new(config)),
+            listener: tokio::sync::Mutex::new(signals::Listener::new(server)),
             last_served: Mutex::new(TenantId::from_uuid(Uuid::nil())),
             gated: AtomicBool::new(false),
             groups_from: Mutex::new(None),

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use horarium_domain::ExecutionId;
 use horarium_domain::store::{Signal, StoreError};
-use tokio_postgres::tls::NoTlsStream;
-use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls, Socket};
+use tokio_postgres::{AsyncMessage, Client};
 
 use super::PostgresHot;
 use super::session::{self, Session, describe};
+use crate::postgres::{Driver, Server};
 use crate::text::storable;
 
 const CHANNEL: &str = "horarium";
@@ -69,16 +69,16 @@ fn decode(payload: &str) -> Option<Signal> {
 /// Listens on a connection of its own. The connection is driven by whoever waits for the next signal, so there is no
 /// task that outlives the store; what comes in between waits in the socket.
 pub(super) struct Listener {
-    config: Config,
-    connected: Option<(Client, Connection<Socket, NoTlsStream>)>,
+    server: Server,
+    connected: Option<(Client, Driver)>,
     /// Signals that were read but not yet handed out.
     pending: VecDeque<Signal>,
     pause: Duration,
 }
 
 impl Listener {
-    pub(super) fn new(config: Config) -> Self {
-        Self { config, connected: None, pending: VecDeque::new(), pause: RECONNECT.0 }
+    pub(super) fn new(server: Server) -> Self {
+        Self { server, connected: None, pending: VecDeque::new(), pause: RECONNECT.0 }
     }
 
     /// The next signal; reconnects for as long as it takes. Dropping the future loses nothing.
@@ -121,7 +121,7 @@ impl Listener {
     }
 
     async fn listen(&mut self) -> Result<(), tokio_postgres::Error> {
-        let (client, mut connection) = self.config.connect(NoTls).await?;
+        let (client, mut connection) = self.server.connect().await?;
         let statement = format!("listen {CHANNEL}");
         {
             let mut listen = std::pin::pin!(client.batch_execute(&statement));
