@@ -7,7 +7,9 @@ use horarium_auth::{FileJwks, JwksConfig, JwksSource, JwtConfig, JwtKeys, JwtVer
 use horarium_domain::job::JobType;
 use horarium_domain::store::SharedStore;
 use horarium_domain::{NodeId, SystemClock};
-use horarium_executors::{CodeExecutor, Handlers, HttpCallExecutor, HttpCallSettings, Templates, builtin};
+use horarium_executors::{
+    CodeExecutor, CommandExecutor, CommandSettings, Handlers, HttpCallExecutor, HttpCallSettings, Templates, builtin,
+};
 use horarium_persistence::{DatabaseOptions, SqlStore};
 use horarium_scheduler_engine::service::{Services, TenantPolicy};
 use horarium_scheduler_engine::{Core, EngineConfig, Registry};
@@ -16,6 +18,7 @@ use crate::cli::Failure;
 use crate::config::{self, Config, JwksLocation};
 use crate::entropy::SystemEntropy;
 use crate::jwks::UrlJwks;
+use crate::secrets;
 
 /// The longest time between two looks for expired leases.
 const MAX_REAPER_INTERVAL: std::time::Duration = std::time::Duration::from_secs(5);
@@ -72,8 +75,27 @@ pub(crate) fn executors(config: &Config, core: &Core) -> Result<Registry, Failur
     let mut calls = HttpCallSettings::new(config.egress_allow.clone(), templates.clone());
     calls.output_limit = config.max_output_bytes;
     let handlers = builtin::register(Handlers::new(), &core.store, &core.clock, config.retention_days);
-    let code = CodeExecutor::new(handlers, templates).with_output_limit(config.max_output_bytes);
-    Ok(Registry::new().with(JobType::HttpCall, HttpCallExecutor::new(calls)?).with(JobType::CodeExecution, code))
+    let coded = CodeExecutor::new(handlers, templates).with_output_limit(config.max_output_bytes);
+    let registry =
+        Registry::new().with(JobType::HttpCall, HttpCallExecutor::new(calls)?).with(JobType::CodeExecution, coded);
+    if config.allowed_commands.is_empty() {
+        return Ok(registry);
+    }
+    secrets::make_private_folder(&config.command_directory)?;
+    Ok(registry.with(JobType::Command, commands(config)?))
+}
+
+/// What runs the programs that the operator listed.
+pub(crate) fn commands(config: &Config) -> Result<CommandExecutor, Failure> {
+    let templates = Templates::new(config::host_name());
+    let programs = config.allowed_commands.clone();
+    let settings = CommandSettings {
+        environment: config.command_environment.clone(),
+        output_limit: config.max_output_bytes,
+        ..CommandSettings::new(programs, config.command_directory.clone(), templates)
+    };
+    CommandExecutor::new(settings)
+        .map_err(|error| Failure::new(format!("{error}; check 'allowed_commands' and 'command_directory'")))
 }
 
 /// How this node's engine works.

@@ -56,3 +56,29 @@ pub(crate) fn greeting(listening: SocketAddr, signs_tokens: bool) -> String {
     };
     format!("Horarium is listening on {} ({credential})", url(listening))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_to_listen_on_everywhere_becomes_one_to_go_to() {
+        for (listening, shown) in [
+            ("0.0.0.0:8080", "http://127.0.0.1:8080"),
+            ("[::]:8080", "http://[::1]:8080"),
+            ("192.0.2.7:80", "http://192.0.2.7:80"),
+        ] {
+            assert_eq!(url(listening.parse().unwrap()), shown);
+        }
+    }
+
+    #[test]
+    fn every_command_of_the_first_start_is_one_line_with_the_address_and_the_token() {
+        let printed = welcome("127.0.0.1:18080".parse().unwrap(), "a.b.c");
+        let calls: Vec<_> = printed.lines().filter(|line| line.contains("curl ")).collect();
+        assert_eq!(calls.len(), 3);
+        assert!(calls.iter().all(|line| line.contains("http://127.0.0.1:18080/api/v1/scheduler/")));
+        assert!(calls.iter().all(|line| line.contains(r#"-H "Authorization: Bearer $HORARIUM_TOKEN""#)));
+        assert!(printed.contains("\nexport HORARIUM_TOKEN=a.b.c\n"));
+    }
+}

@@ -53,3 +53,40 @@ impl JwksSource for UrlJwks {
         self.read().await.map_err(|reason| JwksError::new(format!("{}: {reason}", self.url)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wiremock::matchers::path;
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    use super::*;
+
+    async fn fetch(answer: ResponseTemplate) -> Result<Vec<u8>, String> {
+        let issuer = MockServer::start().await;
+        Mock::given(path("/keys")).respond_with(answer).mount(&issuer).await;
+        let url = format!("{}/keys", issuer.uri()).parse().unwrap();
+        UrlJwks::new(url).unwrap().fetch().await.map_err(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn a_document_is_fetched_as_it_is() {
+        assert_eq!(fetch(ResponseTemplate::new(200).set_body_string("{}")).await.unwrap(), b"{}");
+    }
+
+    #[tokio::test]
+    async fn whatever_is_no_document_is_told_with_the_address() {
+        let error = fetch(ResponseTemplate::new(503)).await.unwrap_err();
+        assert!(error.contains("/keys: answered 503"), "{error}");
+        let elsewhere = ResponseTemplate::new(302).insert_header("Location", "https://elsewhere.example/keys");
+        assert!(fetch(elsewhere).await.unwrap_err().contains("answered 302"));
+        let endless = ResponseTemplate::new(200).set_body_bytes(vec![b' '; MAX_BYTES + 1]);
+        assert!(fetch(endless).await.unwrap_err().contains("answered more than"));
+    }
+
+    #[tokio::test]
+    async fn an_issuer_that_is_away_is_told() {
+        let url = "http://127.0.0.1:1/keys".parse().unwrap();
+        let error = UrlJwks::new(url).unwrap().fetch().await.unwrap_err().to_string();
+        assert!(error.contains("http://127.0.0.1:1/keys: "), "{error}");
+    }
+}

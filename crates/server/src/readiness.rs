@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use horarium_api::{Check, Readiness};
 use horarium_domain::store::SharedStore;
-use horarium_scheduler_engine::engine::LoopHealth;
+use horarium_scheduler_engine::engine::{LoopHealth, LoopName};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
@@ -51,7 +51,7 @@ impl NodeReadiness {
     }
 
     fn loops(&self) -> Option<String> {
-        let stalled: Vec<_> = self.loops.stalled().into_iter().map(|name| name.as_str()).collect();
+        let stalled: Vec<_> = self.loops.stalled().into_iter().map(LoopName::as_str).collect();
         (!stalled.is_empty()).then(|| format!("not turning: {}", stalled.join(", ")))
     }
 }

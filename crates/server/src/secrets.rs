@@ -64,8 +64,8 @@ pub(crate) fn path(config: &Config) -> PathBuf {
     config.data_dir.join(FILE)
 }
 
-/// Makes the data folder, readable by its owner alone. One that is there stays as it is.
-pub(crate) fn make_data_dir(folder: &Path) -> Result<(), SecretError> {
+/// Makes a folder that its owner alone can read, and those above it. One that is there stays as it is.
+pub(crate) fn make_private_folder(folder: &Path) -> Result<(), SecretError> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io_error(folder))
 }
 
@@ -108,10 +108,10 @@ fn read(path: PathBuf, file: &File) -> Result<SharedSecret, SecretError> {
 /// Writes a new secret beside its place and links it there, so that nobody ever reads half of it, and of several
 /// processes that start at once all use the same.
 fn make(folder: &Path, entropy: &impl Entropy) -> Result<(), SecretError> {
-    make_data_dir(folder)?;
+    make_private_folder(folder)?;
     let path = folder.join(FILE);
     let unfinished = folder.join(format!("{FILE}.{}", std::process::id()));
-    let hex: String = entropy.secret().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = entropy.secret().into_iter().flat_map(hex_digits).collect();
     let written = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -127,7 +127,76 @@ fn make(folder: &Path, entropy: &impl Entropy) -> Result<(), SecretError> {
     }
 }
 
+fn hex_digits(byte: u8) -> [char; 2] {
+    [byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]))
+}
+
 fn io_error(path: &Path) -> impl FnOnce(std::io::Error) -> SecretError {
     let path = path.to_owned();
     move |error| SecretError::Io { path, error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, SettingFlags, load};
+    use crate::entropy::SystemEntropy;
+
+    /// A configuration whose data folder is `folder`.
+    fn config(folder: &Path) -> Config {
+        let none = Environment::default();
+        load(&SettingFlags::of_data_dir(folder.to_str()), &none).map(|loaded| loaded.config).unwrap()
+    }
+
+    #[test]
+    fn a_secret_is_made_once_for_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(&folder.path().join("data"));
+        assert!(matches!(find(&config), Err(SecretError::Missing { .. })));
+        find_or_make(&config, &SystemEntropy).unwrap();
+        let made = std::fs::read_to_string(path(&config)).unwrap();
+        assert_eq!(made.trim().len(), 64, "256 bits in hexadecimal digits");
+
+        find_or_make(&config, &SystemEntropy).unwrap();
+        assert_eq!(std::fs::read_to_string(path(&config)).unwrap(), made);
+        assert_eq!(path(&config).metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(config.data_dir.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        let left: Vec<_> = std::fs::read_dir(&config.data_dir).unwrap().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+    }
+
+    #[test]
+    fn whoever_starts_at_the_same_time_uses_the_same_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        make(&config.data_dir, &SystemEntropy).unwrap();
+        let first = std::fs::read_to_string(path(&config)).unwrap();
+        make(&config.data_dir, &SystemEntropy).unwrap();
+        assert_eq!(
+            std::fs::read_to_string(path(&config)).unwrap(),
+            first,
+            "the one who comes second takes what is there"
+        );
+    }
+
+    #[test]
+    fn a_secret_that_everybody_can_read_is_refused_and_one_for_the_group_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        find_or_make(&config, &SystemEntropy).unwrap();
+        for (mode, is_refused) in [(0o604, true), (0o602, true), (0o640, false), (0o400, false)] {
+            std::fs::set_permissions(path(&config), std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(matches!(find(&config), Err(SecretError::Exposed { .. })), is_refused, "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_holds_no_secret_is_told_with_its_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path(&config)).unwrap();
+        writeln!(file, "short").unwrap();
+        let error = find(&config).unwrap_err().to_string();
+        assert!(error.contains("jwt-secret: the JWT secret has 5 bytes"), "{error}");
+    }
 }

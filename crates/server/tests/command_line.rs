@@ -1,5 +1,7 @@
 //! The commands that need no running server.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod common;
 
 use common::Home;

@@ -4,6 +4,8 @@
 //! dependency creeps in that brings either, and such an edge is easy to miss in review. So the allowed ones are written
 //! down here, and everything else fails.
 
+#![allow(clippy::expect_used)] // in a test a failed expectation is the report
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{Dependency, DependencyKind, MetadataCommand, Package};

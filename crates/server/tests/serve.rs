@@ -1,5 +1,7 @@
 //! Starting and stopping the server, as its users do.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod common;
 
 use std::net::TcpListener;
@@ -177,6 +179,25 @@ async fn metrics_are_read_with_their_token_or_at_their_own_address() {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let text = client.get(format!("http://{free}/metrics")).send().await.unwrap().text().await.unwrap();
     assert!(text.contains("horarium_http_request_duration_seconds_bucket"), "{text}");
+}
+
+#[tokio::test]
+async fn a_job_runs_a_program_that_the_operator_listed_and_no_other() {
+    let home = Home::new().with("HORARIUM_ALLOWED_COMMANDS", "/bin/echo");
+    let server = home.serve().await;
+    let home = home.with("HORARIUM_SERVER", &server.url);
+    for (name, program) in [("listed", "/bin/echo"), ("unlisted", "/bin/ls")] {
+        let job = json!({
+            "name": name,
+            "jobType": "Command",
+            "jobConfiguration": {"command": program, "args": ["hello"]},
+            "retryPolicy": {"maxAttempts": 1}
+        });
+        std::fs::write(home.path("job.json"), job.to_string()).unwrap();
+        home.stdout_of(&["jobs", "create", "-f", "job.json"]);
+    }
+    assert!(home.stdout_of(&["jobs", "trigger", "listed", "--wait"]).ends_with("output: hello"));
+    assert_eq!(home.run(&["jobs", "trigger", "unlisted", "--wait"]).status.code(), Some(3));
 }
 
 #[test]

@@ -13,10 +13,10 @@ use super::{Failure, token};
 use crate::config::{Environment, SettingFlags, load};
 
 /// The longest that one answer may take.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How long a token that is made on the spot holds: as long as somebody may want to watch an execution.
-const OWN_TOKEN: Duration = Duration::from_secs(3600);
+const OWN_TOKEN: Duration = Duration::from_hours(1);
 
 /// The root of the scheduler dialect.
 const SCHEDULER: &str = "/api/v1/scheduler";
@@ -123,7 +123,8 @@ impl Api {
     }
 
     fn url(&self, path: &str, query: &[(&str, Option<String>)]) -> Result<Url, Failure> {
-        let mut url = self.server.join(path)?;
+        // Appended, not joined: a server may be behind a proxy, below a path of its own.
+        let mut url = Url::parse(&format!("{}{path}", self.server.as_str().trim_end_matches('/')))?;
         for (name, value) in query {
             if let Some(value) = value {
                 url.query_pairs_mut().append_pair(name, value);

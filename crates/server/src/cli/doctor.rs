@@ -16,7 +16,7 @@ use serde_json::json;
 use super::Failure;
 use super::output::{self, Format, OutputFlag};
 use crate::compose;
-use crate::config::{Environment, Loaded, SettingFlags, Source, load};
+use crate::config::{Config, Environment, Loaded, SettingFlags, Source, load};
 use crate::secrets::{self, SecretError};
 
 /// From here on two clocks are apart enough to be told of.
@@ -102,6 +102,7 @@ async fn examine(loaded: &Loaded) -> Vec<Finding> {
     findings.push(data_folder(&loaded.config.data_dir));
     findings.push(tokens(loaded).await);
     findings.extend(database(loaded).await);
+    findings.extend(commands(&loaded.config));
     findings.push(address(loaded));
     findings
 }
@@ -141,7 +142,7 @@ fn data_folder(folder: &Path) -> Finding {
         return fail(SUBJECT, format!("cannot write in {shown}: {error}; give it to the server's user"));
     }
     let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 {
+    if mode & !0o700 == 0 {
         ok(SUBJECT, format!("{shown} can be written, and is read by its owner alone"))
     } else {
         warn(SUBJECT, format!("{shown} is open to other users (mode {mode:04o}): chmod 700 {shown}"))
@@ -180,11 +181,14 @@ fn secret(loaded: &Loaded) -> Finding {
                 ok(SUBJECT, format!("from {}", loaded.source("jwt_secret")))
             }
         }
+        (Ok(_), None) if config.database_url.is_shared() => {
+            warn(SUBJECT, "made by this node; nodes that share a database need the same one, so set 'jwt_secret'")
+        }
         (Ok(_), None) => {
             let path = secrets::path(config);
             let mode = path.metadata().map_or(0, |metadata| metadata.permissions().mode() & 0o777);
             let shown = path.display();
-            if mode & 0o077 == 0 {
+            if mode & !0o700 == 0 {
                 ok(SUBJECT, format!("{shown} is read by its owner alone"))
             } else {
                 warn(SUBJECT, format!("{shown} is open to its group (mode {mode:04o}): chmod 600 {shown}"))
@@ -248,6 +252,18 @@ async fn clock(loaded: &Loaded, store: &SqlStore) -> Finding {
 /// How far `theirs`, read between `before` and `after`, certainly lies outside of that span.
 fn skew(before: Timestamp, theirs: Timestamp, after: Timestamp) -> Duration {
     before.since(theirs).max(theirs.since(after))
+}
+
+fn commands(config: &Config) -> Option<Finding> {
+    const SUBJECT: &str = "commands";
+    let programs = config.allowed_commands.len();
+    if programs == 0 || !config.command_directory.exists() {
+        return None;
+    }
+    Some(match compose::commands(config) {
+        Ok(_) => ok(SUBJECT, format!("jobs may run {programs} programs in {}", config.command_directory.display())),
+        Err(failure) => fail(SUBJECT, failure.to_string()),
+    })
 }
 
 fn address(loaded: &Loaded) -> Finding {

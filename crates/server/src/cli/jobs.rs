@@ -216,7 +216,7 @@ impl Trigger {
             ("runAt", self.run_at.map(Value::from)),
         ];
         let body: Map<_, _> = given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
-        let body = (!body.is_empty()).then(|| Value::Object(body));
+        let body = (!body.is_empty()).then_some(Value::Object(body));
         let answer = api.send(Method::POST, &format!("/jobs/{id}/trigger"), body.as_ref()).await?;
         executions::started(&api, &answer, self.wait, self.timeout).await
     }

@@ -31,7 +31,7 @@ pub(super) enum Keys {
     #[command(after_help = "Examples:
   horarium keys list
   horarium keys list --tenant org-123 --output json")]
-    List(Tenant),
+    List(Place),
     /// Revoke a key for good.
     #[command(after_help = "Example:
   horarium keys revoke 0197f3c2-7a51-7c3e-9f43-0a1b2c3d4e5f")]
@@ -54,7 +54,7 @@ pub(super) struct Create {
     #[arg(long)]
     expires_in: Option<Span>,
     #[command(flatten)]
-    tenant: Tenant,
+    place: Place,
 }
 
 #[derive(Debug, Args)]
@@ -62,11 +62,11 @@ pub(super) struct One {
     /// The key's id, as the list shows it.
     id: ApiKeyId,
     #[command(flatten)]
-    tenant: Tenant,
+    place: Place,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Tenant {
+pub(super) struct Place {
     /// The tenant: a slug or an id.
     #[arg(long, default_value = "default")]
     tenant: TenantRef,
@@ -84,7 +84,7 @@ struct Desk {
     format: Format,
 }
 
-impl Tenant {
+impl Place {
     async fn open(self) -> Result<Desk, Failure> {
         let config = configuration(&self.settings)?.config;
         let store = compose::connect_to_existing(&config).await?;
@@ -99,27 +99,27 @@ impl Tenant {
 impl Keys {
     pub(super) async fn run(self) -> Result<ExitCode, Failure> {
         match self {
-            Self::Create(Create { name, scopes, expires_in, tenant }) => {
+            Self::Create(Create { name, scopes, expires_in, place }) => {
                 // Who can write to the database can do anything; the scopes are checked for their spelling.
                 let scopes = scope::grant(PermissionSet::ALL, &scopes)?;
-                let desk = tenant.open().await?;
+                let desk = place.open().await?;
                 let key = ApiKey::generate(desk.services.keys.new_id(), desk.core.entropy.secret());
                 let expires_at = expires_in.map(|span| (desk.core.now() + span.0).to_string());
                 let new = NewKey { id: key.id(), name, scopes, secret_hash: key.secret_hash(), expires_at };
                 let record = desk.services.keys.create(&desk.actor, new).await?;
                 desk.show_secret(&key, &record);
             }
-            Self::List(tenant) => tenant.open().await?.list().await?,
-            Self::Revoke(One { id, tenant }) => {
-                let desk = tenant.open().await?;
+            Self::List(place) => place.open().await?.list().await?,
+            Self::Revoke(One { id, place }) => {
+                let desk = place.open().await?;
                 let record = desk.services.keys.revoke(&desk.actor, id).await?;
                 match desk.format {
                     Format::Json => output::json(&to_json(&record, desk.core.now())),
                     Format::Table => output::line(&format!("revoked: {} ({})", record.id, record.name)),
                 }
             }
-            Self::Rotate(One { id, tenant }) => {
-                let desk = tenant.open().await?;
+            Self::Rotate(One { id, place }) => {
+                let desk = place.open().await?;
                 let key = ApiKey::generate(id, desk.core.entropy.secret());
                 let record = desk.services.keys.rotate(&desk.actor, id, key.secret_hash()).await?;
                 desk.show_secret(&key, &record);

@@ -95,9 +95,12 @@ impl Node {
         let api_listener = bind("listen", config.listen)?;
         let metrics_listener = config.metrics_listen.map(|address| bind("metrics_listen", address)).transpose()?;
         let metrics = telemetry::start_metrics()?;
-        secrets::make_data_dir(&config.data_dir)?;
+        secrets::make_private_folder(&config.data_dir)?;
         let secret = config.signs_tokens().then(|| secrets::find_or_make(&config, &SystemEntropy)).transpose()?;
         let verifier = compose::verifier(&config, secret.clone())?;
+        if secret.is_some() && config.jwt_secret.is_none() && config.database_url.is_shared() {
+            warn!("nodes that share a database need the same secret; set jwt_secret before you start a second one");
+        }
 
         let (store, ()) = tokio::join!(compose::connect(&config), fetch_key_set(&config, &verifier));
         let store = store?;

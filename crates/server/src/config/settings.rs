@@ -17,6 +17,9 @@ use super::kind::{
 use super::source::{Assigned, Raw, Source};
 use super::{Layer, Row};
 
+/// The data folder that is made when no other is set.
+const DATA_DIR: &str = "horarium-data";
+
 /// What help texts, documentation and the readers of the layers need to know of a setting.
 pub(crate) struct Setting {
     /// The key in the file.
@@ -133,7 +136,7 @@ settings! {
 
     /// The folder for what the server keeps: the SQLite database and the secret it signs tokens with. Made if missing,
     /// readable by its owner alone.
-    data_dir: PathBuf = text("the path of a folder"), Fixed("horarium-data");
+    data_dir: PathBuf = text("the path of a folder"), Fixed(DATA_DIR);
 
     /// The database: `sqlite://<path>`, or `postgres://user:password@host:port/database` for several nodes.
     database_url: DatabaseUrl = own("sqlite://<path> or postgres://user:password@host:port/database"),
@@ -169,6 +172,15 @@ settings! {
     /// Addresses and networks that jobs may call beside the public internet. Without it, loopback, private, link-local
     /// and metadata addresses are refused.
     egress_allow: EgressPolicy = own("a list of addresses and networks, such as 127.0.0.1, 10.0.0.0/8, fd00::/8"), Unset("none");
+
+    /// Programs that `Command` jobs may run. Without any, such jobs are refused.
+    allowed_commands: Vec<PathBuf> = list("absolute paths of programs"), Unset("none");
+
+    /// Where such programs run; a job may name a folder below it. The default is made when it is needed.
+    command_directory: PathBuf = text("the path of a folder"), Derived("`commands` in the data folder", commands_in_data_dir);
+
+    /// Environment variables that `Command` jobs may set for their programs.
+    command_environment: Vec<String> = list("names of variables"), Unset("none");
 
     /// How many attempts run at once on this node.
     concurrency: usize = count(1, 100_000), Fixed("256");
@@ -252,8 +264,16 @@ impl Config {
 }
 
 fn database_in_data_dir(layer: &Layer) -> String {
-    let folder = layer.get("data_dir").map_or_else(|| "horarium-data".to_owned(), |assigned| assigned.raw.to_string());
-    format!("sqlite://{}", PathBuf::from(folder.trim()).join("horarium.db").display())
+    format!("sqlite://{}", in_data_dir(layer, "horarium.db"))
+}
+
+fn commands_in_data_dir(layer: &Layer) -> String {
+    in_data_dir(layer, "commands")
+}
+
+fn in_data_dir(layer: &Layer, name: &str) -> String {
+    let folder = layer.get("data_dir").map_or_else(|| DATA_DIR.to_owned(), |assigned| assigned.raw.to_string());
+    PathBuf::from(folder.trim()).join(name).display().to_string()
 }
 
 fn processors() -> usize {
