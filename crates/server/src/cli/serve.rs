@@ -124,6 +124,7 @@ impl Node {
             tokens: verifier,
             metrics: Some(metrics.clone()),
             config: ApiConfig {
+                requests_per_second: config.requests_per_second,
                 max_body_bytes: config.max_body_bytes,
                 metrics_token: config.metrics_token.as_ref().map(|token| token.reveal().to_owned()),
                 ..ApiConfig::default()

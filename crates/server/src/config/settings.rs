@@ -1,6 +1,7 @@
 //! All settings, each declared once.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -199,6 +200,10 @@ settings! {
 
     /// How long ended executions are kept, for jobs that do not say otherwise.
     retention_days: u32 = days(1, 36_500), Fixed("30");
+
+    /// How many requests per second each tenant may send to this node, and as many at once after a pause; what exceeds
+    /// that is answered with 429.
+    requests_per_second: Option<NonZeroU32> = Maybe(text("a whole number from 1")), Unset("not limited");
 
     /// The most bytes that the body of a request may have.
     max_body_bytes: usize = bytes(1024, 1 << 30), Fixed("1048576");
