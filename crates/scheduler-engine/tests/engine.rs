@@ -19,7 +19,7 @@ use horarium_domain::{NodeId, Timestamp};
 use horarium_scheduler_engine::engine::Planner;
 use horarium_scheduler_engine::memory::Disturbance;
 use horarium_scheduler_engine::{EngineConfig, Outcome, Run};
-use support::{BEGINNING, World};
+use support::{BEGINNING, World, config};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -220,7 +220,7 @@ async fn an_execution_that_takes_every_worker_down_is_given_up() {
     let job = world.job("poison", |_| {}).await;
     let core = world.core();
     let id = world.trigger(&core, &job).await;
-    let reaper = horarium_scheduler_engine::engine::Reaper::new(world.core(), world.config("b"));
+    let reaper = horarium_scheduler_engine::engine::Reaper::new(world.core(), config("b"));
     for _ in 0..RetryPolicy::MAX_LOST_ATTEMPTS {
         claim_and_vanish(&world, SECOND).await;
         tokio::time::sleep(2 * SECOND).await;
@@ -257,7 +257,7 @@ async fn two_nodes_fire_every_slot_once_and_on_time() {
 async fn two_planners_that_plan_the_same_slot_fire_it_once() {
     let world = World::new().await;
     world.cron("ticks", "* * * * * *", |_| {}).await;
-    let planners = [Planner::new(world.core(), world.config("a")), Planner::new(world.core(), world.config("b"))];
+    let planners = [Planner::new(world.core(), config("a")), Planner::new(world.core(), config("b"))];
     for _ in 0..20 {
         tokio::time::sleep(SECOND).await;
         let (a, b) = tokio::join!(planners[0].tick(), planners[1].tick());
@@ -274,7 +274,7 @@ async fn slots_missed_while_nobody_ran_are_treated_as_the_job_says() {
         let job = world.cron("missed", "0 * * * * *", |spec| spec.misfire_policy = policy).await;
         // Ten slots pass; the last two are within the minute that still counts as on time.
         tokio::time::sleep(10 * MINUTE).await;
-        let planner = Planner::new(world.core(), world.config("a"));
+        let planner = Planner::new(world.core(), config("a"));
         assert_eq!(planner.tick().await.unwrap(), fired, "{policy:?}");
         let record = world.store.skipped_slots(world.tenant, job.id, 100).await.unwrap();
         assert_eq!(record.iter().map(|s| s.count).sum::<u64>(), skipped, "{policy:?}: {record:?}");
@@ -284,11 +284,11 @@ async fn slots_missed_while_nobody_ran_are_treated_as_the_job_says() {
 #[tokio::test(start_paused = true)]
 async fn shutdown_hands_back_what_it_cannot_finish_and_loses_nothing() {
     let world = World::new().await;
-    let mut config = world.config("a");
-    config.concurrency = 10;
-    config.shutdown_grace = 2 * SECOND;
-    config.stop_grace = SECOND;
-    let (core, engine) = world.node_with(config, never_ends);
+    let mut settings = config("a");
+    settings.concurrency = 10;
+    settings.shutdown_grace = 2 * SECOND;
+    settings.stop_grace = SECOND;
+    let (core, engine) = world.node_with(settings, never_ends);
     let job = world.job("many", |_| {}).await;
     let mut ids = Vec::new();
     for _ in 0..100 {
@@ -314,8 +314,8 @@ async fn shutdown_hands_back_what_it_cannot_finish_and_loses_nothing() {
 #[tokio::test(start_paused = true)]
 async fn work_that_gives_up_because_the_node_shuts_down_is_handed_back_and_not_failed() {
     let world = World::new().await;
-    let config = EngineConfig { shutdown_grace: SECOND, ..world.config("a") };
-    let (core, engine) = world.node_with(config, |run: Run| async move {
+    let settings = EngineConfig { shutdown_grace: SECOND, ..config("a") };
+    let (core, engine) = world.node_with(settings, |run: Run| async move {
         run.cancellation.cancelled().await;
         Outcome::failed(Failure::retryable("stopped"))
     });
@@ -349,10 +349,10 @@ async fn shutdown_lets_work_finish_within_the_grace_time() {
 async fn no_more_attempts_run_at_once_than_the_node_allows() {
     let world = World::new().await;
     let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let mut config = world.config("a");
-    config.concurrency = 7;
+    let mut settings = config("a");
+    settings.concurrency = 7;
     let (counted, peak) = (Arc::clone(&running), Arc::clone(&most));
-    let (core, engine) = world.node_with(config, move |_| {
+    let (core, engine) = world.node_with(settings, move |_| {
         let (counted, peak) = (Arc::clone(&counted), Arc::clone(&peak));
         async move {
             peak.fetch_max(counted.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);

@@ -38,7 +38,7 @@ impl RateLimiter {
         let next = even.get(&tenant).copied().unwrap_or(now).max(now) + self.interval;
         let ahead = next.since(now);
         if ahead > Self::BURST {
-            return Err(ahead - Self::BURST);
+            return Err(ahead.saturating_sub(Self::BURST));
         }
         even.insert(tenant, next);
         Ok(())

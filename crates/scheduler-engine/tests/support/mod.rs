@@ -96,17 +96,13 @@ impl World {
         Core::new(self.store.clone(), self.clock.clone(), Arc::new(NoChance))
     }
 
-    pub(crate) fn config(&self, name: &str) -> EngineConfig {
-        EngineConfig::new(node_id(name), name)
-    }
-
     /// Starts a node whose jobs all do `work`.
     pub(crate) fn node<F, Fut>(&self, name: &str, work: F) -> (Arc<Core>, Engine)
     where
         F: Fn(Run) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Outcome> + Send + 'static,
     {
-        self.node_with(self.config(name), work)
+        self.node_with(config(name), work)
     }
 
     pub(crate) fn node_with<F, Fut>(&self, config: EngineConfig, work: F) -> (Arc<Core>, Engine)
@@ -215,6 +211,11 @@ impl World {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
+}
+
+/// The settings of a node of this name.
+pub(crate) fn config(name: &str) -> EngineConfig {
+    EngineConfig::new(node_id(name), name)
 }
 
 /// An id from a name, so that a node's is the same in every run.
