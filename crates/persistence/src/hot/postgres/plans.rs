@@ -1,7 +1,6 @@
 //! The plans of the hot statements, with statistics that are fresh, stale and missing: by index, whatever the planner
 //! believes about the tables.
 
-use horarium_domain::store::StoreError;
 use tokio_postgres::NoTls;
 
 use super::{cancel, claim, counters, enqueue, fire, gated, promote, prune, renew, settle};
@@ -105,7 +104,7 @@ async fn explain_all(url: &str) -> Vec<String> {
     drop(store);
     let database = PostgresDatabase::connect(url.parse().unwrap(), &DatabaseOptions::default()).await.unwrap();
     // A connection of the pool: planner settings are part of what is tested.
-    let client = database.hot().get().await.map_err(|error| StoreError::Unavailable(error.to_string())).unwrap();
+    let client = database.hot().get().await.unwrap();
     let mut failures = Vec::new();
     let steps = [
         ("never analyzed", ""),

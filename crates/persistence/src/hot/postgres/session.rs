@@ -10,7 +10,7 @@ use horarium_domain::store::StoreError;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Row, Statement};
 
-use crate::error::Fault;
+use crate::error::{Fault, with_causes};
 use crate::transaction::Work;
 
 /// How often a method that lost against another transaction is tried.
@@ -35,7 +35,7 @@ impl Connections {
     }
 
     async fn open(&self) -> Result<Session, StoreError> {
-        let unavailable = |error: PoolError| StoreError::Unavailable(error.to_string());
+        let unavailable = |error: PoolError| StoreError::Unavailable(with_causes(&error));
         let session = Session(Some(self.pool.get().await.map_err(unavailable)?));
         if self.has_old_plans(&session) {
             session.batch_execute("discard plans").await.map_err(|error| fault(error).into_error())?;
@@ -157,7 +157,7 @@ where
 pub(super) fn fault(error: tokio_postgres::Error) -> Fault {
     let Some(refusal) = error.as_db_error() else {
         // No answer from the server: a row that could not be decoded, or a connection that broke.
-        let message = describe(&error);
+        let message = with_causes(&error);
         return Fault::Final(if error.is_closed() || is_transport(&error) {
             StoreError::Unavailable(message)
         } else {
@@ -197,15 +197,4 @@ fn is_transport(error: &tokio_postgres::Error) -> bool {
         cause = inner.source();
     }
     false
-}
-
-/// The whole chain of causes: the outermost alone says little.
-pub(super) fn describe(error: &tokio_postgres::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }

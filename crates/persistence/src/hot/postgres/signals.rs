@@ -12,7 +12,8 @@ use horarium_domain::store::{Signal, StoreError};
 use tokio_postgres::{AsyncMessage, Client};
 
 use super::PostgresHot;
-use super::session::{self, Session, describe};
+use super::session::{self, Session};
+use crate::error::with_causes;
 use crate::postgres::{Driver, Server};
 use crate::text::storable;
 
@@ -97,7 +98,7 @@ impl Listener {
                 }
                 Some(Ok(_)) => {}
                 Some(Err(error)) => {
-                    tracing::warn!(error = %describe(&error), "the connection that listens for other nodes broke");
+                    tracing::warn!(error = %with_causes(&error), "the connection that listens for other nodes broke");
                     self.connected = None;
                 }
                 None => self.connected = None,
@@ -113,7 +114,7 @@ impl Listener {
                 self.pending.extend([Signal::Schedules, Signal::Work]);
             }
             Err(error) => {
-                tracing::warn!(error = %describe(&error), "cannot listen for other nodes; polling goes on");
+                tracing::warn!(error = %with_causes(&error), "cannot listen for other nodes; polling goes on");
                 tokio::time::sleep(self.pause).await;
                 self.pause = (2 * self.pause).min(RECONNECT.1);
             }

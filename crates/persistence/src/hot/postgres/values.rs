@@ -8,7 +8,7 @@ use horarium_domain::store::StoreError;
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
 
-use crate::error::Fault;
+use crate::error::{Fault, with_causes};
 
 /// Microseconds from the Unix epoch to 2000-01-01, which PostgreSQL counts from.
 const EPOCH_MICROS: i64 = 946_684_800_000_000;
@@ -44,7 +44,7 @@ pub(super) fn column<'r, T: FromSql<'r>>(row: &'r Row, index: usize, table: &'st
         let name = row.columns().get(index).map_or("?", tokio_postgres::Column::name);
         // Every hot statement answers the row's id first.
         let key = row.try_get::<_, uuid::Uuid>(0).map_or_else(|_| "unknown".to_owned(), |id| id.to_string());
-        let detail = format!("{name}: {}", super::session::describe(&error));
+        let detail = format!("{name}: {}", with_causes(&error));
         Fault::Final(StoreError::Inconsistent { table, key, detail })
     })
 }
