@@ -61,7 +61,7 @@ pub(super) const ROLLUPS: &str = "
 
 /// The three statements. They are prepared ahead, so that they and a commit can go out in one flight, in order.
 pub(super) struct Counters {
-    counters: Statement,
+    sums: Statement,
     durations: Statement,
     rollups: Statement,
 }
@@ -69,7 +69,7 @@ pub(super) struct Counters {
 impl Counters {
     pub(super) async fn prepare(session: &Session) -> Result<Self, Fault> {
         Ok(Self {
-            counters: session.statement(COUNTERS).await?,
+            sums: session.statement(COUNTERS).await?,
             durations: session.statement(DURATIONS).await?,
             rollups: session.statement(ROLLUPS).await?,
         })
@@ -79,7 +79,7 @@ impl Counters {
     pub(super) async fn write(&self, session: &Session, deltas: &Deltas) -> Result<(), Fault> {
         tokio::try_join!(
             biased;
-            write_counters(session, &self.counters, deltas),
+            write_counters(session, &self.sums, deltas),
             write_durations(session, &self.durations, deltas),
             write_rollups(session, &self.rollups, deltas)
         )?;

@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use horarium_domain::JobId;
 use horarium_domain::execution::NewExecution;
 use horarium_domain::store::{Enqueued, StoreError};
+use horarium_domain::{ExecutionId, JobId};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -179,7 +179,7 @@ async fn insert(session: &Session, rows: &[&NewExecution], lengths_held: bool) -
     let scheduled_for: Vec<Ts> = rows.iter().map(|new| Ts(new.scheduled_for)).collect();
     let run_at: Vec<Ts> = rows.iter().map(|new| Ts(new.run_at)).collect();
     let created_at: Vec<Ts> = rows.iter().map(|new| Ts(new.created_at)).collect();
-    let parents: Vec<Option<Uuid>> = rows.iter().map(|new| new.retry_parent_id.map(|id| id.as_uuid())).collect();
+    let parents: Vec<Option<Uuid>> = rows.iter().map(|new| new.retry_parent_id.map(ExecutionId::as_uuid)).collect();
     let keys: Vec<_> = rows.iter().map(|new| new.unique_key.as_deref().map(storable)).collect();
     let statement = session.statement(INSERT).await?;
     let rows = session
@@ -252,7 +252,7 @@ async fn explain<'a>(
         } else if !has_job {
             answers.insert(id, Enqueued::NoSuchJob);
         } else if let Some(holder) = holder {
-            answers.insert(id, Enqueued::Duplicate(horarium_domain::ExecutionId::from_uuid(holder)));
+            answers.insert(id, Enqueued::Duplicate(ExecutionId::from_uuid(holder)));
         } else if max_length.is_some() {
             limited.insert(id);
         } else {

@@ -218,7 +218,7 @@ impl Work<'_> {
         let ids: Vec<Uuid> = chosen.iter().map(|candidate| candidate.id.as_uuid()).collect();
 
         let lease = session.statement(LEASE).await?;
-        let spend = session.statement(SPEND_TOKENS).await?;
+        let take_tokens = session.statement(SPEND_TOKENS).await?;
         let (now, until) = (Ts(self.request.now), Ts(self.request.lease_until));
         let node = self.request.node.as_uuid();
         let leased: session::Parameters<'_> = &[&ids, &node, &self.request.worker, &now, &until];
@@ -227,7 +227,8 @@ impl Work<'_> {
             tokio::try_join!(biased; session.rows(&lease, leased), session.commit())?.0
         } else {
             let spent: session::Parameters<'_> = &[&tenants, &names, &tokens, &now];
-            tokio::try_join!(biased; session.run(&spend, spent), session.rows(&lease, leased), session.commit())?.1
+            tokio::try_join!(biased; session.run(&take_tokens, spent), session.rows(&lease, leased), session.commit())?
+                .1
         };
         Ok(claimed_rows(&rows))
     }

@@ -154,6 +154,7 @@ where
 }
 
 /// What an error of the server or of the connection means to the method that met it.
+#[allow(clippy::needless_pass_by_value)] // it is what `map_err` is given
 pub(super) fn fault(error: tokio_postgres::Error) -> Fault {
     let Some(refusal) = error.as_db_error() else {
         // No answer from the server: a row that could not be decoded, or a connection that broke.

@@ -50,7 +50,7 @@ pub(super) fn column<'r, T: FromSql<'r>>(row: &'r Row, index: usize, table: &'st
 }
 
 /// A small number that the domain counts in `u16`.
-pub(super) fn count(value: i16, name: &str, table: &'static str, key: impl ToString) -> Result<u16, Fault> {
+pub(super) fn count(value: i16, name: &str, table: &'static str, key: uuid::Uuid) -> Result<u16, Fault> {
     u16::try_from(value).map_err(|_| {
         let detail = format!("{name} is {value}");
         Fault::Final(StoreError::Inconsistent { table, key: key.to_string(), detail })

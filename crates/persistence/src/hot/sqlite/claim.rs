@@ -148,15 +148,14 @@ impl<'c> Lessor<'c> {
     }
 
     fn complete(&mut self, leased: Leased) -> Result<(i16, Claimed), StoreError> {
-        let job_version = match self.versions.get(&leased.job_id) {
-            Some(version) => *version,
-            None => {
-                let version = self.job.query_row([Key::from(leased.job_id)], |row| row.get(0)).optional().checked()?;
-                // No job any more: its definition will not be found either, and the engine says so.
-                let version = version.unwrap_or(0);
-                self.versions.insert(leased.job_id, version);
-                version
-            }
+        let job_version = if let Some(version) = self.versions.get(&leased.job_id) {
+            *version
+        } else {
+            let version = self.job.query_row([Key::from(leased.job_id)], |row| row.get(0)).optional().checked()?;
+            // No job any more: its definition will not be found either, and the engine says so.
+            let version = version.unwrap_or(0);
+            self.versions.insert(leased.job_id, version);
+            version
         };
         let id = leased.lease.execution_id;
         let mut rows = self.execution.query([Key::from(id)]).checked()?;
@@ -186,6 +185,7 @@ impl<'c> Lessor<'c> {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Leased {
     lease: Lease,
     tenant_id: TenantId,

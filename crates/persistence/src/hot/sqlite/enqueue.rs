@@ -59,15 +59,14 @@ fn accept<'a>(connection: &Connection, new: &'a NewExecution, seen: &mut Seen<'a
     if known {
         return Ok(Enqueued::Accepted);
     }
-    let job = match seen.jobs.get(&(new.tenant_id, new.job_id)) {
-        Some(job) => *job,
-        None => {
-            let mut find = connection.prepare_cached(JOB).checked()?;
-            let key = params![Key::from(new.job_id), Key::from(new.tenant_id)];
-            let job = find.query_row(key, |row| row.get(0)).optional().checked()?;
-            seen.jobs.insert((new.tenant_id, new.job_id), job);
-            job
-        }
+    let job = if let Some(job) = seen.jobs.get(&(new.tenant_id, new.job_id)) {
+        *job
+    } else {
+        let mut find = connection.prepare_cached(JOB).checked()?;
+        let key = params![Key::from(new.job_id), Key::from(new.tenant_id)];
+        let job = find.query_row(key, |row| row.get(0)).optional().checked()?;
+        seen.jobs.insert((new.tenant_id, new.job_id), job);
+        job
     };
     let Some(job_limited) = job else { return Ok(Enqueued::NoSuchJob) };
     let unique_key = new.unique_key.as_deref().map(storable);
