@@ -1,6 +1,7 @@
 //! Databases for tests: a file in a temp folder, or a database of its own on the PostgreSQL of
 //! `HORARIUM_TEST_POSTGRES_URL`. Both go away with the value that names them.
 #![allow(dead_code)] // each test program uses its part
+#![allow(clippy::expect_used)] // a test that panics is a test that failed
 
 pub(crate) mod fixtures;
 
