@@ -1,9 +1,9 @@
 //! Horarium over HTTP.
 //!
-//! [`app`] puts every route together over an [`ApiState`]; the server runs it, and tests run the very same. Beneath it
-//! lie the **dialects** (`dialects/`), each a thin translation of one published API to the use cases of the engine, the
-//! **platform** surface (`platform/`: health, metrics, keys, tenants, queues, events, bulk), and what all routes share
-//! (`http/`: who calls, what they sent, how a refusal looks). [`openapi`] describes it all, from the code itself.
+//! [`app()`] puts every route together over an [`ApiState`]; the server runs it, and tests run the very same. Beneath
+//! it lie the **dialects** (`dialects/`), each a thin translation of one published API to the use cases of the engine,
+//! the **platform** surface (`platform/`: health, metrics, keys, tenants, queues, events, bulk), and what all routes
+//! share (`http/`: who calls, what they sent, how a refusal looks). [`openapi`] describes it all, from the code itself.
 //!
 //! No rule of the domain lives here, and no SQL: a route extracts, makes one service call, and maps.
 

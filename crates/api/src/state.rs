@@ -1,4 +1,4 @@
-//! What the routes work with. The server makes one and hands it to [`app`](crate::app).
+//! What the routes work with. The server makes one and hands it to [`app`](crate::app()).
 
 use std::fmt;
 use std::num::NonZeroU32;

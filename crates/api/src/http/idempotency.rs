@@ -33,7 +33,7 @@ const POLL: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OneTimeSecret;
 
-/// The middleware, inside of [`authenticate`](super::authenticate).
+/// The middleware, inside of [`authenticate`](super::authenticate()).
 pub(crate) async fn idempotent<B: MessageBody + 'static>(
     mut req: ServiceRequest,
     next: Next<B>,

@@ -1,6 +1,6 @@
 //! What every dialect's routes share: who calls, what they sent, and how an answer or a refusal looks.
 //!
-//! A request passes, from the outside in: [`shell`] (request id, errors, headers, metrics, log), [`authenticate`]
+//! A request passes, from the outside in: [`shell()`] (request id, errors, headers, metrics, log), [`authenticate()`]
 //! (credential → [`Caller`]), [`idempotency`] (`Idempotency-Key`), then the route's extractors, of which the first
 //! names the permission it needs. Everything that is refused on the way is an [`ApiError`], and only the shell writes
 //! one down.

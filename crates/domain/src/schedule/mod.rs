@@ -193,7 +193,7 @@ impl Schedule {
         self.slots_after(after).take(count.min(Self::MAX_PREVIEW)).collect()
     }
 
-    /// How long after `slot` this `job` starts: [`jitter`] within this schedule's [`Schedule::jitter_seconds`].
+    /// How long after `slot` this `job` starts: [`jitter()`] within this schedule's [`Schedule::jitter_seconds`].
     ///
     /// Jitter delays the start of the execution and leaves the slot where it is, so misfire planning and exactly-once
     /// firing work on slots alone.

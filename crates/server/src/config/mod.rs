@@ -1,6 +1,6 @@
 //! The configuration: a TOML file, the environment and flags, in that order of rising precedence.
 //!
-//! Every setting is declared once, in [`settings`](self::settings): its name gives the key in the file, the variable
+//! Every setting is declared once, in [`settings`]: its name gives the key in the file, the variable
 //! `HORARIUM_<NAME>` and the flag `--<name>`, and its comment is what help texts and docs/configuration.md say of it.
 //! Each value remembers where it came from, so that an error and `horarium config` can name the place to change.
 
