@@ -68,6 +68,10 @@ typed_id!(
     NodeId
 );
 typed_id!(
+    /// A registered agent. One that registers again gets a new one.
+    AgentId
+);
+typed_id!(
     /// An API key; the public part of `hrm_<id>_<secret>`.
     ApiKeyId
 );
@@ -110,6 +114,11 @@ impl IdGenerator {
     /// A fresh node id.
     pub fn node(&self, now: Timestamp) -> NodeId {
         NodeId(self.uuid(now))
+    }
+
+    /// A fresh agent id.
+    pub fn agent(&self, now: Timestamp) -> AgentId {
+        AgentId(self.uuid(now))
     }
 
     /// A fresh API key id.

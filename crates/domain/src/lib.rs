@@ -7,6 +7,7 @@
 //! Start with [`execution`] (the state machine), [`schedule`] and [`retry`]; [`store`] holds the ports that a
 //! database implements.
 
+pub mod agent;
 pub mod api_key;
 pub mod clock;
 pub mod execution;
@@ -22,5 +23,5 @@ pub mod tenant;
 pub mod timestamp;
 
 pub use clock::{Clock, Entropy, SystemClock};
-pub use id::{ApiKeyId, ExecutionId, IdGenerator, JobId, NodeId, TenantId};
+pub use id::{AgentId, ApiKeyId, ExecutionId, IdGenerator, JobId, NodeId, TenantId};
 pub use timestamp::Timestamp;
