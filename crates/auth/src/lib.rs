@@ -42,6 +42,7 @@ mod permission;
 mod principal;
 mod role;
 pub mod scope;
+mod seal;
 mod tenant;
 
 pub use credential::Credential;
@@ -53,4 +54,5 @@ pub use jwt::{
 pub use permission::{Permission, PermissionSet};
 pub use principal::{CredentialKind, Principal};
 pub use role::Role;
+pub use seal::{SealingKey, SealingKeyError, SecretKeys};
 pub use tenant::{EnterTenantError, TenantDirectory, TenantHeaders, TenantSelection, enter_tenant};

@@ -17,6 +17,7 @@ pub mod page;
 pub mod queue;
 pub mod retry;
 pub mod schedule;
+pub mod secret;
 pub mod stats;
 pub mod store;
 pub mod tenant;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use horarium_domain::execution::{ExecutionState, NewExecution};
+use horarium_domain::secret::{SecretSealer, Unsealed};
 use horarium_domain::store::{Enqueued, SharedStore, StoreError};
 use horarium_domain::{Clock, Entropy, ExecutionId, IdGenerator, JobId, TenantId, Timestamp};
 use tokio::sync::Notify;
@@ -49,6 +50,8 @@ pub struct Core {
     pub entropy: Arc<dyn Entropy>,
     /// Fresh ids.
     pub ids: IdGenerator,
+    /// What seals secrets before the store sees them.
+    pub secrets: Arc<dyn SecretSealer>,
     /// Live events.
     pub bus: Bus,
     pub(crate) wakes: Wakes,
@@ -63,14 +66,25 @@ impl std::fmt::Debug for Core {
 }
 
 impl Core {
-    /// Ties the parts together. Must be called within a Tokio runtime: it starts the writers of the group commit.
+    /// A core that keeps secrets as they are, for a store that keeps nothing. Must be called within a Tokio runtime.
     pub fn new(store: SharedStore, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Arc<Self> {
+        Self::with_secrets(store, clock, entropy, Arc::new(Unsealed))
+    }
+
+    /// Ties the parts together. Must be called within a Tokio runtime: it starts the writers of the group commit.
+    pub fn with_secrets(
+        store: SharedStore,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        secrets: Arc<dyn SecretSealer>,
+    ) -> Arc<Self> {
         let enqueuer = Enqueuer::start(&store);
         Arc::new(Self {
             store,
             clock,
             entropy,
             ids: IdGenerator::new(),
+            secrets,
             bus: Bus::default(),
             wakes: Wakes::default(),
             running: RunningSet::default(),
