@@ -3,3 +3,8 @@
 //! A route extracts, makes one service call, and maps. Dialects do not call each other.
 
 pub(crate) mod scheduler;
+
+use crate::http::ErrorShape;
+
+/// The path prefixes whose errors have a shape of their own, each with what writes them.
+pub(crate) const ERROR_SHAPES: &[(&str, ErrorShape)] = &[];

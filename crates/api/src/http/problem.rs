@@ -1,14 +1,13 @@
-//! Errors on the wire: RFC 9457, the shape of the scheduler dialect and of the platform.
+//! Errors on the wire: RFC 9457, the shape wherever no dialect owns another one.
 
 use std::collections::BTreeMap;
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::ApiError;
+use super::error_shape::Refused;
 
 /// The media type of [`ProblemDetails`].
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -42,44 +41,17 @@ pub struct ProblemDetails {
     pub errors: Option<BTreeMap<String, Vec<String>>>,
 }
 
-impl ProblemDetails {
-    fn new(status: StatusCode, detail: String, instance: &str) -> Self {
-        Self {
-            kind: "about:blank",
-            title: status.canonical_reason().unwrap_or("Error").to_owned(),
-            status: status.as_u16(),
-            detail,
-            instance: instance.to_owned(),
-            errors: None,
-        }
-    }
-
-    fn into_response(self, status: StatusCode) -> HttpResponse {
-        // Texts, a number and a map with text keys always have a JSON form.
-        let body = serde_json::to_vec(&self).unwrap_or_default();
-        HttpResponse::build(status).insert_header((CONTENT_TYPE, MEDIA_TYPE)).body(body)
-    }
-}
-
-/// The answer for a refusal of ours.
-pub(super) fn response(error: &ApiError, instance: &str) -> HttpResponse {
-    let mut problem = ProblemDetails::new(error.status(), error.detail().to_owned(), instance);
-    if !error.errors().is_empty() {
-        problem.errors = Some(error.errors().clone());
-    }
-    let mut response = problem.into_response(error.status());
-    for (name, value) in error.headers() {
-        response.headers_mut().append(name.clone(), value.clone());
-    }
-    response
-}
-
-/// The answer for a refusal of the framework's, whose own words are not for callers.
-pub(super) fn foreign(status: StatusCode, instance: &str) -> HttpResponse {
-    let detail = if status.is_server_error() {
-        "An internal error occurred. It has been logged.".to_owned()
-    } else {
-        format!("The request could not be read ({}).", status.canonical_reason().unwrap_or("bad request"))
+/// The shape of refusals that no dialect owns.
+pub(super) fn shape(refused: &Refused<'_>) -> HttpResponse {
+    let problem = ProblemDetails {
+        kind: "about:blank",
+        title: refused.status.canonical_reason().unwrap_or("Error").to_owned(),
+        status: refused.status.as_u16(),
+        detail: refused.detail.clone().into_owned(),
+        instance: refused.path.to_owned(),
+        errors: (!refused.errors.is_empty()).then(|| refused.errors.clone().into_owned()),
     };
-    ProblemDetails::new(status, detail, instance).into_response(status)
+    // Texts, a number and a map with text keys always have a JSON form.
+    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    HttpResponse::build(refused.status).insert_header((CONTENT_TYPE, MEDIA_TYPE)).body(body)
 }

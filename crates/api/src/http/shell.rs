@@ -12,7 +12,8 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, web};
 use tracing::Instrument;
 
-use super::{ApiError, Caller, problem, request_id, security_headers};
+use super::error_shape::{ErrorShapes, Refused};
+use super::{ApiError, Caller, request_id, security_headers};
 use crate::state::ApiState;
 
 /// The route label of requests that no route matches.
@@ -40,6 +41,8 @@ struct Seen {
     path: String,
     id: HeaderValue,
     started: Instant,
+    state: Option<web::Data<ApiState>>,
+    shapes: ErrorShapes,
 }
 
 /// The middleware. A route has `request_timeout` to begin its answer; what it streams after that may take its time.
@@ -54,7 +57,14 @@ pub(crate) async fn shell<B: MessageBody + 'static>(
         }
         None => (HeaderValue::from_static("unknown"), Duration::MAX),
     };
-    let seen = Seen { method: req.method().clone(), path: req.path().to_owned(), id, started: Instant::now() };
+    let seen = Seen {
+        method: req.method().clone(),
+        path: req.path().to_owned(),
+        id,
+        started: Instant::now(),
+        state: req.app_data::<web::Data<ApiState>>().cloned(),
+        shapes: req.app_data::<ErrorShapes>().copied().unwrap_or(ErrorShapes(&[])),
+    };
     let _in_flight = InFlight::new();
     // HEAD is GET without the body, which the server leaves out by itself; so no route needs to know of it.
     let is_head = seen.method == Method::HEAD;
@@ -71,7 +81,7 @@ pub(crate) async fn shell<B: MessageBody + 'static>(
                 Some(error) => Some(refusal_response(error, &seen)),
                 // Compression refuses what it cannot encode for in words of its own.
                 None if response.status() == StatusCode::NOT_ACCEPTABLE => {
-                    Some(problem::foreign(StatusCode::NOT_ACCEPTABLE, &seen.path))
+                    Some(written(Err(StatusCode::NOT_ACCEPTABLE), &seen))
                 }
                 None => None,
             };
@@ -103,10 +113,7 @@ pub(crate) async fn shell<B: MessageBody + 'static>(
 /// Writes a refusal down, and logs one that is our fault.
 fn refusal_response(error: &Error, seen: &Seen) -> HttpResponse {
     let refusal = error.as_error::<ApiError>();
-    let response = match refusal {
-        Some(refusal) => problem::response(refusal, &seen.path),
-        None => problem::foreign(error.as_response_error().status_code(), &seen.path),
-    };
+    let response = written(refusal.ok_or_else(|| error.as_response_error().status_code()), seen);
     if response.status().is_server_error() {
         let cause = refusal.and_then(ApiError::cause).map_or_else(|| error.to_string(), str::to_owned);
         tracing::error!(
@@ -118,6 +125,17 @@ fn refusal_response(error: &Error, seen: &Seen) -> HttpResponse {
             cause,
             "a request could not be answered"
         );
+    }
+    response
+}
+
+/// A refusal in the shape that its path asks for, with the headers that belong to it.
+fn written(error: Result<&ApiError, StatusCode>, seen: &Seen) -> HttpResponse {
+    let state = seen.state.as_ref().map(|state| state.as_ref());
+    let refused = Refused::new(error, &seen.path, seen.started.elapsed(), state);
+    let mut response = seen.shapes.at(&seen.path)(&refused);
+    for (name, value) in error.iter().flat_map(|error| error.headers()) {
+        response.headers_mut().append(name.clone(), value.clone());
     }
     response
 }
