@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use actix_web::{App, web};
+use utoipa::PartialSchema;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
@@ -19,13 +20,18 @@ use utoipa::openapi::{
     Components, ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder,
     Tag,
 };
-use utoipa::{PartialSchema, ToSchema};
 use utoipa_actix_web::AppExt;
 
-use crate::dialects::scheduler;
-use crate::http::{MethodTable, ProblemDetails};
+use crate::dialects::{ERROR_SCHEMAS, scheduler};
+use crate::http::{ErrorSchema, MethodTable, ProblemDetails};
 
-const PROBLEM: &str = "application/problem+json";
+/// What every path answers with that no dialect's shape of errors owns.
+static PROBLEM: ErrorSchema = ErrorSchema {
+    prefixes: &[],
+    media_type: "application/problem+json",
+    name: "ProblemDetails",
+    schema: ProblemDetails::schema,
+};
 
 /// Paths that are served and not described: pages for people.
 const PAGES: &[(&str, &[&str])] = &[("/docs", &["GET"]), ("/docs/{file}", &["GET"])];
@@ -44,12 +50,13 @@ pub fn document() -> OpenApi {
         .build();
     document.tags = Some(tags());
     let components = document.components.get_or_insert_with(Components::new);
-    components.schemas.insert(ProblemDetails::name().into_owned(), ProblemDetails::schema());
+    let shapes = ERROR_SCHEMAS.iter().copied().chain([&PROBLEM]);
+    components.schemas.extend(shapes.map(|shape| (shape.name.to_owned(), (shape.schema)())));
     components.security_schemes = security_schemes();
     components.responses = refusals();
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in operations(item) {
-            complete(operation, &method, path);
+            complete(operation, &method, path, shape_at(path));
         }
     }
     document
@@ -105,8 +112,13 @@ fn name(method: &HttpMethod) -> &'static str {
     }
 }
 
+/// How refusals look at a path.
+fn shape_at(path: &str) -> &'static ErrorSchema {
+    ERROR_SCHEMAS.iter().copied().find(|shape| shape.owns(path)).unwrap_or(&PROBLEM)
+}
+
 /// Adds what follows from the way that every request takes.
-fn complete(operation: &mut Operation, method: &HttpMethod, path: &str) {
+fn complete(operation: &mut Operation, method: &HttpMethod, path: &str, shape: &ErrorSchema) {
     // Routes that nobody needs a credential for say so themselves.
     let is_open = operation.security.is_some();
     let changes = !matches!(method, HttpMethod::Get);
@@ -120,23 +132,23 @@ fn complete(operation: &mut Operation, method: &HttpMethod, path: &str) {
             SecurityRequirement::new("bearer", Vec::<String>::new()),
             SecurityRequirement::new("apiKey", Vec::<String>::new()),
         ]);
-        refuse(operation, &["401", "403", "429", "503"]);
+        refuse(operation, &["401", "403", "429", "503"], shape);
     }
     if changes && !is_open {
         operation.parameters.get_or_insert_default().push(idempotency_key().into());
-        refuse(operation, &["400", "409", "413", "415", "422"]);
+        refuse(operation, &["400", "409", "413", "415", "422"], shape);
     }
     if has_parameters || has_body {
-        refuse(operation, &["400"]);
+        refuse(operation, &["400"], shape);
     }
     if path.contains('{') {
-        refuse(operation, &["404"]);
+        refuse(operation, &["404"], shape);
     }
-    refuse(operation, &["500"]);
+    refuse(operation, &["500"], shape);
 
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response {
-            finish(response, status);
+            finish(response, status, shape);
         }
     }
 }
@@ -156,30 +168,36 @@ const REFUSALS: &[(&str, &str, &str)] = &[
     ("503", "Unavailable", "The service is unavailable for the moment; try again."),
 ];
 
-/// The refusals, to be referred to.
+/// The refusals in the usual shape, to be referred to.
 fn refusals() -> BTreeMap<String, RefOr<Response>> {
     let described = REFUSALS.iter().map(|(status, name, description)| {
         let mut response = ResponseBuilder::new().description(*description).build();
-        finish(&mut response, status);
+        finish(&mut response, status, &PROBLEM);
         ((*name).to_owned(), response.into())
     });
     described.collect()
 }
 
 /// Adds refusals, but for those that the route describes itself.
-fn refuse(operation: &mut Operation, statuses: &[&str]) {
-    for (status, name, _) in REFUSALS.iter().filter(|(status, _, _)| statuses.contains(status)) {
+fn refuse(operation: &mut Operation, statuses: &[&str], shape: &ErrorSchema) {
+    for (status, name, description) in REFUSALS.iter().filter(|(status, _, _)| statuses.contains(status)) {
         let responses = &mut operation.responses.responses;
-        responses.entry((*status).to_owned()).or_insert_with(|| Ref::from_response_name(*name).into());
+        responses.entry((*status).to_owned()).or_insert_with(|| {
+            if shape.name == PROBLEM.name {
+                Ref::from_response_name(*name).into()
+            } else {
+                ResponseBuilder::new().description(*description).build().into()
+            }
+        });
     }
 }
 
 /// Gives refusals their body, and every answer the headers that every answer has.
-fn finish(response: &mut Response, status: &str) {
+fn finish(response: &mut Response, status: &str, shape: &ErrorSchema) {
     let is_refusal = status.starts_with('4') || status.starts_with('5');
     if is_refusal && response.content.is_empty() {
-        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(ProblemDetails::name()))).build();
-        response.content.insert(PROBLEM.to_owned(), content.into());
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(shape.name))).build();
+        response.content.insert(shape.media_type.to_owned(), content.into());
     }
     let mut header = |name: &str, description: &str| {
         let header = HeaderBuilder::new()

@@ -4,7 +4,10 @@
 
 pub(crate) mod scheduler;
 
-use crate::http::ErrorShape;
+use crate::http::{ErrorSchema, ErrorShape};
 
 /// The path prefixes whose errors have a shape of their own, each with what writes them.
 pub(crate) const ERROR_SHAPES: &[(&str, ErrorShape)] = &[];
+
+/// The same for OpenAPI.
+pub(crate) static ERROR_SCHEMAS: &[&ErrorSchema] = &[];

@@ -16,6 +16,7 @@ pub(crate) struct ApiError(Box<Refusal>);
 #[derive(Debug)]
 struct Refusal {
     status: StatusCode,
+    title: Option<&'static str>,
     detail: String,
     errors: BTreeMap<String, Vec<String>>,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -27,6 +28,7 @@ impl ApiError {
     pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self(Box::new(Refusal {
             status,
+            title: None,
             detail: detail.into(),
             errors: BTreeMap::new(),
             headers: Vec::new(),
@@ -62,6 +64,13 @@ impl ApiError {
             .with_internal(cause.to_string())
     }
 
+    /// The same refusal, named in a few words for the dialects that show such.
+    #[must_use]
+    pub(crate) fn titled(mut self, title: &'static str) -> Self {
+        self.0.title = Some(title);
+        self
+    }
+
     /// The same refusal with a header.
     #[must_use]
     pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -84,6 +93,11 @@ impl ApiError {
     /// Its HTTP status.
     pub(crate) fn status(&self) -> StatusCode {
         self.0.status
+    }
+
+    /// What is refused in a few words, if whoever refused it named it.
+    pub(crate) fn title(&self) -> Option<&'static str> {
+        self.0.title
     }
 
     /// What the caller is told.

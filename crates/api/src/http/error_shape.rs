@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
 
 use super::{ApiError, problem};
 use crate::state::ApiState;
@@ -15,6 +17,8 @@ use crate::state::ApiState;
 pub(crate) struct Refused<'a> {
     /// The HTTP status.
     pub(crate) status: StatusCode,
+    /// What is refused in a few words, if whoever refused it named it; else the status says it.
+    pub(crate) title: Option<&'static str>,
     /// What happened, for the caller.
     pub(crate) detail: Cow<'a, str>,
     /// What is wrong, by field; empty when no field is to blame.
@@ -35,11 +39,12 @@ impl<'a> Refused<'a> {
         elapsed: Duration,
         state: Option<&'a ApiState>,
     ) -> Self {
+        let title = error.ok().and_then(ApiError::title);
         let (status, detail, errors) = match error {
             Ok(error) => (error.status(), Cow::Borrowed(error.detail()), Cow::Borrowed(error.errors())),
             Err(status) => (status, foreign_detail(status), Cow::Owned(BTreeMap::new())),
         };
-        Self { status, detail, errors, path, elapsed, state }
+        Self { status, title, detail, errors, path, elapsed, state }
     }
 }
 
@@ -55,6 +60,30 @@ fn foreign_detail(status: StatusCode) -> Cow<'static, str> {
 /// Writes a refusal down: status and body. The headers that belong to it are added by the shell.
 pub(crate) type ErrorShape = fn(&Refused<'_>) -> HttpResponse;
 
+/// What OpenAPI says of a shape.
+#[derive(Debug)]
+pub(crate) struct ErrorSchema {
+    /// The path prefixes that the shape owns.
+    pub(crate) prefixes: &'static [&'static str],
+    /// The media type of the body.
+    pub(crate) media_type: &'static str,
+    /// The name of the body's schema.
+    pub(crate) name: &'static str,
+    /// The body's schema.
+    pub(crate) schema: fn() -> RefOr<Schema>,
+}
+
+impl ErrorSchema {
+    /// Whether the shape owns this path.
+    pub(crate) fn owns(&self, path: &str) -> bool {
+        self.prefixes.iter().any(|prefix| is_below(prefix, path))
+    }
+}
+
+fn is_below(prefix: &str, path: &str) -> bool {
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// The shapes by path prefix. Everything else answers with problem details.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ErrorShapes(pub(crate) &'static [(&'static str, ErrorShape)]);
@@ -62,9 +91,7 @@ pub(crate) struct ErrorShapes(pub(crate) &'static [(&'static str, ErrorShape)]);
 impl ErrorShapes {
     /// The shape of the errors at a path: that of the longest prefix that the path lies below.
     pub(super) fn at(self, path: &str) -> ErrorShape {
-        let below =
-            |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        let owners = self.0.iter().filter(|(prefix, _)| below(prefix));
+        let owners = self.0.iter().filter(|(prefix, _)| is_below(prefix, path));
         owners.max_by_key(|(prefix, _)| prefix.len()).map_or(problem::shape, |(_, shape)| *shape)
     }
 }

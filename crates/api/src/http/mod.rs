@@ -26,7 +26,7 @@ pub(crate) use authenticate::{Caller, authenticate, identify};
 pub(crate) use authorized::{Authorized, perm};
 pub(crate) use body::{Body, OptionalBody, media_type, parse_json, read_limited};
 pub(crate) use error::ApiError;
-pub(crate) use error_shape::{ErrorShape, ErrorShapes, Refused};
+pub(crate) use error_shape::{ErrorSchema, ErrorShape, ErrorShapes, Refused};
 pub(crate) use etag::{Entity, IfMatch};
 pub(crate) use fallback::{MethodTable, fallback};
 pub(crate) use idempotency::{OneTimeSecret, idempotent};
