@@ -43,7 +43,7 @@ pub(crate) const LEASE: Duration = Duration::from_secs(30);
 pub struct World {
     /// One node.
     pub(crate) a: SharedStore,
-    /// Another one; in stores for one process the same.
+    /// Another one; the same in a store that lives in one process.
     pub(crate) b: SharedStore,
     /// Whether what one publishes reaches the other.
     pub(crate) signals: bool,
