@@ -1,4 +1,4 @@
-"""A schedule of every second fires each of its slots exactly once: on PostgreSQL with two nodes that both plan."""
+"""A schedule of every second fires each of its slots exactly once, with two nodes that both plan."""
 
 import time
 from datetime import datetime, timedelta
@@ -11,9 +11,7 @@ SECONDS = 20
 
 def check(world):
     target = world.target()
-    nodes = [world.node("a")]
-    if world.database == "postgres":
-        nodes.append(world.node("b"))
+    nodes = [world.node("a"), world.node("b")]
     client = nodes[0].client
     job = client.create_job(
         "every-second",

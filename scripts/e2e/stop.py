@@ -7,7 +7,7 @@ import time
 
 from horarium import require, run_check, wait_for
 
-DATABASES = ("postgres",)
+DATABASES = ("sqlite", "postgres")
 LEASE_SECONDS = 5
 REAPER_SECONDS = 5
 EXECUTIONS = 4

@@ -7,9 +7,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use horarium_domain::execution::{NewExecution, Trigger};
-use horarium_domain::job::{ConcurrencyPolicy, Job, JobConfiguration, JobSpec, JobType, QueueName};
-use horarium_domain::retry::RetryPolicy;
-use horarium_domain::schedule::{MisfirePolicy, Schedule};
+use horarium_domain::job::{CodeExecution, Job, JobSpec, JobType, QueueName};
 use horarium_domain::store::{SharedStore, TenantStore};
 use horarium_domain::tenant::Tenant;
 use horarium_domain::{Clock, Entropy, IdGenerator, SystemClock, TenantId};
@@ -145,33 +143,7 @@ async fn prepare(store: &SharedStore, ids: &IdGenerator) -> Result<Job, Failure>
     let row =
         Tenant { id: tenant, slug: "bench".parse()?, name: "Benchmark".to_owned(), is_active: true, created_at: now };
     TenantStore::create_tenant(store.as_ref(), row, Vec::new()).await?;
-    let job = Job {
-        id: ids.job(now),
-        tenant_id: tenant,
-        spec: JobSpec {
-            name: "no-op".to_owned(),
-            description: None,
-            configuration: JobConfiguration::parse(JobType::CodeExecution, &json!({ "handlerType": "no-op" }))?,
-            schedule: Schedule::manual(),
-            misfire_policy: MisfirePolicy::default(),
-            retry_policy: RetryPolicy::default(),
-            timeout_seconds: 300,
-            is_enabled: true,
-            tags: Vec::new(),
-            queue: QueueName::default(),
-            priority: 0,
-            group: None,
-            concurrency_policy: ConcurrencyPolicy::Allow,
-            max_concurrency: None,
-        },
-        is_paused: false,
-        is_deleted: false,
-        created_by: None,
-        last_modified_by: None,
-        created_at: now,
-        updated_at: now,
-        version: 1,
-    };
+    let job = Job::new(ids.job(now), tenant, JobSpec::new("no-op", CodeExecution::of("no-op")), now);
     store.create_job(job.clone(), None).await?;
     Ok(job)
 }

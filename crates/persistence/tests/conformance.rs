@@ -10,9 +10,9 @@ use horarium_store_conformance::{Harness, suite};
 
 async fn sqlite() -> Harness {
     let file = SqliteFile::new();
-    let store = file.store().await;
-    store.migrate().await.expect("the migrations run");
-    Harness::one(Arc::new(store)).with_guard(file)
+    let (first, second) = (file.store().await, file.store().await);
+    first.migrate().await.expect("the migrations run");
+    Harness::two(Arc::new(first), Arc::new(second)).with_guard(file)
 }
 
 async fn postgres() -> Harness {

@@ -19,7 +19,7 @@ use horarium_domain::{NodeId, Timestamp};
 use horarium_scheduler_engine::engine::Planner;
 use horarium_scheduler_engine::memory::Disturbance;
 use horarium_scheduler_engine::{EngineConfig, Outcome, Run};
-use support::{BEGINNING, World, config};
+use support::{BEGINNING, World, config, pass};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -39,7 +39,7 @@ async fn never_ends(_: Run) -> Outcome {
 async fn a_triggered_job_runs_and_its_end_is_recorded() {
     let world = World::new().await;
     let (core, engine) = world.node("a", |run: Run| async move {
-        tokio::time::sleep(Duration::from_millis(1500)).await;
+        pass(Duration::from_millis(1500)).await;
         let output = Output { text: format!("attempt {}", run.attempt), truncated: false };
         Outcome::Succeeded { output: Some(output), items_processed: Some(7) }
     });
@@ -123,7 +123,7 @@ async fn cancelling_reaches_the_running_work() {
     world.store.cancel(world.tenant, id, "somebody", world.now()).await.unwrap();
     core.execution_cancelled(world.tenant, job.id, id, true);
     world.until(id, ExecutionState::Cancelled, Duration::ZERO).await;
-    tokio::time::sleep(SECOND).await;
+    pass(SECOND).await;
     assert!(stopped.load(Ordering::SeqCst), "the handler was not told");
     assert_eq!(world.state(id).await, ExecutionState::Cancelled, "what the handler still said was recorded");
     engine.shutdown().await;
@@ -137,7 +137,7 @@ async fn work_that_takes_longer_than_a_lease_is_not_taken_away() {
     let work = move |_: Run| {
         counted.fetch_add(1, Ordering::SeqCst);
         async {
-            tokio::time::sleep(Duration::from_secs(200)).await;
+            pass(Duration::from_secs(200)).await;
             Outcome::succeeded()
         }
     };
@@ -223,7 +223,7 @@ async fn an_execution_that_takes_every_worker_down_is_given_up() {
     let reaper = horarium_scheduler_engine::engine::Reaper::new(world.core(), config("b"));
     for _ in 0..RetryPolicy::MAX_LOST_ATTEMPTS {
         claim_and_vanish(&world, SECOND).await;
-        tokio::time::sleep(2 * SECOND).await;
+        pass(2 * SECOND).await;
         assert_eq!(reaper.tick().await.unwrap(), 1);
         world.store.promote(world.now(), 10).await.unwrap();
     }
@@ -238,7 +238,7 @@ async fn two_nodes_fire_every_slot_once_and_on_time() {
     let job = world.cron("ticks", "* * * * * *", |_| {}).await;
     let (_, first) = world.node("a", succeed);
     let (_, second) = world.node("b", succeed);
-    tokio::time::sleep(Duration::from_millis(60_500)).await;
+    pass(Duration::from_millis(60_500)).await;
     first.shutdown().await;
     second.shutdown().await;
     let filter = ExecutionFilter { job_id: Some(job.id), ..ExecutionFilter::default() };
@@ -259,7 +259,7 @@ async fn two_planners_that_plan_the_same_slot_fire_it_once() {
     world.cron("ticks", "* * * * * *", |_| {}).await;
     let planners = [Planner::new(world.core(), config("a")), Planner::new(world.core(), config("b"))];
     for _ in 0..20 {
-        tokio::time::sleep(SECOND).await;
+        pass(SECOND).await;
         let (a, b) = tokio::join!(planners[0].tick(), planners[1].tick());
         assert_eq!(a.unwrap() + b.unwrap(), 1);
     }
@@ -273,7 +273,7 @@ async fn slots_missed_while_nobody_ran_are_treated_as_the_job_says() {
         let world = World::new().await;
         let job = world.cron("missed", "0 * * * * *", |spec| spec.misfire_policy = policy).await;
         // Ten slots pass; the last two are within the minute that still counts as on time.
-        tokio::time::sleep(10 * MINUTE).await;
+        pass(10 * MINUTE).await;
         let planner = Planner::new(world.core(), config("a"));
         assert_eq!(planner.tick().await.unwrap(), fired, "{policy:?}");
         let record = world.store.skipped_slots(world.tenant, job.id, 100).await.unwrap();
@@ -335,7 +335,7 @@ async fn work_that_gives_up_because_the_node_shuts_down_is_handed_back_and_not_f
 async fn shutdown_lets_work_finish_within_the_grace_time() {
     let world = World::new().await;
     let (core, engine) = world.node("a", |_| async {
-        tokio::time::sleep(5 * SECOND).await;
+        pass(5 * SECOND).await;
         Outcome::succeeded()
     });
     let job = world.job("short", |_| {}).await;
@@ -356,7 +356,7 @@ async fn no_more_attempts_run_at_once_than_the_node_allows() {
         let (counted, peak) = (Arc::clone(&counted), Arc::clone(&peak));
         async move {
             peak.fetch_max(counted.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            tokio::time::sleep(SECOND).await;
+            pass(SECOND).await;
             counted.fetch_sub(1, Ordering::SeqCst);
             Outcome::succeeded()
         }
@@ -378,10 +378,10 @@ async fn a_job_that_forbids_overlap_skips_the_slots_that_come_while_it_runs() {
     let world = World::new().await;
     let job = world.cron("forbids", "*/10 * * * * *", |spec| spec.concurrency_policy = ConcurrencyPolicy::Forbid).await;
     let (_, engine) = world.node("a", |_| async {
-        tokio::time::sleep(Duration::from_secs(25)).await;
+        pass(Duration::from_secs(25)).await;
         Outcome::succeeded()
     });
-    tokio::time::sleep(Duration::from_secs(61)).await;
+    pass(Duration::from_secs(61)).await;
     let filter = ExecutionFilter { job_id: Some(job.id), ..ExecutionFilter::default() };
     let page = world.store.executions(world.tenant, &filter, PageRequest::default()).await.unwrap();
     let mut slots: Vec<_> = page.items.iter().map(|e| e.scheduled_for.since(BEGINNING).as_secs()).collect();
@@ -399,7 +399,7 @@ async fn a_job_that_replaces_stops_the_earlier_run() {
     let job =
         world.cron("replaces", "*/10 * * * * *", |spec| spec.concurrency_policy = ConcurrencyPolicy::Replace).await;
     let (_, engine) = world.node("a", never_ends);
-    tokio::time::sleep(Duration::from_secs(31)).await;
+    pass(Duration::from_secs(31)).await;
     let filter = ExecutionFilter { job_id: Some(job.id), ..ExecutionFilter::default() };
     let page = world.store.executions(world.tenant, &filter, PageRequest::default()).await.unwrap();
     let states: Vec<_> = page.items.iter().rev().map(|e| e.lifecycle.state).collect();
@@ -458,14 +458,14 @@ async fn a_slow_database_delays_ends_and_loses_none() {
 async fn work_that_ends_while_the_database_is_away_is_recorded_when_it_is_back() {
     let world = World::new().await;
     let (core, engine) = world.node("a", |_| async {
-        tokio::time::sleep(3 * SECOND).await;
+        pass(3 * SECOND).await;
         Outcome::succeeded()
     });
     let job = world.job("through the outage", |_| {}).await;
     let id = world.trigger(&core, &job).await;
     world.until(id, ExecutionState::Running, MINUTE).await;
     world.memory.disturb(Disturbance { unavailable: true, ..Disturbance::default() });
-    tokio::time::sleep(15 * SECOND).await;
+    pass(15 * SECOND).await;
     assert_eq!(world.state(id).await, ExecutionState::Running);
     world.memory.disturb(Disturbance::default());
     let execution = world.until(id, ExecutionState::Succeeded, 5 * SECOND).await;
@@ -482,7 +482,7 @@ async fn answers_that_get_lost_cost_attempts_but_no_execution() {
     for _ in 0..20 {
         ids.push(world.trigger(&core, &job).await);
         world.memory.disturb(Disturbance { answers_lost: ids.len() % 2 == 0, ..Disturbance::default() });
-        tokio::time::sleep(Duration::from_millis(700)).await;
+        pass(Duration::from_millis(700)).await;
         world.memory.disturb(Disturbance::default());
     }
     for id in ids {

@@ -90,6 +90,7 @@ async fn the_last_use_is_written_soon_and_then_once_a_minute() {
     let first = world.now();
     keys.touch(&keys.lookup(id).await.unwrap().unwrap());
     assert_eq!(last_used().await, None);
+    // Virtual time: the clock is paused.
     tokio::time::sleep(Duration::from_millis(1100)).await;
     assert_eq!(last_used().await, Some(first));
 

@@ -6,10 +6,8 @@ mod services_support;
 
 use std::sync::Arc;
 
-use horarium_domain::job::{CodeExecution, ConcurrencyPolicy, Job, JobConfiguration, JobSpec, QueueName};
+use horarium_domain::job::{CodeExecution, Job, JobSpec};
 use horarium_domain::page::PageRequest;
-use horarium_domain::retry::RetryPolicy;
-use horarium_domain::schedule::{MisfirePolicy, Schedule};
 use horarium_domain::store::JobFilter;
 use horarium_domain::tenant::TenantRef;
 use horarium_domain::{IdGenerator, TenantId, Timestamp};
@@ -22,40 +20,8 @@ fn slug(text: &str) -> TenantRef {
 }
 
 fn built_in(tenant_id: TenantId, ids: &IdGenerator, now: Timestamp) -> Vec<(Job, Option<Timestamp>)> {
-    let configuration = JobConfiguration::CodeExecution(CodeExecution {
-        handler_type: "tidy".into(),
-        method_name: None,
-        parameters: serde_json::Map::new(),
-    });
-    let spec = JobSpec {
-        name: "tidy".into(),
-        description: None,
-        configuration,
-        schedule: Schedule::manual(),
-        misfire_policy: MisfirePolicy::default(),
-        retry_policy: RetryPolicy::default(),
-        timeout_seconds: 60,
-        is_enabled: true,
-        tags: Vec::new(),
-        queue: QueueName::default(),
-        priority: 0,
-        group: None,
-        concurrency_policy: ConcurrencyPolicy::default(),
-        max_concurrency: None,
-    };
-    let job = Job {
-        id: ids.job(now),
-        tenant_id,
-        spec,
-        is_paused: false,
-        is_deleted: false,
-        created_by: None,
-        last_modified_by: None,
-        created_at: now,
-        updated_at: now,
-        version: 1,
-    };
-    vec![(job, None)]
+    let spec = JobSpec::new("tidy", CodeExecution::of("tidy"));
+    vec![(Job::new(ids.job(now), tenant_id, spec, now), None)]
 }
 
 async fn world(create_on_first_sight: bool) -> World {

@@ -19,7 +19,7 @@ pub struct Harness {
 }
 
 impl Harness {
-    /// A database that only one process can use: both nodes share its one handle.
+    /// A store that lives in one process: both nodes share its one handle.
     pub fn one(store: SharedStore) -> Self {
         Self::two(store.clone(), store)
     }

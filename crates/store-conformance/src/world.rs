@@ -9,10 +9,9 @@ use std::time::Duration;
 use horarium_domain::execution::{
     Event, EventKind, Execution, ExecutionState, Lifecycle, NewExecution, Output, Trigger,
 };
-use horarium_domain::job::{CodeExecution, ConcurrencyPolicy, Job, JobConfiguration, JobSpec, JobSummary, QueueName};
+use horarium_domain::job::{CodeExecution, Job, JobSpec, JobSummary, QueueName};
 use horarium_domain::queue::QueueLimits;
-use horarium_domain::retry::RetryPolicy;
-use horarium_domain::schedule::{MisfirePolicy, Schedule, ScheduleInput};
+use horarium_domain::schedule::{Schedule, ScheduleInput};
 use horarium_domain::store::{
     CancelOutcome, ClaimRequest, Claimed, Conflict, Decision, Enqueued, Firing, JobChange, Settled, Settlement,
     SharedStore, StoreError,
@@ -43,7 +42,7 @@ pub(crate) const LEASE: Duration = Duration::from_secs(30);
 pub struct World {
     /// One node.
     pub(crate) a: SharedStore,
-    /// Another one; in stores for one process the same.
+    /// Another one; the same in a store that lives in one process.
     pub(crate) b: SharedStore,
     /// Whether what one publishes reaches the other.
     pub(crate) signals: bool,
@@ -138,37 +137,14 @@ impl World {
     /// A job that is not stored yet.
     pub(crate) fn new_job(&self, tenant: TenantId, change: impl FnOnce(&mut JobSpec)) -> Job {
         let mut spec = JobSpec {
-            name: self.name("job"),
             description: Some("What a case works with".to_owned()),
-            configuration: JobConfiguration::CodeExecution(CodeExecution {
-                handler_type: "noop".to_owned(),
-                method_name: None,
-                parameters: serde_json::Map::new(),
-            }),
-            schedule: Schedule::manual(),
-            misfire_policy: MisfirePolicy::default(),
-            retry_policy: RetryPolicy::default(),
-            timeout_seconds: 300,
-            is_enabled: true,
-            tags: Vec::new(),
-            queue: QueueName::default(),
-            priority: 0,
-            group: None,
-            concurrency_policy: ConcurrencyPolicy::Allow,
-            max_concurrency: None,
+            ..JobSpec::new(self.name("job"), CodeExecution::of("noop"))
         };
         change(&mut spec);
         Job {
-            id: self.ids.job(START),
-            tenant_id: tenant,
-            spec,
-            is_paused: false,
-            is_deleted: false,
             created_by: Some("alice".to_owned()),
             last_modified_by: Some("alice".to_owned()),
-            created_at: START,
-            updated_at: START,
-            version: 1,
+            ..Job::new(self.ids.job(START), tenant, spec, START)
         }
     }
 

@@ -103,13 +103,27 @@ pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
 fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
     let given = media_type(headers);
     if given.as_deref().is_some_and(|media| media == "application/json" || media.ends_with("+json")) {
-        return Ok(());
+        return require_utf8(headers);
     }
     let detail = match given {
         Some(media) => format!("The body must be JSON (Content-Type: application/json), not '{media}'."),
         None => "The body must be JSON: send 'Content-Type: application/json'.".to_owned(),
     };
     Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
+}
+
+/// JSON is UTF-8 (RFC 8259); what says otherwise of itself would be misread.
+fn require_utf8(headers: &HeaderMap) -> Result<(), ApiError> {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut parameters = content_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    let charset = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+    match charset.map(|(_, value)| value.trim().trim_matches('"')) {
+        Some(charset) if !["utf-8", "utf8", "us-ascii"].iter().any(|known| charset.eq_ignore_ascii_case(known)) => {
+            let detail = format!("The body must be JSON in UTF-8, not in '{charset}'.");
+            Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Reads a JSON document, naming the place where it is wrong.

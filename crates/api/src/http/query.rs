@@ -89,9 +89,9 @@ impl QueryFields<'_> {
         self.read(name, |text| Uuid::try_parse(text).map_err(|_| "must be a UUID".to_owned()))
     }
 
-    /// `true` or `false`.
+    /// `true` or `false`, which may also be written `1` or `0`.
     pub(crate) fn flag(&mut self, name: &str) -> Option<bool> {
-        self.one_of(name, &[("true", true), ("false", false)])
+        self.one_of(name, &[("true", true), ("false", false), ("1", true), ("0", false)])
     }
 
     /// `pageNumber` and `pageSize`.

@@ -9,10 +9,12 @@ pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 /// Longer ones are not taken over.
 const MAX_LEN: usize = 128;
 
-/// The caller's id if it is sane (1 to 128 visible ASCII characters), else the one that `fresh` makes.
+/// The caller's id if it is sane (1 to 128 characters that mean nothing to a log, a page or a shell), else the one that
+/// `fresh` makes.
 pub(super) fn choose(headers: &HeaderMap, fresh: impl FnOnce() -> Uuid) -> HeaderValue {
     let sane = |value: &&HeaderValue| {
-        (1..=MAX_LEN).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic)
+        (1..=MAX_LEN).contains(&value.len())
+            && value.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || b"._:/+=@-".contains(byte))
     };
     match headers.get(&HEADER).filter(sane) {
         Some(theirs) => theirs.clone(),
@@ -35,7 +37,7 @@ mod tests {
     fn a_sane_id_is_taken_over_and_any_other_replaced() {
         assert_eq!(chosen(b"trace-17/a:b"), "trace-17/a:b");
         let long = vec![b'x'; 129];
-        for strange in [&b""[..], b"two words", b"caf\xc3\xa9", b"tab\there", &long] {
+        for strange in [&b""[..], b"two words", b"caf\xc3\xa9", b"tab\there", b"<script>", b"$(id)", &long] {
             assert_eq!(chosen(strange), Uuid::nil().to_string());
         }
     }

@@ -114,7 +114,8 @@ pub(crate) async fn shell<B: MessageBody + 'static>(
 fn refusal_response(error: &Error, seen: &Seen) -> HttpResponse {
     let refusal = error.as_error::<ApiError>();
     let response = written(refusal.ok_or_else(|| error.as_response_error().status_code()), seen);
-    if response.status().is_server_error() {
+    // 501 says that there is no such thing here: nothing went wrong.
+    if response.status().is_server_error() && response.status() != StatusCode::NOT_IMPLEMENTED {
         let cause = refusal.and_then(ApiError::cause).map_or_else(|| error.to_string(), str::to_owned);
         tracing::error!(
             target: "horarium::access",

@@ -8,7 +8,7 @@ use horarium_auth::scope;
 use horarium_domain::api_key::{ApiKeyRecord, ApiKeyState};
 use horarium_domain::page::PageRequest;
 use horarium_domain::{ApiKeyId, Timestamp};
-use horarium_scheduler_engine::service::NewKey;
+use horarium_scheduler_engine::service::{FieldErrors, NewKey};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -23,11 +23,11 @@ use crate::state::ApiState;
 #[schema(example = json!({"name": "ci", "scopes": ["jobs:read", "executions:trigger"]}))]
 struct NewKeyRequest {
     /// What to call it; shown as "triggered by".
-    #[schema(min_length = 1, max_length = 200)]
-    name: String,
+    #[schema(value_type = String, required, min_length = 1, max_length = 200)]
+    name: Option<String>,
     /// What it may do: names of permissions, or `*` for all that an owner may. Never more than the caller may.
-    #[schema(min_items = 1)]
-    scopes: Vec<String>,
+    #[schema(value_type = Vec<String>, required, min_items = 1)]
+    scopes: Option<Vec<String>>,
     /// From this instant on it is refused; never when none is given.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
@@ -130,8 +130,13 @@ pub(super) async fn create_key(
     body: Body<NewKeyRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let NewKeyRequest { name, scopes, expires_at } = body.0;
-    let scopes = scope::grant(caller.principal.permissions, &scopes)
-        .map_err(|error| ApiError::invalid_field("scopes", error.to_string()))?;
+    let mut errors = FieldErrors::default();
+    if name.is_none() {
+        errors.add("name", "is required");
+    }
+    let granted = scope::grant(caller.principal.permissions, &scopes.unwrap_or_default())
+        .map_err(|error| errors.add("scopes", error.to_string()));
+    let (Some(name), Ok(scopes)) = (name, granted) else { return Err(ApiError::invalid(errors)) };
     let id = state.services.keys.new_id();
     let key = ApiKey::generate(id, state.core.entropy.secret());
     let new = NewKey { id, name, scopes, secret_hash: key.secret_hash(), expires_at };

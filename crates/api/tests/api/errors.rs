@@ -75,6 +75,8 @@ async fn a_body_must_be_json_say_so_and_be_sound() {
     assert_json_snapshot!("wrong_media_type", send("text/plain", "{}").await.problem(415));
     send("application/x-www-form-urlencoded", "a=b").await.problem(415);
     app.owner().call(JOBS).await.problem(415);
+    send("application/json; charset=latin1", "{}").await.problem(415);
+    send("application/json; charset=\"UTF-8\"", "{}").await.problem(400);
     assert_json_snapshot!("broken_json", send("application/json", "{\"name\": }").await.problem(400));
     assert_json_snapshot!("no_object", send("application/json", "[]").await.problem(400));
     send("application/json", "").await.problem(400);

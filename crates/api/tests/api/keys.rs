@@ -110,4 +110,6 @@ async fn a_key_that_asks_for_nothing_or_for_what_there_is_not_is_refused() {
     assert!(
         app.owner().post(KEYS, json!({"name": " ", "scopes": ["*"]})).await.problem(400)["errors"]["name"].is_array()
     );
+    let refused = app.owner().post(KEYS, json!({})).await.problem(400);
+    assert_eq!(refused["errors"].as_object().unwrap().keys().collect::<Vec<_>>(), ["name", "scopes"]);
 }

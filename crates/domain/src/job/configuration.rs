@@ -130,6 +130,19 @@ pub struct CodeExecution {
     pub parameters: serde_json::Map<String, Value>,
 }
 
+impl CodeExecution {
+    /// The handler of that name, without method and parameters.
+    pub fn of(handler_type: impl Into<String>) -> Self {
+        Self { handler_type: handler_type.into(), method_name: None, parameters: serde_json::Map::new() }
+    }
+}
+
+impl From<CodeExecution> for JobConfiguration {
+    fn from(code: CodeExecution) -> Self {
+        Self::CodeExecution(code)
+    }
+}
+
 /// What to do with files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

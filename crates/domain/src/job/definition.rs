@@ -130,6 +130,29 @@ pub struct JobSpec {
 }
 
 impl JobSpec {
+    /// [`timeout_seconds`](Self::timeout_seconds) where nobody chose it.
+    pub const DEFAULT_TIMEOUT_SECONDS: u32 = 300;
+
+    /// A job without a schedule, with the defaults for all that its owner may choose.
+    pub fn new(name: impl Into<String>, configuration: impl Into<JobConfiguration>) -> Self {
+        Self {
+            name: name.into(),
+            description: None,
+            configuration: configuration.into(),
+            schedule: Schedule::manual(),
+            misfire_policy: MisfirePolicy::default(),
+            retry_policy: RetryPolicy::default(),
+            timeout_seconds: Self::DEFAULT_TIMEOUT_SECONDS,
+            is_enabled: true,
+            tags: Vec::new(),
+            queue: QueueName::default(),
+            priority: 0,
+            group: None,
+            concurrency_policy: ConcurrencyPolicy::default(),
+            max_concurrency: None,
+        }
+    }
+
     /// How many executions of this job may run at once, over all nodes; `None` for no limit.
     pub fn effective_max_concurrency(&self) -> Option<u32> {
         match self.concurrency_policy {
@@ -190,6 +213,22 @@ pub struct Job {
 }
 
 impl Job {
+    /// A job that comes into being at `now`.
+    pub fn new(id: JobId, tenant_id: TenantId, spec: JobSpec, now: Timestamp) -> Self {
+        Self {
+            id,
+            tenant_id,
+            spec,
+            is_paused: false,
+            is_deleted: false,
+            created_by: None,
+            last_modified_by: None,
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        }
+    }
+
     /// Paused, disabled or active.
     pub fn status(&self) -> JobStatus {
         if self.is_deleted || !self.spec.is_enabled {

@@ -215,7 +215,7 @@ pub trait ExecutionQueue: Send + Sync {
     /// A hint: polling finds the same a little later. Not part of any transaction.
     async fn publish(&self, signal: Signal) -> Result<(), StoreError>;
 
-    /// Waits for a hint from another node. A store that only one process can use never answers.
+    /// Waits for a hint from another node. A store whose nodes cannot tell each other never answers.
     async fn next_signal(&self) -> Result<Signal, StoreError>;
 }
 

@@ -13,7 +13,7 @@ mod sessions;
 use std::sync::Arc;
 
 use horarium_domain::execution::Failure;
-use horarium_domain::job::{CodeExecution, ConcurrencyPolicy, Job, JobConfiguration, JobSpec, QueueName};
+use horarium_domain::job::{CodeExecution, ConcurrencyPolicy, Job, JobSpec};
 use horarium_domain::retry::{Backoff, RetryPolicy};
 use horarium_domain::schedule::{MisfirePolicy, Schedule, ScheduleInput};
 use horarium_domain::store::{SharedStore, StoreError};
@@ -101,18 +101,8 @@ pub fn jobs_for(tenant: TenantId, ids: &IdGenerator, now: Timestamp) -> Vec<(Job
     DEFINITIONS
         .iter()
         .map(|definition| {
-            let job = Job {
-                id: ids.job(now),
-                tenant_id: tenant,
-                spec: definition.spec(now),
-                is_paused: false,
-                is_deleted: false,
-                created_by: Some(GROUP.to_owned()),
-                last_modified_by: None,
-                created_at: now,
-                updated_at: now,
-                version: 1,
-            };
+            let job =
+                Job { created_by: Some(GROUP.to_owned()), ..Job::new(ids.job(now), tenant, definition.spec(now), now) };
             let first_slot = job.next_slot(now);
             (job, first_slot)
         })
@@ -136,13 +126,7 @@ impl BuiltinJob {
         let jitter_seconds = Some(i64::from(self.jitter_seconds));
         let schedule = Schedule::new(ScheduleInput { jitter_seconds, ..ScheduleInput::cron(self.cron) }, now);
         JobSpec {
-            name: self.name.to_owned(),
             description: Some(self.description.to_owned()),
-            configuration: JobConfiguration::CodeExecution(CodeExecution {
-                handler_type: self.handler.to_owned(),
-                method_name: None,
-                parameters: serde_json::Map::new(),
-            }),
             // The expressions are constants, and a test reads every one of them; the fallback is never taken.
             schedule: schedule.unwrap_or_else(|_| Schedule::manual()),
             misfire_policy: MisfirePolicy::FireOnce,
@@ -154,13 +138,9 @@ impl BuiltinJob {
                 ..RetryPolicy::default()
             },
             timeout_seconds: self.timeout_seconds,
-            is_enabled: true,
-            tags: Vec::new(),
-            queue: QueueName::default(),
-            priority: 0,
             group: Some(GROUP.to_owned()),
             concurrency_policy: ConcurrencyPolicy::Forbid,
-            max_concurrency: None,
+            ..JobSpec::new(self.name, CodeExecution::of(self.handler))
         }
     }
 }

@@ -14,7 +14,7 @@
 //! | `{{Execution.Id}}` | the execution; the same for all its attempts |
 //! | `{{Execution.Attempt}}` | the attempt's number, from 1 |
 //! | `{{Execution.ScheduledFor}}` | when the execution was due |
-//! | `{{Payload}}`, `{{Payload.order.lines.0.id}}` | the execution's payload, or what is at that path in it |
+//! | `{{Payload}}`, `{{Payload.order.lines[0].id}}` | the execution's payload, or what is at that path in it |
 //! | `{{Environment.MachineName}}` | the machine that runs the attempt |
 //!
 //! Blanks around the name do not matter. `{{{{` is a literal `{{`, and so is a `{{` that is never closed.
@@ -73,6 +73,9 @@ pub enum TemplateError {
          '.' or '..'"
     )]
     PathSegment(String),
+    /// It would leave a URL without a host.
+    #[error("a template makes the host of the URL empty")]
+    NoHost,
     /// It would break a header apart.
     #[error("a template puts a line break or another control character into the value")]
     ControlCharacter,

@@ -16,6 +16,9 @@ pub(super) fn check(url: &str, values: &[Range<usize>]) -> Result<(), TemplateEr
     else {
         return Ok(());
     };
+    if path == authority && values.iter().any(|value| value.end == authority) {
+        return Err(TemplateError::NoHost);
+    }
     let end = url[path..].find(['?', '#']).map_or(url.len(), |at| path + at);
     let mut start = path;
     for segment in url[path..end].split(is_separator) {

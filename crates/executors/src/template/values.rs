@@ -26,7 +26,7 @@ pub(super) fn value_of<'a>(name: &str, run: &'a Run, machine_name: &str) -> Resu
 
 /// Whether the template `name` is taken from the payload.
 pub(super) fn is_payload(name: &str) -> bool {
-    name == "Payload" || name.starts_with("Payload.")
+    name == "Payload" || name.starts_with("Payload.") || name.starts_with("Payload[")
 }
 
 fn payload_value<'a>(name: &str, run: &'a Run) -> Result<&'a Value, TemplateError> {
@@ -34,7 +34,9 @@ fn payload_value<'a>(name: &str, run: &'a Run) -> Result<&'a Value, TemplateErro
         return Err(TemplateError::Unknown(name.chars().take(100).collect()));
     }
     let payload = run.payload.as_ref().ok_or_else(|| TemplateError::NoPayload(name.to_owned()))?;
-    name.split('.').skip(1).try_fold(payload, step).ok_or_else(|| TemplateError::NotInPayload(name.to_owned()))
+    // `lines[0]` is another way to write `lines.0`.
+    let path = name.replace('[', ".").replace(']', "");
+    path.split('.').skip(1).try_fold(payload, step).ok_or_else(|| TemplateError::NotInPayload(name.to_owned()))
 }
 
 fn step<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use horarium_domain::execution::{Failure, Output, Trigger};
-use horarium_domain::job::{ConcurrencyPolicy, Job, JobConfiguration, JobSpec, JobType, QueueName};
-use horarium_domain::retry::RetryPolicy;
-use horarium_domain::schedule::{MisfirePolicy, Schedule};
+use horarium_domain::job::{Job, JobConfiguration, JobSpec, JobType};
+use horarium_domain::schedule::MisfirePolicy;
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 use horarium_executors::{HttpCallExecutor, HttpCallSettings, Templates};
 use horarium_scheduler_engine::{Executor, Outcome, Progress, Run};
@@ -26,33 +25,11 @@ pub(crate) const EXECUTION: &str = "00000000-0000-0000-0000-0000000000ee";
 
 pub(crate) fn job(job_type: JobType, configuration: &Value) -> Job {
     let at = Timestamp::from_seconds(1_750_000_000);
-    Job {
-        id: JobId::from_uuid(Uuid::from_u128(0x10b)),
-        tenant_id: TENANT,
-        spec: JobSpec {
-            name: "nightly".into(),
-            description: None,
-            configuration: JobConfiguration::parse(job_type, configuration).unwrap(),
-            schedule: Schedule::manual(),
-            misfire_policy: MisfirePolicy::FireOnce,
-            retry_policy: RetryPolicy::default(),
-            timeout_seconds: 300,
-            is_enabled: true,
-            tags: Vec::new(),
-            queue: QueueName::default(),
-            priority: 0,
-            group: None,
-            concurrency_policy: ConcurrencyPolicy::Allow,
-            max_concurrency: None,
-        },
-        is_paused: false,
-        is_deleted: false,
-        created_by: None,
-        last_modified_by: None,
-        created_at: at,
-        updated_at: at,
-        version: 1,
-    }
+    let spec = JobSpec {
+        misfire_policy: MisfirePolicy::FireOnce,
+        ..JobSpec::new("nightly", JobConfiguration::parse(job_type, configuration).unwrap())
+    };
+    Job::new(JobId::from_uuid(Uuid::from_u128(0x10b)), TENANT, spec, at)
 }
 
 /// The second attempt of an execution, due and started on the evening of 2025-07-10 UTC.

@@ -55,6 +55,7 @@ fn the_payload_is_reached_by_paths() {
     for (template, value) in [
         ("{{Payload.a.b.0.c}}", "x"),
         ("{{Payload.a.b.1}}", "5"),
+        ("{{Payload.a.b[0].c}}", "x"),
         ("{{Payload.t}}", "true"),
         ("{{Payload.a.b}}", r#"[{"c":"x"},5]"#),
     ] {
@@ -105,6 +106,7 @@ fn a_value_in_a_url_cannot_become_a_step_to_another_path() {
     let halves = json!({ "a": ".", "b": "%2e" });
     assert!(url(halves.clone(), "http://h/{{Payload.a}}{{Payload.a}}/x").is_err());
     assert!(url(halves.clone(), "http://h/.{{Payload.a}}/x").is_err());
+    assert_eq!(url(json!({ "host": "" }), "http://{{Payload.host}}/x"), Err(TemplateError::NoHost));
     assert!(url(halves.clone(), "http://h/{{Payload.a}}%2E/x").is_err());
     // An encoded percent sign is no dot.
     assert_eq!(url(halves, "http://h/{{Payload.b}}").unwrap(), "http://h/%252e");

@@ -1,9 +1,7 @@
 //! Things to store.
 
 use horarium_domain::api_key::{ApiKeyRecord, SecretHash};
-use horarium_domain::job::{CodeExecution, ConcurrencyPolicy, Job, JobConfiguration, JobSpec, QueueName};
-use horarium_domain::retry::RetryPolicy;
-use horarium_domain::schedule::{MisfirePolicy, Schedule};
+use horarium_domain::job::{CodeExecution, Job, JobSpec};
 use horarium_domain::tenant::Tenant;
 use horarium_domain::{ApiKeyId, IdGenerator, JobId, TenantId, Timestamp};
 
@@ -21,37 +19,12 @@ pub(crate) fn tenant(slug: &str) -> Tenant {
 }
 
 pub(crate) fn job(tenant: &Tenant, name: &str) -> Job {
-    Job {
-        id: JobId::from_uuid(IdGenerator::new().uuid(NOW)),
-        tenant_id: tenant.id,
-        spec: JobSpec {
-            name: name.to_owned(),
-            description: None,
-            configuration: JobConfiguration::CodeExecution(CodeExecution {
-                handler_type: "nothing".to_owned(),
-                method_name: None,
-                parameters: serde_json::Map::new(),
-            }),
-            schedule: Schedule::manual(),
-            misfire_policy: MisfirePolicy::default(),
-            retry_policy: RetryPolicy::default(),
-            timeout_seconds: 60,
-            is_enabled: true,
-            tags: Vec::new(),
-            queue: QueueName::default(),
-            priority: 0,
-            group: None,
-            concurrency_policy: ConcurrencyPolicy::Allow,
-            max_concurrency: None,
-        },
-        is_paused: false,
-        is_deleted: false,
-        created_by: None,
-        last_modified_by: None,
-        created_at: NOW,
-        updated_at: NOW,
-        version: 1,
-    }
+    Job::new(
+        JobId::from_uuid(IdGenerator::new().uuid(NOW)),
+        tenant.id,
+        JobSpec::new(name, CodeExecution::of("nothing")),
+        NOW,
+    )
 }
 
 pub(crate) fn api_key(tenant: &Tenant) -> ApiKeyRecord {

@@ -113,8 +113,7 @@ fn server() -> Option<String> {
 
 /// The name of the migrated database that others are copies of; made by whoever comes first, and kept for later runs.
 async fn template(server: &str) -> String {
-    let migrations = include_str!("../../../../migrations/postgres/2026-11-21-000001_foundation/up.sql");
-    let name = format!("horarium_template_{:016x}", fingerprint(migrations));
+    let name = format!("horarium_template_{:016x}", fingerprint(&migrations()));
     // Of the session: other test programs wait here until the template is there.
     with_connection(server, async |client| {
         client.batch_execute("select pg_advisory_lock(7216342)").await.expect("the lock can be waited for");
@@ -147,6 +146,17 @@ async fn template(server: &str) -> String {
     })
     .await;
     name
+}
+
+/// The text of all migrations, so that a template is made anew when one is added.
+fn migrations() -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations/postgres");
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .expect("the migrations are there")
+        .map(|entry| entry.expect("the folder can be read").path().join("up.sql"))
+        .collect();
+    files.sort();
+    files.iter().map(|file| std::fs::read_to_string(file).expect("each migration has its up.sql")).collect()
 }
 
 /// The same for the same text, in every process: FNV-1a.

@@ -8,15 +8,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use horarium_domain::execution::{Execution, ExecutionState, NewExecution, Trigger};
-use horarium_domain::job::{ConcurrencyPolicy, Job, JobConfiguration, JobSpec, JobType, QueueName};
-use horarium_domain::retry::RetryPolicy;
-use horarium_domain::schedule::{MisfirePolicy, Schedule, ScheduleInput};
+use horarium_domain::job::{CodeExecution, Job, JobSpec, JobType};
+use horarium_domain::schedule::{Schedule, ScheduleInput};
 use horarium_domain::store::{Enqueued, SharedStore};
 use horarium_domain::tenant::Tenant;
 use horarium_domain::{Clock, Entropy, ExecutionId, IdGenerator, NodeId, TenantId, Timestamp};
 use horarium_scheduler_engine::memory::MemoryStore;
 use horarium_scheduler_engine::{Core, Engine, EngineConfig, Executor, Outcome, Registry, Run};
-use serde_json::json;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -119,37 +117,10 @@ impl World {
     /// A job that runs when triggered, changed as the test likes.
     pub(crate) async fn job(&self, name: &str, change: impl FnOnce(&mut JobSpec)) -> Job {
         let now = self.now();
-        let configuration = json!({ "handlerType": "work" });
-        let mut spec = JobSpec {
-            name: name.to_owned(),
-            description: None,
-            configuration: JobConfiguration::parse(JobType::CodeExecution, &configuration).unwrap(),
-            schedule: Schedule::manual(),
-            misfire_policy: MisfirePolicy::default(),
-            retry_policy: RetryPolicy::default(),
-            timeout_seconds: 300,
-            is_enabled: true,
-            tags: Vec::new(),
-            queue: QueueName::default(),
-            priority: 0,
-            group: None,
-            concurrency_policy: ConcurrencyPolicy::Allow,
-            max_concurrency: None,
-        };
+        let mut spec = JobSpec::new(name, CodeExecution::of("work"));
         change(&mut spec);
         let next = spec.schedule.first_slot(now);
-        let job = Job {
-            id: self.ids.job(now),
-            tenant_id: self.tenant,
-            spec,
-            is_paused: false,
-            is_deleted: false,
-            created_by: None,
-            last_modified_by: None,
-            created_at: now,
-            updated_at: now,
-            version: 1,
-        };
+        let job = Job::new(self.ids.job(now), self.tenant, spec, now);
         self.store.create_job(job.clone(), next).await.unwrap();
         job
     }
@@ -208,9 +179,14 @@ impl World {
                 return execution;
             }
             assert!(self.now() < deadline, "{id} is not {wanted} after {patience:?}, but: {execution:#?}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            pass(Duration::from_millis(10)).await;
         }
     }
+}
+
+/// Lets virtual time pass, and with it whatever is due in it. The tests run on a paused clock: nobody waits.
+pub(crate) async fn pass(time: Duration) {
+    tokio::time::sleep(time).await;
 }
 
 /// The settings of a node of this name.

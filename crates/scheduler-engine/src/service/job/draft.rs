@@ -11,9 +11,6 @@ use crate::service::{FieldErrors, limits};
 const JOB_TYPE_REQUIRED: &str =
     "is required: HttpCall, StoredProcedure, CodeExecution, FileOperation, Command or Agent";
 
-/// Seconds that one attempt may take when nothing is said.
-const DEFAULT_TIMEOUT_SECONDS: u32 = 300;
-
 /// The definition of a new job. `errors` holds what was found wrong already.
 pub(super) fn new_spec(input: &JobInput, now: Timestamp, errors: FieldErrors) -> Result<JobSpec, FieldErrors> {
     Draft { input, current: None, errors }.spec(now)
@@ -134,7 +131,7 @@ impl Draft<'_> {
 
     fn timeout_seconds(&mut self) -> Option<u32> {
         let Some(given) = self.input.timeout_seconds else {
-            return Some(self.current.map_or(DEFAULT_TIMEOUT_SECONDS, |spec| spec.timeout_seconds));
+            return Some(self.current.map_or(JobSpec::DEFAULT_TIMEOUT_SECONDS, |spec| spec.timeout_seconds));
         };
         limits::number(&mut self.errors, "timeoutSeconds", given, 1..=limits::TIMEOUT_SECONDS)
     }

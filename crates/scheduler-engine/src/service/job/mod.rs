@@ -63,16 +63,8 @@ impl JobService {
             .and_then(|text| limits::line(&mut errors, "createdBy", text, limits::PERSON_CHARS));
         let spec = draft::new_spec(input, now, errors)?;
         let job = Job {
-            id: self.core.ids.job(now),
-            tenant_id: actor.tenant,
-            spec,
-            is_paused: false,
-            is_deleted: false,
             created_by: created_by.or_else(|| Some(actor.name().to_owned())),
-            last_modified_by: None,
-            created_at: now,
-            updated_at: now,
-            version: 1,
+            ..Job::new(self.core.ids.job(now), actor.tenant, spec, now)
         };
         let next_run_at = if job.fires() { job.spec.schedule.first_slot(now) } else { None };
         self.core.store.create_job(job.clone(), next_run_at).await.map_err(|error| name_taken(error, &job.spec))?;

@@ -93,7 +93,8 @@ pub(crate) struct JobRequest {
     /// data, target.
     #[schema(value_type = Option<Object>)]
     job_configuration: Option<Value>,
-    /// How failures are retried; not at all when none is given.
+    /// How failures are retried; not at all when none is given. It is given as a whole: what it leaves out takes its
+    /// default.
     #[schema(value_type = Option<RetryPolicyRequest>)]
     retry_policy: Option<Object<RetryPolicyRequest>>,
     /// Seconds that one attempt may take; 300 when none is given.
@@ -281,6 +282,6 @@ impl TriggerRequest {
 #[schema(example = json!({"olderThanDays": 30}))]
 pub(crate) struct ClearLogsRequest {
     /// Those that ended more than so many days ago.
-    #[schema(minimum = 1, maximum = 36_500)]
-    pub(crate) older_than_days: i64,
+    #[schema(value_type = i64, required, minimum = 1, maximum = 36_500)]
+    pub(crate) older_than_days: Option<i64>,
 }

@@ -54,6 +54,7 @@ pub(crate) async fn clear_logs(
     state: web::Data<ApiState>,
     body: Body<ClearLogsRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    let removed = state.services.admin.clear_logs(&caller.actor, body.0.older_than_days).await?;
+    let days = body.0.older_than_days.ok_or_else(|| ApiError::invalid_field("olderThanDays", "is required"))?;
+    let removed = state.services.admin.clear_logs(&caller.actor, days).await?;
     Ok(HttpResponse::Ok().json(removed))
 }
