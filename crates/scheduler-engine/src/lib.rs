@@ -11,6 +11,7 @@ mod entropy;
 pub mod executor;
 pub mod memory;
 mod running;
+mod secrets;
 pub mod service;
 
 pub use crate::core::{Core, JobChangeKind};

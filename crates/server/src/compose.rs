@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use horarium_auth::{FileJwks, JwksConfig, JwksSource, JwtConfig, JwtKeys, JwtVerifier, SharedSecret};
 use horarium_domain::job::JobType;
+use horarium_domain::secret::{SecretSealer, Unsealed};
 use horarium_domain::store::SharedStore;
 use horarium_domain::{NodeId, SystemClock};
 use horarium_executors::{
@@ -18,7 +19,7 @@ use crate::cli::Failure;
 use crate::config::{self, Config, JwksLocation};
 use crate::entropy::SystemEntropy;
 use crate::jwks::UrlJwks;
-use crate::secrets;
+use crate::secrets::{self, SecretError};
 
 /// The longest time between two looks for expired leases.
 const MAX_REAPER_INTERVAL: std::time::Duration = std::time::Duration::from_secs(5);
@@ -59,14 +60,23 @@ pub(crate) fn missing_file(config: &Config) -> Option<PathBuf> {
     url.strip_prefix("sqlite://").map(PathBuf::from).filter(|path| !path.exists())
 }
 
-/// The core over a store, and the services over it.
-pub(crate) fn services(config: &Config, store: SqlStore) -> (Arc<Core>, Services) {
+/// The core over a store, and the services over it. Without a key (a command that looks after another thing, on
+/// another machine than the server's) no secret is opened.
+///
+/// # Errors
+/// When there is a key that cannot be used.
+pub(crate) fn services(config: &Config, store: SqlStore) -> Result<(Arc<Core>, Services), Failure> {
+    let keys: Arc<dyn SecretSealer> = match secrets::find_keys(config) {
+        Ok(keys) => Arc::new(keys),
+        Err(SecretError::Missing { .. }) => Arc::new(Unsealed),
+        Err(error) => return Err(error.into()),
+    };
     let store: SharedStore = Arc::new(store);
-    let core = Core::new(store, Arc::new(SystemClock), Arc::new(SystemEntropy));
+    let core = Core::with_secrets(store, Arc::new(SystemClock), Arc::new(SystemEntropy), keys);
     let tenants =
         TenantPolicy { create_on_first_sight: config.auto_create_tenants, built_in_jobs: Arc::new(builtin::jobs_for) };
     let services = Services::new(&core, tenants);
-    (core, services)
+    Ok((core, services))
 }
 
 /// The executors of this node.

@@ -38,6 +38,7 @@ pub async fn a_definition_is_read_back_as_it_was_written(world: World) {
         method: "PATCH".to_owned(),
         headers: [("X-Trace".to_owned(), "o'clock \"now\"".to_owned())].into(),
         body: Some(json!({"deep": [1, {"ü": null}], "big": 9_007_199_254_740_993_i64})),
+        body_secret: true,
         timeout_seconds: Some(9),
         success_status_codes: Some(vec![200, 204]),
         retry_on_status_codes: None,
@@ -570,4 +571,20 @@ pub async fn definitions_are_found_over_all_tenants(world: World) {
     let mut found = world.a.definitions(&[second.id, unknown, first.id]).await.unwrap();
     found.sort_by_key(|job| job.id);
     assert_eq!(found, [first, second]);
+}
+
+pub async fn all_definitions_are_gone_through_in_the_order_of_their_ids(world: World) {
+    let (one, other) = (world.tenant().await, world.tenant().await);
+    let mut expected = vec![world.job(one).await, world.job(other).await, world.job(one).await];
+    expected.sort_by_key(|job| job.id);
+    let mut found = Vec::new();
+    let mut after = None;
+    loop {
+        let page = world.a.definitions_after(after, 2).await.unwrap();
+        assert!(page.len() <= 2);
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        found.extend(page);
+    }
+    assert_eq!(found, expected);
 }

@@ -175,6 +175,7 @@ macro_rules! suite {
             an_upsert_does_not_bring_back_a_deleted_job
             an_upsert_that_changes_a_limit_is_followed_by_what_waits_already
             definitions_are_found_over_all_tenants
+            all_definitions_are_gone_through_in_the_order_of_their_ids
         });
         $crate::suite!(@$make executions {
             an_execution_is_found_by_its_tenant_only

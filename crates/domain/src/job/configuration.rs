@@ -58,8 +58,8 @@ impl FromStr for JobType {
     }
 }
 
-/// An HTTP request. Text values may hold templates such as `{{Execution.Id}}`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// An HTTP request. Text values may hold templates such as `{{Execution.Id}}`. Its `Debug` form hides its secrets.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HttpCall {
     /// An `http` or `https` address.
@@ -73,6 +73,9 @@ pub struct HttpCall {
     /// The body: a string is sent as it is, anything else as JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Value>,
+    /// Whether the body is a secret: not shown to readers, sealed at rest.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub body_secret: bool,
     /// Seconds for the whole exchange; the job's own timeout when none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<u32>,
@@ -96,6 +99,29 @@ impl HttpCall {
             || ["key", "apikey", "token", "secret"]
                 .into_iter()
                 .any(|word| name.strip_suffix(word).is_some_and(|rest| rest.is_empty() || rest.ends_with('-')))
+    }
+}
+
+impl fmt::Debug for HttpCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const HIDDEN: &str = "[redacted]";
+        let headers: BTreeMap<&str, &str> = self
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), if Self::is_secret_header(name) { HIDDEN } else { value }))
+            .collect();
+        let hidden = Value::from(HIDDEN);
+        let body = self.body.as_ref().map(|body| if self.body_secret { &hidden } else { body });
+        f.debug_struct("HttpCall")
+            .field("url", &self.url)
+            .field("method", &self.method)
+            .field("headers", &headers)
+            .field("body", &body)
+            .field("body_secret", &self.body_secret)
+            .field("timeout_seconds", &self.timeout_seconds)
+            .field("success_status_codes", &self.success_status_codes)
+            .field("retry_on_status_codes", &self.retry_on_status_codes)
+            .finish()
     }
 }
 

@@ -117,4 +117,8 @@ pub trait JobStore: Send + Sync {
     /// Definitions by id, over all tenants, deleted ones included, in any order: for the engine alone. Unknown ids are
     /// left out.
     async fn definitions(&self, ids: &[JobId]) -> Result<Vec<Job>, StoreError>;
+
+    /// The next `limit` definitions in the order of their ids, over all tenants, deleted ones included: for looking
+    /// after the store as a whole.
+    async fn definitions_after(&self, after: Option<JobId>, limit: usize) -> Result<Vec<Job>, StoreError>;
 }

@@ -149,4 +149,16 @@ impl JobStore for SqlStore {
             .await?;
         rows.into_iter().map(JobRow::into_job).collect()
     }
+
+    async fn definitions_after(&self, after: Option<JobId>, limit: usize) -> Result<Vec<Job>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let after = after.unwrap_or(JobId::from_uuid(uuid::Uuid::nil()));
+        let rows: Vec<JobRow> = self
+            .read(async |conn| {
+                let query = jobs::table.filter(jobs::id.gt(key(after))).order(jobs::id).limit(limit);
+                on!(conn, c => query.select(JobRow::as_select()).load(c).await).about("jobs")
+            })
+            .await?;
+        rows.into_iter().map(JobRow::into_job).collect()
+    }
 }

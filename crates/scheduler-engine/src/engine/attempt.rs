@@ -9,16 +9,18 @@ use futures_util::FutureExt;
 use horarium_domain::Timestamp;
 use horarium_domain::execution::{Command, ExecutionState, Failure, Output};
 use horarium_domain::job::Job;
+use horarium_domain::secret::SecretError;
 use horarium_domain::store::Claimed;
 use metrics::{counter, histogram};
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use super::completer::{Ending, Reporter};
 use crate::bus::LiveEventKind;
 use crate::core::Core;
 use crate::executor::{Executor, Outcome, Run};
 use crate::running::{Held, StopReason};
+use crate::secrets::{self, Unopened};
 
 /// A claimed execution with everything that running it takes.
 pub(super) struct Attempt {
@@ -73,10 +75,18 @@ async fn conduct(
     started_at: Timestamp,
 ) -> Option<Ending> {
     let claim = &attempt.claim;
+    // From here on, and no longer than the attempt lasts, the secrets are in the open.
+    let job = match secrets::opened(&*attempt.core.secrets, job) {
+        Ok(job) => job,
+        Err(unopened) => {
+            error!(job = %job.id, execution = %claim.lease.execution_id, "cannot run: {unopened}");
+            return Some(Ending::of(Command::Fail(unusable(unopened))));
+        }
+    };
     let cancellation = attempt.held.stop.child_token();
     let run = Run {
         execution_id: claim.lease.execution_id,
-        job: Arc::clone(job),
+        job: Arc::clone(&job),
         attempt: claim.lifecycle.attempt,
         trigger: claim.trigger,
         scheduled_for: claim.scheduled_for,
@@ -110,6 +120,15 @@ async fn conduct(
             Some(ending_of(result, now))
         }
         (Some(StopReason::Shutdown) | None, _) => Some(Ending::of(Command::Snooze { until: now })),
+    }
+}
+
+/// Another node may have the key that this one lacks; a secret that was altered opens nowhere.
+fn unusable(unopened: Unopened) -> Failure {
+    let said = unopened.to_string();
+    match unopened.error {
+        SecretError::UnknownKey { .. } => Failure::retryable(said),
+        SecretError::Refused | SecretError::Failed => Failure::permanent(said),
     }
 }
 

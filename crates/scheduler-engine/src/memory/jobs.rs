@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
+use std::ops::Bound;
 
 use async_trait::async_trait;
 use horarium_domain::job::{Job, JobSummary};
@@ -107,6 +108,12 @@ impl JobStore for MemoryStore {
     async fn definitions(&self, ids: &[JobId]) -> Result<Vec<Job>, StoreError> {
         let state = self.state();
         Ok(ids.iter().filter_map(|id| state.jobs.get(id)).map(|record| record.job.clone()).collect())
+    }
+
+    async fn definitions_after(&self, after: Option<JobId>, limit: usize) -> Result<Vec<Job>, StoreError> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let state = self.state();
+        Ok(state.jobs.range((from, Bound::Unbounded)).take(limit).map(|(_, record)| record.job.clone()).collect())
     }
 }
 

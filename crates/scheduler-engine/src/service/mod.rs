@@ -12,6 +12,7 @@ mod job;
 mod key;
 mod limits;
 mod queue;
+mod secret;
 mod tenant;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub use idempotency::IdempotencyService;
 pub use job::{JobInput, JobService, MASK, RescheduleInput, mask_configuration, retry_policy_to_json};
 pub use key::{KeyService, NewKey};
 pub use queue::{QueueInput, QueueService};
+pub use secret::{SecretService, SecretsFound};
 pub use tenant::{BuiltInJobs, NewTenant, TenantChange, TenantPolicy, TenantService};
 
 use crate::core::Core;
@@ -66,6 +68,8 @@ pub struct Services {
     pub keys: KeyService,
     /// Queues.
     pub queues: QueueService,
+    /// Secrets at rest.
+    pub secrets: SecretService,
     /// What concerns all jobs of a tenant at once.
     pub admin: SchedulerAdminService,
     /// Requests that carry an `Idempotency-Key`.
@@ -81,6 +85,7 @@ impl Services {
             tenants: TenantService::new(Arc::clone(core), tenants),
             keys: KeyService::new(Arc::clone(core)),
             queues: QueueService::new(Arc::clone(core)),
+            secrets: SecretService::new(Arc::clone(core)),
             admin: SchedulerAdminService::new(Arc::clone(core), jobs.clone()),
             idempotency: IdempotencyService::new(Arc::clone(core)),
             jobs,

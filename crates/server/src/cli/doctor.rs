@@ -17,7 +17,7 @@ use super::Failure;
 use super::output::{self, Format, OutputFlag};
 use crate::compose;
 use crate::config::{Config, Environment, Loaded, SettingFlags, Source, load};
-use crate::secrets::{self, SecretError};
+use crate::secrets::{self, Kept, SecretError};
 
 /// From here on two clocks are apart enough to be told of.
 const SKEW_TO_WARN: Duration = Duration::from_millis(500);
@@ -101,6 +101,7 @@ async fn examine(loaded: &Loaded) -> Vec<Finding> {
     let mut findings = configuration(loaded);
     findings.push(data_folder(&loaded.config.data_dir));
     findings.push(tokens(loaded).await);
+    findings.push(sealing_key(loaded));
     findings.extend(database(loaded).await);
     findings.extend(commands(&loaded.config));
     findings.push(address(loaded));
@@ -111,7 +112,7 @@ fn configuration(loaded: &Loaded) -> Vec<Finding> {
     let set = loaded.rows.iter().filter(|row| row.source != Source::Default).count();
     let mut findings = vec![ok("configuration", format!("{set} settings given, the others are defaults"))];
     findings.extend(loaded.warnings.iter().map(|words| warn("configuration", words)));
-    for setting in ["jwt_secret", "metrics_token", "database_url"] {
+    for setting in ["jwt_secret", "secret_key", "metrics_token", "database_url"] {
         if let Source::File { path, .. } = loaded.source(setting)
             && let Ok(metadata) = path.metadata()
             && metadata.permissions().mode() & 0o004 != 0
@@ -185,7 +186,7 @@ fn secret(loaded: &Loaded) -> Finding {
             warn(SUBJECT, "made by this node; nodes that share a database need the same one, so set 'jwt_secret'")
         }
         (Ok(_), None) => {
-            let path = secrets::path(config);
+            let path = Kept::TokenSecret.path(config);
             let mode = path.metadata().map_or(0, |metadata| metadata.permissions().mode() & 0o777);
             let shown = path.display();
             if mode & !0o700 == 0 {
@@ -199,6 +200,54 @@ fn secret(loaded: &Loaded) -> Finding {
     }
 }
 
+fn sealing_key(loaded: &Loaded) -> Finding {
+    const SUBJECT: &str = "sealing key";
+    let config = &loaded.config;
+    match secrets::find_keys(config) {
+        Ok(keys) => {
+            let ids = keys.ids().collect::<Vec<_>>().join(", ");
+            match config.secret_key {
+                Some(_) => ok(SUBJECT, format!("{ids}, from {}", loaded.source("secret_key"))),
+                None if config.database_url.is_shared() => warn(
+                    SUBJECT,
+                    format!("{ids}, made by this node; nodes that share a database need the same, so set 'secret_key'"),
+                ),
+                None => ok(SUBJECT, format!("{ids}, from {}", Kept::SealingKey.path(config).display())),
+            }
+        }
+        Err(SecretError::Missing { .. }) => ok(SUBJECT, "not there yet; the first start makes it"),
+        Err(error) => fail(SUBJECT, error.to_string()),
+    }
+}
+
+/// Whether what is sealed in the database opens here.
+async fn sealed_secrets(loaded: &Loaded, store: SqlStore) -> Finding {
+    const SUBJECT: &str = "sealed secrets";
+    let services = match compose::services(&loaded.config, store) {
+        Ok((_, services)) => services,
+        Err(failure) => return fail(SUBJECT, failure.to_string()),
+    };
+    match services.secrets.examine().await {
+        Ok(found) if found.unopened > 0 => {
+            let keys = found.missing_keys.into_iter().collect::<Vec<_>>().join(", ");
+            let missing = if keys.is_empty() { String::new() } else { format!(" (missing keys: {keys})") };
+            fail(
+                SUBJECT,
+                format!("those of {} jobs do not open here{missing}; add the key to 'secret_key'", found.unopened),
+            )
+        }
+        Ok(found) if found.outdated > 0 => {
+            let jobs = found.outdated;
+            warn(
+                SUBJECT,
+                format!("{jobs} jobs are not sealed with the newest key; 'horarium secrets rotate' seals them"),
+            )
+        }
+        Ok(_) => ok(SUBJECT, "all open, and are sealed with the newest key"),
+        Err(error) => fail(SUBJECT, error.to_string()),
+    }
+}
+
 async fn database(loaded: &Loaded) -> Vec<Finding> {
     const SUBJECT: &str = "database";
     let config = &loaded.config;
@@ -206,11 +255,18 @@ async fn database(loaded: &Loaded) -> Vec<Finding> {
         return vec![ok(SUBJECT, format!("{} is not there yet; the first start makes it", path.display()))];
     }
     match compose::connect(config).await {
-        Ok(store) => vec![
-            ok(SUBJECT, format!("{} answers", config.database_url)),
-            schema(&store).await,
-            clock(loaded, &store).await,
-        ],
+        Ok(store) => {
+            let mut findings = vec![
+                ok(SUBJECT, format!("{} answers", config.database_url)),
+                schema(&store).await,
+                clock(loaded, &store).await,
+            ];
+            let is_current = store.pending_migrations().await.is_ok_and(|pending| pending.is_empty());
+            if is_current && secrets::find_keys(config).is_ok() {
+                findings.push(sealed_secrets(loaded, store).await);
+            }
+            findings
+        }
         Err(failure) => vec![fail(SUBJECT, format!("{failure}; check 'database_url' and that the server runs"))],
     }
 }

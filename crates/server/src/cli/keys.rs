@@ -88,7 +88,7 @@ impl Place {
     async fn open(self) -> Result<Desk, Failure> {
         let config = configuration(&self.settings)?.config;
         let store = compose::connect_to_existing(&config).await?;
-        let (core, services) = compose::services(&config, store);
+        let (core, services) = compose::services(&config, store)?;
         let tenant = services.tenants.resolve(&self.tenant).await?.ok_or_else(|| {
             Failure::new(format!("there is no tenant '{}'; 'horarium tenants list' shows them", self.tenant))
         })?;

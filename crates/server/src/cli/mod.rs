@@ -10,6 +10,7 @@ mod jobs;
 mod keys;
 mod migrate;
 mod output;
+mod secrets;
 mod serve;
 mod span;
 mod tenants;
@@ -63,6 +64,9 @@ enum Command {
     /// Look after tenants, directly in the database.
     #[command(subcommand)]
     Tenants(tenants::Tenants),
+    /// Look after the secrets in the database: those of jobs' headers and bodies.
+    #[command(subcommand)]
+    Secrets(secrets::Secrets),
     /// Show every setting, and where its value comes from.
     ///
     /// Flags win over the environment, and the environment over the file. Secrets are masked.
@@ -98,6 +102,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Token(command) => command.run(),
         Command::Keys(command) => on_one_thread(command.run()),
         Command::Tenants(command) => on_one_thread(command.run()),
+        Command::Secrets(command) => on_one_thread(command.run()),
         Command::Config(command) => command.run(),
         Command::Doctor(command) => on_one_thread(command.run()),
         Command::Jobs(command) => on_one_thread(command.run()),

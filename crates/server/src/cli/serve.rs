@@ -12,7 +12,7 @@ use horarium_api::{About, ApiConfig, ApiParts, ApiState};
 use horarium_auth::{JwtVerifier, Role, SharedSecret, TokenClaims, mint};
 use horarium_domain::tenant::{TenantRef, TenantSlug};
 use horarium_domain::{Clock, SystemClock};
-use horarium_scheduler_engine::service::Services;
+use horarium_scheduler_engine::service::{SecretService, Services};
 use horarium_scheduler_engine::{Core, Engine};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -97,9 +97,15 @@ impl Node {
         let metrics = telemetry::start_metrics()?;
         secrets::make_private_folder(&config.data_dir)?;
         let secret = config.signs_tokens().then(|| secrets::find_or_make(&config, &SystemEntropy)).transpose()?;
+        secrets::find_or_make_keys(&config, &SystemEntropy)?;
         let verifier = compose::verifier(&config, secret.clone())?;
         if secret.is_some() && config.jwt_secret.is_none() && config.database_url.is_shared() {
             warn!("nodes that share a database need the same secret; set jwt_secret before you start a second one");
+        }
+        if config.secret_key.is_none() && config.database_url.is_shared() {
+            warn!(
+                "nodes that share a database need the same key for secrets; set secret_key before you start a second one"
+            );
         }
 
         let (store, ()) = tokio::join!(compose::connect(&config), fetch_key_set(&config, &verifier));
@@ -107,7 +113,7 @@ impl Node {
         for name in store.migrate().await? {
             info!(migration = name, "the schema was brought up to date");
         }
-        let (core, services) = compose::services(&config, store);
+        let (core, services) = compose::services(&config, store)?;
         let default_tenant = TenantRef::Slug(TenantSlug::default());
         let is_first_start = services.tenants.resolve(&default_tenant).await?.is_none();
         services.tenants.ensure_default().await?;
@@ -138,6 +144,7 @@ impl Node {
             http.push(start(metrics_server(metrics.clone(), listener)?));
         }
         tokio::spawn(keep_up(metrics));
+        tokio::spawn(look_at_secrets(services.secrets.clone()));
         tell(listening, secret.as_ref(), is_first_start, &config, &core)?;
         Ok(Self { services, engine, http, end_of_streams })
     }
@@ -230,6 +237,24 @@ async fn keep_up(metrics: PrometheusHandle) {
     loop {
         tokio::time::sleep(METRICS_UPKEEP).await;
         metrics.run_upkeep();
+    }
+}
+
+/// Says clearly, and at the start rather than when the first job fails, that there are secrets that do not open here.
+async fn look_at_secrets(secrets: SecretService) {
+    match secrets.examine().await {
+        Ok(found) if found.unopened > 0 => tracing::error!(
+            jobs = found.unopened,
+            missing_keys = ?found.missing_keys,
+            "there are jobs whose secrets this node cannot open, so it cannot run them: set the same secret_key on all \
+             nodes, with the old key in it until 'horarium secrets rotate' is through"
+        ),
+        Ok(found) if found.outdated > 0 => info!(
+            jobs = found.outdated,
+            "there are jobs whose secrets are not sealed with the newest key; 'horarium secrets rotate' seals them"
+        ),
+        Ok(_) => {}
+        Err(error) => warn!(%error, "the secrets in the database could not be looked at"),
     }
 }
 

@@ -95,7 +95,7 @@ impl Common {
     async fn open(&self) -> Result<Services, Failure> {
         let config = configuration(&self.settings)?.config;
         let store = compose::connect_to_existing(&config).await?;
-        Ok(compose::services(&config, store).1)
+        Ok(compose::services(&config, store)?.1)
     }
 
     fn show(&self, tenant: &Tenant) {

@@ -135,8 +135,8 @@ settings! {
     /// Where the API listens.
     listen: SocketAddr = text("an address and a port, such as 127.0.0.1:8080 or [::]:8080"), Fixed("127.0.0.1:8080");
 
-    /// The folder for what the server keeps: the SQLite database and the secret it signs tokens with. Made if missing,
-    /// readable by its owner alone.
+    /// The folder for what the server keeps: the SQLite database, the secret it signs tokens with and the key it seals
+    /// secrets with. Made if missing, readable by its owner alone.
     data_dir: PathBuf = text("the path of a folder"), Fixed(DATA_DIR);
 
     /// The database: `sqlite://<path>`, or `postgres://user:password@host:port/database` for several nodes.
@@ -151,6 +151,10 @@ settings! {
 
     /// The secret that HS256 tokens are signed with, by this server and by whoever issues tokens for it.
     jwt_secret: Option<SecretText> = Maybe(Secret { min_bytes: 32 }), Unset("made at the first start, in `jwt-secret` in the data folder");
+
+    /// The key that secrets of jobs and webhooks are sealed with in the database; several, separated by commas or line
+    /// breaks, while keys rotate: the first one seals, all of them open. Nodes that share a database need the same.
+    secret_key: Option<SecretText> = Maybe(Secret { min_bytes: 32 }), Unset("made at the first start, in `secret-key` in the data folder");
 
     /// A PEM file with the public key of whoever issues tokens.
     jwt_public_key: Option<PathBuf> = Maybe(text("the path of a PEM file")), Unset("none");

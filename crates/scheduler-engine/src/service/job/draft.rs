@@ -6,6 +6,7 @@ use horarium_domain::retry::RetryPolicy;
 use horarium_domain::schedule::MisfirePolicy;
 
 use super::{JobInput, retry_policy, schedule, secrets};
+use crate::secrets::JobSecrets;
 use crate::service::{FieldErrors, limits};
 
 const JOB_TYPE_REQUIRED: &str =
@@ -16,24 +17,34 @@ pub(super) fn new_spec(input: &JobInput, now: Timestamp, errors: FieldErrors) ->
     Draft { input, current: None, errors }.spec(now)
 }
 
-/// The definition of a job after a change.
-pub(super) fn changed_spec(current: &JobSpec, input: &JobInput, now: Timestamp) -> Result<JobSpec, FieldErrors> {
-    Draft { input, current: Some(current), errors: FieldErrors::default() }.spec(now)
+/// The definition of a job after a change. If the change brings a configuration, the secrets in it are not sealed yet.
+pub(super) fn changed_spec(
+    current: &JobSpec,
+    secrets: JobSecrets<'_>,
+    input: &JobInput,
+    now: Timestamp,
+) -> Result<JobSpec, FieldErrors> {
+    Draft { input, current: Some((current, secrets)), errors: FieldErrors::default() }.spec(now)
 }
 
 /// A definition in the making. Every reader notes what is wrong in `errors`, and answers `None` then.
 struct Draft<'a> {
     input: &'a JobInput,
-    current: Option<&'a JobSpec>,
+    current: Option<(&'a JobSpec, JobSecrets<'a>)>,
     errors: FieldErrors,
 }
 
-impl Draft<'_> {
+impl<'a> Draft<'a> {
+    /// The definition as it is.
+    fn current(&self) -> Option<&'a JobSpec> {
+        self.current.map(|(spec, _)| spec)
+    }
+
     fn spec(mut self, now: Timestamp) -> Result<JobSpec, FieldErrors> {
         let name = self.name();
         let description = self.description();
         let configuration = self.configuration();
-        let current_schedule = self.current.map(|spec| &spec.schedule);
+        let current_schedule = self.current().map(|spec| &spec.schedule);
         let schedule = schedule::read(self.input, current_schedule, now, &mut self.errors);
         let misfire_policy = self.misfire_policy();
         let retry_policy = self.retry_policy();
@@ -44,7 +55,7 @@ impl Draft<'_> {
         let group = self.group();
         let concurrency_policy = self.concurrency_policy();
         let max_concurrency = self.max_concurrency();
-        let is_enabled = self.input.is_enabled.unwrap_or(self.current.is_none_or(|spec| spec.is_enabled));
+        let is_enabled = self.input.is_enabled.unwrap_or(self.current().is_none_or(|spec| spec.is_enabled));
         let spec = || {
             Some(JobSpec {
                 name: name?,
@@ -71,7 +82,7 @@ impl Draft<'_> {
     }
 
     fn name(&mut self) -> Option<String> {
-        match (&self.input.name, self.current) {
+        match (&self.input.name, self.current()) {
             (Some(name), _) => limits::line(&mut self.errors, "name", name, limits::NAME_CHARS),
             (None, Some(current)) => Some(current.name.clone()),
             (None, None) => self.problem("name", "is required"),
@@ -79,7 +90,9 @@ impl Draft<'_> {
     }
 
     fn description(&mut self) -> Option<String> {
-        let Some(text) = &self.input.description else { return self.current.and_then(|spec| spec.description.clone()) };
+        let Some(text) = &self.input.description else {
+            return self.current().and_then(|spec| spec.description.clone());
+        };
         if text.chars().count() > limits::DESCRIPTION_CHARS {
             self.problem("description", format!("must have at most {} characters", limits::DESCRIPTION_CHARS))
         } else if text.contains('\0') {
@@ -90,7 +103,7 @@ impl Draft<'_> {
     }
 
     fn configuration(&mut self) -> Option<JobConfiguration> {
-        let current = self.current.map(|spec| &spec.configuration);
+        let current = self.current().map(|spec| &spec.configuration);
         let job_type = match (&self.input.job_type, current) {
             (Some(text), _) => limits::named(&mut self.errors, "jobType", text, JobType::ALL, JobType::as_str)?,
             (None, Some(current)) => current.job_type(),
@@ -107,7 +120,8 @@ impl Draft<'_> {
         }
         let mut sent = sent.clone();
         if job_type == JobType::HttpCall {
-            secrets::restore(&mut sent, current, &mut self.errors);
+            let stored = self.current.map(|(spec, secrets)| (&spec.configuration, secrets));
+            secrets::restore(&mut sent, stored, &mut self.errors);
         }
         match JobConfiguration::parse(job_type, &sent) {
             Ok(configuration) => Some(configuration),
@@ -117,13 +131,13 @@ impl Draft<'_> {
 
     fn misfire_policy(&mut self) -> Option<MisfirePolicy> {
         let Some(text) = &self.input.misfire_policy else {
-            return Some(self.current.map(|spec| spec.misfire_policy).unwrap_or_default());
+            return Some(self.current().map(|spec| spec.misfire_policy).unwrap_or_default());
         };
         limits::named(&mut self.errors, "misfirePolicy", text, MisfirePolicy::ALL, MisfirePolicy::as_str)
     }
 
     fn retry_policy(&mut self) -> Option<RetryPolicy> {
-        match (&self.input.retry_policy, self.current) {
+        match (&self.input.retry_policy, self.current()) {
             (Some(value), _) => retry_policy::parse(value, &mut self.errors),
             (None, current) => Some(current.map(|spec| spec.retry_policy.clone()).unwrap_or_default()),
         }
@@ -131,14 +145,14 @@ impl Draft<'_> {
 
     fn timeout_seconds(&mut self) -> Option<u32> {
         let Some(given) = self.input.timeout_seconds else {
-            return Some(self.current.map_or(JobSpec::DEFAULT_TIMEOUT_SECONDS, |spec| spec.timeout_seconds));
+            return Some(self.current().map_or(JobSpec::DEFAULT_TIMEOUT_SECONDS, |spec| spec.timeout_seconds));
         };
         limits::number(&mut self.errors, "timeoutSeconds", given, 1..=limits::TIMEOUT_SECONDS)
     }
 
     fn tags(&mut self) -> Option<Vec<String>> {
         let Some(sent) = &self.input.tags else {
-            return Some(self.current.map(|spec| spec.tags.clone()).unwrap_or_default());
+            return Some(self.current().map(|spec| spec.tags.clone()).unwrap_or_default());
         };
         if sent.len() > limits::TAGS {
             return self.problem("tags", format!("must hold at most {} tags", limits::TAGS));
@@ -157,7 +171,7 @@ impl Draft<'_> {
 
     fn queue(&mut self) -> Option<QueueName> {
         let Some(text) = &self.input.queue else {
-            return Some(self.current.map(|spec| spec.queue.clone()).unwrap_or_default());
+            return Some(self.current().map(|spec| spec.queue.clone()).unwrap_or_default());
         };
         match text.parse() {
             Ok(queue) => Some(queue),
@@ -168,13 +182,13 @@ impl Draft<'_> {
     fn priority(&mut self) -> Option<i16> {
         match self.input.priority {
             Some(given) => limits::number(&mut self.errors, "priority", given, -limits::PRIORITY..=limits::PRIORITY),
-            None => Some(self.current.map_or(0, |spec| spec.priority)),
+            None => Some(self.current().map_or(0, |spec| spec.priority)),
         }
     }
 
     fn group(&mut self) -> Option<String> {
         match self.input.group.as_deref() {
-            None => self.current.and_then(|spec| spec.group.clone()),
+            None => self.current().and_then(|spec| spec.group.clone()),
             Some(text) if text.trim().is_empty() => None,
             Some(text) => limits::line(&mut self.errors, "group", text, limits::LABEL_CHARS),
         }
@@ -182,14 +196,14 @@ impl Draft<'_> {
 
     fn concurrency_policy(&mut self) -> Option<ConcurrencyPolicy> {
         let Some(text) = &self.input.concurrency_policy else {
-            return Some(self.current.map(|spec| spec.concurrency_policy).unwrap_or_default());
+            return Some(self.current().map(|spec| spec.concurrency_policy).unwrap_or_default());
         };
         limits::named(&mut self.errors, "concurrencyPolicy", text, ConcurrencyPolicy::ALL, ConcurrencyPolicy::as_str)
     }
 
     fn max_concurrency(&mut self) -> Option<u32> {
         match self.input.max_concurrency {
-            None => self.current.and_then(|spec| spec.max_concurrency),
+            None => self.current().and_then(|spec| spec.max_concurrency),
             Some(given) => {
                 let limit = limits::number(&mut self.errors, "maxConcurrency", given, 0..=limits::CONCURRENCY);
                 limit.filter(|limit| *limit > 0)

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use horarium_domain::job::{Job, JobSpec, JobSummary};
 use horarium_domain::page::{Page, PageRequest};
+use horarium_domain::secret::SecretError;
 use horarium_domain::store::{Conflict, JobChange, JobFilter, StoreError};
 use horarium_domain::{JobId, TenantId, Timestamp};
 
@@ -19,6 +20,7 @@ pub use secrets::{MASK, mask_configuration};
 
 use super::{Actor, FieldErrors, ServiceError, limits};
 use crate::core::{Core, JobChangeKind};
+use crate::secrets::JobSecrets;
 
 /// How often a change that lost a race is decided anew. Only a planner that fires the job, or another caller that
 /// changes it, makes it lose one, so a handful is plenty.
@@ -61,10 +63,12 @@ impl JobService {
             .as_deref()
             .filter(|text| !text.trim().is_empty())
             .and_then(|text| limits::line(&mut errors, "createdBy", text, limits::PERSON_CHARS));
-        let spec = draft::new_spec(input, now, errors)?;
+        let mut spec = draft::new_spec(input, now, errors)?;
+        let id = self.core.ids.job(now);
+        self.secrets(actor.tenant, id).seal(&mut spec.configuration, None).map_err(unsealed)?;
         let job = Job {
             created_by: created_by.or_else(|| Some(actor.name().to_owned())),
-            ..Job::new(self.core.ids.job(now), actor.tenant, spec, now)
+            ..Job::new(id, actor.tenant, spec, now)
         };
         let next_run_at = if job.fires() { job.spec.schedule.first_slot(now) } else { None };
         self.core.store.create_job(job.clone(), next_run_at).await.map_err(|error| name_taken(error, &job.spec))?;
@@ -74,8 +78,8 @@ impl JobService {
 
     /// Changes what the input names and leaves the rest.
     ///
-    /// Switching the type needs a new configuration. A secret header that comes back as [`MASK`] keeps its stored
-    /// value, as long as the address it is sent to stays the same.
+    /// Switching the type needs a new configuration. A secret that comes back as [`MASK`] keeps its stored value, as
+    /// long as the address it is sent to stays the same.
     ///
     /// # Errors
     /// As [`create`](Self::create), and [`ServiceError::NotFound`], [`ServiceError::PreconditionFailed`].
@@ -87,7 +91,11 @@ impl JobService {
         expected_version: Option<i64>,
     ) -> Result<JobSummary, ServiceError> {
         self.change(actor, id, expected_version, |job, now| {
-            let spec = draft::changed_spec(&job.spec, input, now)?;
+            let secrets = self.secrets(job.tenant_id, job.id);
+            let mut spec = draft::changed_spec(&job.spec, secrets, input, now)?;
+            if input.job_configuration.is_some() {
+                secrets.seal(&mut spec.configuration, Some(&job.spec.configuration)).map_err(unsealed)?;
+            }
             Ok(if spec == job.spec { Revision::Same } else { Revision::Changed(Box::new(Job { spec, ..job.clone() })) })
         })
         .await
@@ -241,6 +249,10 @@ impl JobService {
         Ok(summary.job.spec.schedule.preview(self.core.now(), count))
     }
 
+    fn secrets(&self, tenant: TenantId, id: JobId) -> JobSecrets<'_> {
+        JobSecrets::new(&*self.core.secrets, tenant, id)
+    }
+
     /// Reads a job, has `decide` say what it becomes, and writes that if the job is still as it was read.
     async fn change(
         &self,
@@ -296,6 +308,10 @@ fn next_slot(before: &JobSummary, job: &Job, now: Timestamp) -> Option<Timestamp
 
 fn live(summary: JobSummary) -> Result<JobSummary, ServiceError> {
     if summary.job.is_deleted { Err(ServiceError::NotFound("job")) } else { Ok(summary) }
+}
+
+fn unsealed(error: SecretError) -> ServiceError {
+    ServiceError::Internal { internal: format!("a secret cannot be sealed: {error}") }
 }
 
 fn name_taken(error: StoreError, spec: &JobSpec) -> ServiceError {

@@ -1,24 +1,28 @@
-//! Secrets in the headers of HTTP calls: hidden from readers, and kept when the mask comes back.
+//! Secrets in HTTP calls: hidden from readers, and kept when the mask comes back.
 
 use horarium_domain::job::{HttpCall, JobConfiguration};
 use serde_json::Value;
 
+use crate::secrets::{JobSecrets, Unopened};
 use crate::service::FieldErrors;
 
 /// What readers see in place of a secret.
 pub const MASK: &str = "***";
 
-const FIELD: &str = "jobConfiguration.headers";
+const HEADERS: &str = "jobConfiguration.headers";
+const BODY: &str = "jobConfiguration.body";
 
 /// A configuration as readers may see it.
 pub fn mask_configuration(configuration: &JobConfiguration) -> Value {
     let mut shown = configuration.to_json();
-    if matches!(configuration, JobConfiguration::HttpCall(_))
-        && let Some(Value::Object(headers)) = shown.get_mut("headers")
-    {
-        for (_, value) in headers.iter_mut().filter(|(name, _)| is_secret(name)) {
+    let JobConfiguration::HttpCall(call) = configuration else { return shown };
+    if let Some(Value::Object(headers)) = shown.get_mut("headers") {
+        for (_, value) in headers.iter_mut().filter(|(name, _)| HttpCall::is_secret_header(name)) {
             *value = Value::String(MASK.to_owned());
         }
+    }
+    if let Some(body) = shown.get_mut("body").filter(|_| call.body_secret) {
+        *body = Value::String(MASK.to_owned());
     }
     shown
 }
@@ -27,33 +31,69 @@ pub fn mask_configuration(configuration: &JobConfiguration) -> Value {
 ///
 /// They are only put back where the call goes to the same scheme, host and port. Whoever may change a job but not read
 /// its secrets could otherwise have them sent to an address of their own.
-pub(super) fn restore(incoming: &mut Value, current: Option<&JobConfiguration>, errors: &mut FieldErrors) {
+pub(super) fn restore(
+    incoming: &mut Value,
+    current: Option<(&JobConfiguration, JobSecrets<'_>)>,
+    errors: &mut FieldErrors,
+) {
     let address = incoming.get("url").and_then(Value::as_str).map(origin).map(str::to_owned);
-    let Some(Value::Object(headers)) = incoming.get_mut("headers") else { return };
     let stored = match current {
-        Some(JobConfiguration::HttpCall(call)) => Some(call),
+        Some((JobConfiguration::HttpCall(call), secrets)) => Some((call, secrets)),
         _ => None,
     };
-    for (name, value) in headers.iter_mut().filter(|(name, value)| is_secret(name) && *value == MASK) {
-        match stored.and_then(|call| Some((call, header(call, name)?))) {
-            None => {
-                errors.add(FIELD, format!("'{name}' holds the mask {MASK} in place of a value, and none is stored"));
+    let is_moved = stored.is_some_and(|(call, _)| Some(origin(&call.url)) != address.as_deref());
+    if let Some(Value::Object(headers)) = incoming.get_mut("headers") {
+        let masked = |(name, value): &(&String, &mut Value)| HttpCall::is_secret_header(name) && **value == MASK;
+        for (name, value) in headers.iter_mut().filter(masked) {
+            let what = format!("'{name}'");
+            match stored.and_then(|(call, secrets)| Some((header(call, name)?, secrets))) {
+                None => errors.add(HEADERS, nothing_stored(&what)),
+                Some(_) if is_moved => errors.add(HEADERS, moved(&what)),
+                Some((secret, secrets)) => match secrets.open_header(name, secret) {
+                    Ok(secret) => *value = Value::String(secret),
+                    Err(unopened) => errors.add(HEADERS, unusable(&what, &unopened)),
+                },
             }
-            Some((call, _)) if Some(origin(&call.url)) != address.as_deref() => {
-                errors.add(FIELD, format!("the call goes to another address now: send the value of '{name}' again"));
-            }
-            Some((_, secret)) => *value = Value::String(secret.to_owned()),
         }
+    }
+    restore_body(incoming, stored, is_moved, errors);
+}
+
+fn restore_body(
+    incoming: &mut Value,
+    stored: Option<(&HttpCall, JobSecrets<'_>)>,
+    is_moved: bool,
+    errors: &mut FieldErrors,
+) {
+    let is_marked = incoming.get("bodySecret") == Some(&Value::Bool(true));
+    let stored =
+        stored.filter(|(call, _)| call.body_secret).and_then(|(call, secrets)| Some((call.body.as_ref()?, secrets)));
+    let Some(body) = incoming.get_mut("body").filter(|body| **body == MASK) else { return };
+    match stored {
+        // Without a secret in play, three stars are a body like any other.
+        None if !is_marked => {}
+        None => errors.add(BODY, nothing_stored("the body")),
+        Some(_) if !is_marked => {
+            errors.add(BODY, format!("holds the mask {MASK}: send 'bodySecret': true with it, or another body"));
+        }
+        Some(_) if is_moved => errors.add(BODY, moved("the body")),
+        Some((secret, secrets)) => match secrets.open_body(secret) {
+            Ok(secret) => *body = secret,
+            Err(unopened) => errors.add(BODY, unusable("the body", &unopened)),
+        },
     }
 }
 
-/// Whether a header's value is a secret.
-fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase().replace('_', "-");
-    matches!(name.as_str(), "authorization" | "proxy-authorization" | "cookie" | "set-cookie")
-        || ["key", "apikey", "token", "secret"]
-            .into_iter()
-            .any(|word| name.strip_suffix(word).is_some_and(|rest| rest.is_empty() || rest.ends_with('-')))
+fn nothing_stored(what: &str) -> String {
+    format!("{what} holds the mask {MASK} in place of a value, and none is stored")
+}
+
+fn moved(what: &str) -> String {
+    format!("the call goes to another address now: send the value of {what} again")
+}
+
+fn unusable(what: &str, unopened: &Unopened) -> String {
+    format!("send the value of {what} again; the stored one cannot be used: {}", unopened.error)
 }
 
 fn header<'a>(call: &'a HttpCall, name: &str) -> Option<&'a str> {
@@ -73,7 +113,10 @@ fn origin(url: &str) -> &str {
 mod tests {
     use super::*;
     use horarium_domain::job::JobType;
+    use horarium_domain::secret::Unsealed;
+    use horarium_domain::{JobId, TenantId};
     use serde_json::json;
+    use uuid::Uuid;
 
     fn call(value: &Value) -> JobConfiguration {
         JobConfiguration::parse(JobType::HttpCall, value).unwrap()
@@ -81,34 +124,33 @@ mod tests {
 
     fn restored(mut incoming: Value, current: &JobConfiguration) -> Result<Value, String> {
         let mut errors = FieldErrors::default();
-        restore(&mut incoming, Some(current), &mut errors);
+        let secrets = JobSecrets::new(&Unsealed, TenantId::from_uuid(Uuid::nil()), JobId::from_uuid(Uuid::nil()));
+        restore(&mut incoming, Some((current, secrets)), &mut errors);
         if errors.is_empty() { Ok(incoming) } else { Err(errors.to_string()) }
     }
 
     #[test]
     fn headers_that_hold_secrets_are_masked_and_no_others() {
-        let secret = [
-            "Authorization",
-            "proxy-authorization",
-            "Cookie",
-            "Set-Cookie",
-            "X-API-Key",
-            "x-auth-TOKEN",
-            "Client_Secret",
-            "apikey",
-            "Token",
-        ];
-        let plain = ["Accept", "Content-Type", "X-Monkey", "Tokens", "X-Key-Id"];
-        for name in secret {
-            assert!(is_secret(name), "{name}");
-        }
-        for name in plain {
-            assert!(!is_secret(name), "{name}");
-        }
         let shown = mask_configuration(&call(&json!({
             "url": "https://a.example/x", "headers": {"Authorization": "Bearer 1", "Accept": "text/plain"}
         })));
         assert_eq!(shown["headers"], json!({"Authorization": "***", "Accept": "text/plain"}));
+    }
+
+    #[test]
+    fn a_body_is_masked_when_it_is_marked_and_comes_back_by_its_mask() {
+        let open = call(&json!({"url": "https://a.example/x", "body": {"pin": 1234}}));
+        assert_eq!(mask_configuration(&open)["body"], json!({"pin": 1234}));
+        let current = call(&json!({"url": "https://a.example/x", "body": {"pin": 1234}, "bodySecret": true}));
+        let shown = mask_configuration(&current);
+        assert_eq!((&shown["body"], &shown["bodySecret"]), (&json!("***"), &json!(true)));
+        assert_eq!(restored(shown, &current).unwrap()["body"], json!({"pin": 1234}));
+
+        let bare = json!({"url": "https://a.example/x", "body": "***"});
+        assert!(restored(bare.clone(), &current).unwrap_err().contains("'bodySecret': true"));
+        assert_eq!(restored(bare, &open).unwrap()["body"], json!("***"));
+        let moved = json!({"url": "https://b.example/x", "body": "***", "bodySecret": true});
+        assert!(restored(moved, &current).unwrap_err().contains("another address"));
     }
 
     #[test]

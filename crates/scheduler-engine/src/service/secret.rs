@@ -1,0 +1,137 @@
+//! Secrets at rest, over all tenants: whether they open, and sealing them anew with the newest key.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use horarium_domain::job::Job;
+use horarium_domain::secret::SecretError;
+use horarium_domain::store::{Conflict, JobChange, StoreError};
+
+use super::ServiceError;
+use crate::core::{Core, JobChangeKind};
+use crate::secrets::{JobSecrets, is_current};
+
+/// How many definitions are read at once.
+const PAGE: usize = 500;
+
+/// How often a definition that others change at the same time is sealed anew.
+const MAX_TRIES: usize = 10;
+
+/// What there is to say of the secrets in a database.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SecretsFound {
+    /// Definitions whose secrets are all sealed with the newest key, or that have none.
+    pub current: u64,
+    /// Definitions with secrets that are not sealed with the newest key, or not sealed at all.
+    pub outdated: u64,
+    /// Definitions with a secret that does not open, each with the reason.
+    pub unopened: u64,
+    /// The keys that are missing.
+    pub missing_keys: BTreeSet<String>,
+}
+
+/// The use cases around secrets at rest. They are for whoever runs the server, not for its tenants.
+#[derive(Debug, Clone)]
+pub struct SecretService {
+    core: Arc<Core>,
+}
+
+impl SecretService {
+    pub(super) const fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    /// Looks at every definition, and changes nothing.
+    pub async fn examine(&self) -> Result<SecretsFound, ServiceError> {
+        let mut found = SecretsFound::default();
+        let mut after = None;
+        loop {
+            let page = self.core.store.definitions_after(after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(found) };
+            after = Some(last.id);
+            for job in &page {
+                match self.secrets(job).open(&job.spec.configuration) {
+                    Err(unopened) => found.note(&unopened.error),
+                    Ok(_) if is_current(&*self.core.secrets, &job.spec.configuration) => found.current += 1,
+                    Ok(_) => found.outdated += 1,
+                }
+            }
+        }
+    }
+
+    /// Seals every secret anew that is not sealed with the newest key; answers what became of the definitions, of
+    /// which none is outdated then. Running servers need the newest key before this.
+    pub async fn rotate(&self) -> Result<(u64, SecretsFound), ServiceError> {
+        let mut found = SecretsFound::default();
+        let mut sealed = 0;
+        let mut after = None;
+        loop {
+            let page = self.core.store.definitions_after(after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok((sealed, found)) };
+            after = Some(last.id);
+            for job in page {
+                if is_current(&*self.core.secrets, &job.spec.configuration) {
+                    found.current += 1;
+                } else if self.seal_anew(job, &mut found).await? {
+                    sealed += 1;
+                }
+            }
+        }
+    }
+
+    /// Whether the job is now sealed with the newest key.
+    async fn seal_anew(&self, mut job: Job, found: &mut SecretsFound) -> Result<bool, ServiceError> {
+        for _ in 0..MAX_TRIES {
+            let summary = match self.core.store.job(job.tenant_id, job.id).await {
+                Ok(summary) => summary,
+                // Purged meanwhile, its secrets with it.
+                Err(StoreError::NotFound(_)) => return Ok(false),
+                Err(error) => return Err(error.into()),
+            };
+            job = summary.job;
+            let secrets = self.secrets(&job);
+            match secrets.open(&job.spec.configuration) {
+                Err(unopened) => {
+                    found.note(&unopened.error);
+                    return Ok(false);
+                }
+                Ok(Some(opened)) => job.spec.configuration = opened,
+                Ok(None) => {}
+            }
+            let sealing = secrets.seal(&mut job.spec.configuration, None);
+            sealing.map_err(|error| ServiceError::Internal { internal: error.to_string() })?;
+            let expected_version = job.version;
+            job.version += 1;
+            let change = JobChange {
+                job: job.clone(),
+                expected_version,
+                seen_next_run_at: summary.next_run_at,
+                next_run_at: summary.next_run_at,
+            };
+            match self.core.store.update_job(change).await {
+                Ok(()) => {
+                    self.core.job_changed(job.tenant_id, job.id, JobChangeKind::Updated);
+                    found.current += 1;
+                    return Ok(true);
+                }
+                Err(StoreError::Conflict(Conflict::VersionChanged)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        found.outdated += 1;
+        Ok(false)
+    }
+
+    fn secrets(&self, job: &Job) -> JobSecrets<'_> {
+        JobSecrets::new(&*self.core.secrets, job.tenant_id, job.id)
+    }
+}
+
+impl SecretsFound {
+    fn note(&mut self, error: &SecretError) {
+        self.unopened += 1;
+        if let SecretError::UnknownKey { key } = error {
+            self.missing_keys.insert(key.clone());
+        }
+    }
+}
