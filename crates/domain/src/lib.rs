@@ -9,6 +9,7 @@
 
 pub mod agent;
 pub mod api_key;
+pub mod callback;
 pub mod clock;
 pub mod execution;
 pub mod id;

@@ -14,7 +14,7 @@ use crate::conn::{Conn, on};
 use crate::decode::Row;
 use crate::error::About;
 use crate::jobs::{JobRow, insert};
-use crate::schema::{at, execution_events, execution_queue, executions, job_slots, jobs, key, tenants};
+use crate::schema::{at, execution_events, execution_queue, executions, job_slots, jobs, key, late_ends, tenants};
 use crate::store::SqlStore;
 use crate::text::storable;
 
@@ -131,6 +131,8 @@ impl TenantStore for SqlStore {
             }
             let history = executions::table.filter(executions::tenant_id.eq(key(id)));
             on!(conn, c => diesel::delete(history).execute(c).await).about("executions")?;
+            let late = late_ends::table.filter(late_ends::tenant_id.eq(key(id)));
+            on!(conn, c => diesel::delete(late).execute(c).await).about("late_ends")?;
             // Events are found by their job: they have no index by tenant, since nothing else would use it.
             let of_tenant = jobs::table.filter(jobs::tenant_id.eq(key(id))).select(jobs::id);
             let events = execution_events::table.filter(execution_events::job_id.eq_any(of_tenant));

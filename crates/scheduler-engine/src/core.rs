@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use horarium_domain::callback::NewCallback;
 use horarium_domain::execution::{ExecutionState, NewExecution};
 use horarium_domain::secret::{SecretSealer, Unsealed};
 use horarium_domain::store::{Enqueued, SharedStore, StoreError};
@@ -101,6 +102,20 @@ impl Core {
     pub async fn enqueue(&self, execution: NewExecution) -> Result<Enqueued, StoreError> {
         let note = Accepted::of(&execution);
         let result = self.enqueuer.enqueue(execution).await?;
+        if result == Enqueued::Accepted {
+            self.accepted(&note);
+        }
+        Ok(result)
+    }
+
+    /// Accepts an execution together with its callback; answers after the commit.
+    pub async fn enqueue_with_callback(
+        &self,
+        execution: NewExecution,
+        callback: NewCallback,
+    ) -> Result<Enqueued, StoreError> {
+        let note = Accepted::of(&execution);
+        let result = self.store.enqueue_with_callback(execution, callback).await?;
         if result == Enqueued::Accepted {
             self.accepted(&note);
         }

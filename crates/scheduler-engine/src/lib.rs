@@ -13,9 +13,11 @@ pub mod memory;
 mod running;
 mod secrets;
 pub mod service;
+mod system_job;
 
 pub use crate::core::{Core, JobChangeKind};
 pub use engine::{Engine, EngineConfig};
 pub use entropy::SystemEntropy;
 pub use executor::{Executor, Outcome, Progress, Registry, Run};
 pub use service::{Actor, ServiceError, Services};
+pub use system_job::SystemJob;

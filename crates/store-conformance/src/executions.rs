@@ -2,8 +2,9 @@
 
 use horarium_domain::execution::Output;
 use horarium_domain::execution::{Event, EventKind, ExecutionState, NewExecution, Trigger};
+use horarium_domain::job::{Job, QueueName};
 use horarium_domain::page::PageRequest;
-use horarium_domain::store::{Decision, ExecutionFilter, Settled, Settlement};
+use horarium_domain::store::{Decision, ExecutionFilter, Recent, Settled, Settlement};
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 use serde_json::json;
 
@@ -215,6 +216,129 @@ pub async fn an_event_is_added_to_the_story_in_the_order_of_recording(world: Wor
     let read = world.read(tenant, id).await;
     assert_eq!(read.events, [event(10, "first"), event(10, "second")]);
     assert_eq!(read.summary.lifecycle.state, ExecutionState::Failed);
+}
+
+/// The recent executions of a tenant since `since` seconds, newest first.
+async fn recent(world: &World, tenant: TenantId, since: i64) -> Vec<(ExecutionId, Recent)> {
+    world.b.recent_executions(tenant, at(since), 1000).await.unwrap()
+}
+
+/// An execution of `job` that is accepted at `seconds`.
+async fn submit_at(world: &World, job: &Job, seconds: i64) -> ExecutionId {
+    let (id, now) = (world.ids.execution(at(seconds)), at(seconds));
+    let execution = NewExecution { id, created_at: now, scheduled_for: now, run_at: now, ..world.execution(job) };
+    world.submit(execution).await
+}
+
+pub async fn what_was_accepted_lately_is_recent(world: World) {
+    let (tenant, other) = (world.tenant().await, world.tenant().await);
+    let job = world.job(tenant).await;
+    submit_at(&world, &job, 100).await;
+    let done = world.claim_one(at(101)).await;
+    world.succeed(&done, at(102)).await;
+    submit_at(&world, &job, 200).await;
+    let failed = world.claim_one(at(200)).await;
+    world.fail(&failed, at(201)).await;
+    submit_at(&world, &job, 300).await;
+    let running = world.claim_one(at(300)).await;
+    let waiting = submit_at(&world, &job, 400).await;
+    let cancelled = submit_at(&world, &job, 500).await;
+    world.a.cancel(tenant, cancelled, "alice", at(501)).await.unwrap();
+    let [done, failed, running] = [done, failed, running].map(|run| run.lease.execution_id);
+
+    let all = [
+        (cancelled, Recent::Over),
+        (waiting, Recent::Waiting),
+        (running, Recent::Running),
+        (failed, Recent::Over),
+        (done, Recent::Over),
+    ];
+    assert_eq!(recent(&world, tenant, 0).await, all);
+    assert_eq!(recent(&world, tenant, 100).await, all);
+    assert_eq!(recent(&world, tenant, 150).await, all[..4]);
+    assert_eq!(recent(&world, tenant, 301).await, all[..2]);
+    assert_eq!(recent(&world, tenant, 502).await, []);
+    assert_eq!(recent(&world, other, 0).await, []);
+}
+
+pub async fn what_changed_lately_is_recent_however_old_it_is(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    // All of them are accepted long before the span, and in this order.
+    let accepted: Vec<_> = {
+        let mut ids = Vec::new();
+        for seconds in 1..=6 {
+            ids.push(submit_at(&world, &job, seconds).await);
+        }
+        ids
+    };
+    let mut runs = world.claim(4, at(10)).await;
+    assert_eq!(recent(&world, tenant, 11).await, []);
+    // The first four ran early on; what becomes of them is told from when it happened on.
+    world.succeed(&runs.remove(0), at(1000)).await;
+    world.settle(retry(&runs.remove(0), at(1100), at(9000))).await;
+    world.a.cancel(tenant, accepted[2], "alice", at(1200)).await.unwrap();
+    let fifth = world.claim(1, at(1300)).await.remove(0);
+    assert_eq!(fifth.lease.execution_id, accepted[4]);
+    let told = [
+        (accepted[4], Recent::Running),
+        (accepted[2], Recent::Over),
+        (accepted[1], Recent::Waiting),
+        (accepted[0], Recent::Over),
+    ];
+    assert_eq!(recent(&world, tenant, 1000).await, told);
+    assert_eq!(recent(&world, tenant, 1001).await, told[..3]);
+    assert_eq!(recent(&world, tenant, 1101).await, told[..2]);
+    assert_eq!(recent(&world, tenant, 1201).await, told[..1]);
+    assert_eq!(recent(&world, tenant, 1301).await, []);
+    // What waits to be tried again and starts has changed once more; what is pruned is gone.
+    world.a.promote(at(9000), 10).await.unwrap();
+    let again = world.claim(10, at(9000)).await;
+    assert!(again.iter().any(|run| run.lease.execution_id == accepted[1]));
+    assert_eq!(recent(&world, tenant, 8000).await.len(), again.len());
+    world.a.prune_executions(tenant, at(1250), 10).await.unwrap();
+    let left = recent(&world, tenant, 1000).await;
+    assert!(left.iter().all(|(id, _)| *id != accepted[0] && *id != accepted[2]), "{left:?}");
+    // Within the minute in which an end is no late one, it is found all the same.
+    let soon = submit_at(&world, &job, 10_000).await;
+    let run = world.claim_one(at(10_001)).await;
+    world.succeed(&run, at(10_050)).await;
+    assert_eq!(recent(&world, tenant, 10_040).await, [(soon, Recent::Over)]);
+    assert_eq!(recent(&world, tenant, 10_051).await, []);
+}
+
+pub async fn recent_executions_are_the_newest_first_up_to_the_limit(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    let mut ids = world.submit_many(&job, 30).await;
+    world.submit_many(&world.job(world.tenant().await).await, 5).await;
+    for run in world.claim(10, at(1)).await {
+        if run.tenant_id == tenant {
+            world.succeed(&run, at(900)).await;
+        }
+    }
+    ids.reverse();
+    let told = |recent: Vec<(ExecutionId, Recent)>| recent.into_iter().map(|(id, _)| id).collect::<Vec<_>>();
+    assert_eq!(told(world.a.recent_executions(tenant, START, 1000).await.unwrap()), ids);
+    assert_eq!(told(world.a.recent_executions(tenant, START, 7).await.unwrap()), ids[..7]);
+    let changed = told(world.a.recent_executions(tenant, at(900), 1000).await.unwrap());
+    assert!(changed.len() >= 5, "{changed:?}");
+    let some = told(world.a.recent_executions(tenant, at(900), 3).await.unwrap());
+    assert_eq!(some, changed[..3]);
+}
+
+pub async fn what_horarium_does_for_itself_is_not_recent(world: World) {
+    let tenant = world.tenant().await;
+    let own = world.job_with(tenant, |spec| spec.queue = QueueName::system()).await;
+    submit_at(&world, &own, 1).await;
+    let run = world.claim_one(at(2)).await;
+    assert_eq!(recent(&world, tenant, 0).await, []);
+    world.settle(retry(&run, at(500), at(500))).await;
+    assert_eq!(recent(&world, tenant, 400).await, []);
+    let run = world.claim_one(at(501)).await;
+    assert_eq!(recent(&world, tenant, 400).await, []);
+    world.succeed(&run, at(900)).await;
+    assert_eq!(recent(&world, tenant, 800).await, []);
 }
 
 pub async fn text_that_no_database_keeps_does_not_stop_an_end_from_being_written(world: World) {

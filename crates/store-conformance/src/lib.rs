@@ -25,6 +25,7 @@
 #![allow(clippy::items_after_statements, clippy::assigning_clones)]
 
 pub mod bulk;
+pub mod callbacks;
 pub mod cancel;
 pub mod claim;
 pub mod enqueue;

@@ -115,6 +115,20 @@ macro_rules! suite {
             many_leases_are_renewed_at_once
             progress_is_shown_while_the_lease_is_held
         });
+        $crate::suite!(@$make callbacks {
+            a_callback_is_read_back_as_it_was_asked_for
+            a_callback_becomes_due_with_the_end_of_its_execution
+            a_callback_becomes_due_however_the_execution_ends
+            a_callback_without_a_url_is_never_due
+            an_execution_that_is_not_accepted_leaves_no_callback
+            a_queue_fills_to_its_limit_exactly_with_callbacks_too
+            callbacks_come_the_longest_due_first
+            of_two_nodes_that_hand_over_a_callback_one_delivers_it
+            a_delivery_that_is_refused_leaves_the_callback_due_later
+            another_tenant_cannot_deliver_a_callback
+            a_callback_goes_with_its_execution
+            the_first_signing_secret_holds_until_it_is_replaced
+        });
         $crate::suite!(@$make cancel {
             a_waiting_execution_will_not_start
             a_running_execution_is_cancelled_at_once
@@ -186,6 +200,10 @@ macro_rules! suite {
             the_pages_of_a_list_show_each_execution_once
             a_walk_with_a_cursor_visits_each_execution_once
             an_event_is_added_to_the_story_in_the_order_of_recording
+            what_was_accepted_lately_is_recent
+            what_changed_lately_is_recent_however_old_it_is
+            recent_executions_are_the_newest_first_up_to_the_limit
+            what_horarium_does_for_itself_is_not_recent
             text_that_no_database_keeps_does_not_stop_an_end_from_being_written
             large_values_are_kept_whole
             a_payload_of_null_is_not_the_same_as_none

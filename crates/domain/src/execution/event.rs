@@ -20,12 +20,24 @@ pub enum EventKind {
     Cancelled,
     /// Somebody had the execution run again, as a new one.
     Retried,
+    /// Its end was told to whoever asked for a callback.
+    CallbackDelivered,
+    /// An attempt to tell its end failed.
+    CallbackFailed,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::AttemptFailed, Self::AttemptTimedOut, Self::AttemptLost, Self::Snoozed, Self::Cancelled, Self::Retried];
+    pub const ALL: [Self; 8] = [
+        Self::AttemptFailed,
+        Self::AttemptTimedOut,
+        Self::AttemptLost,
+        Self::Snoozed,
+        Self::Cancelled,
+        Self::Retried,
+        Self::CallbackDelivered,
+        Self::CallbackFailed,
+    ];
 
     /// The kind's name: what the databases store and the API shows.
     pub const fn as_str(self) -> &'static str {
@@ -36,6 +48,8 @@ impl EventKind {
             Self::Snoozed => "snoozed",
             Self::Cancelled => "cancelled",
             Self::Retried => "retried",
+            Self::CallbackDelivered => "callbackDelivered",
+            Self::CallbackFailed => "callbackFailed",
         }
     }
 }

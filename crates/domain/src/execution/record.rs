@@ -193,7 +193,10 @@ impl Execution {
                     EventKind::AttemptTimedOut => AttemptOutcome::TimedOut,
                     EventKind::AttemptLost => AttemptOutcome::Lost,
                     EventKind::Snoozed => AttemptOutcome::Snoozed,
-                    EventKind::Cancelled | EventKind::Retried => return None,
+                    EventKind::Cancelled
+                    | EventKind::Retried
+                    | EventKind::CallbackDelivered
+                    | EventKind::CallbackFailed => return None,
                 };
                 Some(Attempt {
                     number: event.attempt,

@@ -51,6 +51,15 @@ impl QueueName {
     /// Where executions wait when nothing else is said.
     pub const DEFAULT: &'static str = "default";
 
+    /// Where Horarium's own work for a tenant waits (deliveries of callbacks, tests of the queue), so that no limit of
+    /// the tenant's other queues holds it up.
+    pub const SYSTEM: &'static str = "system";
+
+    /// The queue [`SYSTEM`](Self::SYSTEM).
+    pub fn system() -> Self {
+        Self(Self::SYSTEM.to_owned())
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

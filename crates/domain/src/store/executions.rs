@@ -66,6 +66,17 @@ pub struct TimelineData {
     pub running_since: Vec<(Timestamp, i64)>,
 }
 
+/// How far an execution is, as [`ExecutionStore::recent_executions`] tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Recent {
+    /// It waits.
+    Waiting,
+    /// It runs.
+    Running,
+    /// It is over, one way or another.
+    Over,
+}
+
 /// Executions as readers see them. All reads tell of committed work only.
 #[async_trait]
 pub trait ExecutionStore: Send + Sync {
@@ -91,6 +102,17 @@ pub trait ExecutionStore: Send + Sync {
         before: Option<ExecutionId>,
         limit: usize,
     ) -> Result<CursorPage<ExecutionSummary>, StoreError>;
+
+    /// A tenant's executions that were made at or after `since` (as their ids tell, to the millisecond), or that
+    /// changed since: an attempt started, was taken back for another one, or was the last. Newest first, up to `limit`,
+    /// each with its state, where every end counts as [`Recent::Over`]. What waits in the queue
+    /// [`QueueName::SYSTEM`](crate::job::QueueName::SYSTEM) is Horarium's own business and left out.
+    async fn recent_executions(
+        &self,
+        tenant: TenantId,
+        since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(ExecutionId, Recent)>, StoreError>;
 
     /// Adds an event to a tenant's execution.
     ///

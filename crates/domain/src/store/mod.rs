@@ -5,6 +5,7 @@
 //! caller; a store never reads a clock of its own. `horarium-store-conformance` holds the suite that each
 //! implementation passes.
 
+mod callbacks;
 mod executions;
 mod jobs;
 mod maintenance;
@@ -14,7 +15,8 @@ mod tenants;
 
 use std::sync::Arc;
 
-pub use executions::{CursorPage, ExecutionFilter, ExecutionStore, RollupWindow, SkippedSlots, TimelineData};
+pub use callbacks::CallbackStore;
+pub use executions::{CursorPage, ExecutionFilter, ExecutionStore, Recent, RollupWindow, SkippedSlots, TimelineData};
 pub use jobs::{JobChange, JobFilter, JobSort, JobStore};
 pub use maintenance::{Drift, IdempotencyStore, MaintenanceStore, Reservation, StoredAnswer};
 pub use planning::{DueSlot, FireOutcome, Firing, PlanningStore};
@@ -35,6 +37,7 @@ pub trait Store:
     + QueueStore
     + IdempotencyStore
     + MaintenanceStore
+    + CallbackStore
 {
 }
 
@@ -48,6 +51,7 @@ impl<T> Store for T where
         + QueueStore
         + IdempotencyStore
         + MaintenanceStore
+        + CallbackStore
 {
 }
 

@@ -2,6 +2,7 @@
 
 mod figures;
 mod list;
+mod recent;
 mod row;
 
 use async_trait::async_trait;
@@ -11,7 +12,7 @@ use horarium_domain::execution::{Event, Execution, ExecutionSummary};
 use horarium_domain::page::{Page, PageRequest};
 use horarium_domain::stats::{DashboardStats, DurationHistogram, JobCounters};
 use horarium_domain::store::{
-    CursorPage, ExecutionFilter, ExecutionStore, RollupWindow, SkippedSlots, StoreError, TimelineData,
+    CursorPage, ExecutionFilter, ExecutionStore, Recent, RollupWindow, SkippedSlots, StoreError, TimelineData,
 };
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 
@@ -101,6 +102,15 @@ impl ExecutionStore for SqlStore {
         items.truncate(limit);
         let next = if more { items.last().map(|item| item.id) } else { None };
         Ok(CursorPage { items, next })
+    }
+
+    async fn recent_executions(
+        &self,
+        tenant: TenantId,
+        since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(ExecutionId, Recent)>, StoreError> {
+        self.read(async |conn| recent::recent(conn, tenant, since, limit).await).await
     }
 
     async fn record_event(&self, tenant: TenantId, event: Event) -> Result<(), StoreError> {

@@ -3,7 +3,7 @@
 //! It is written twice, each time in its database's own best SQL and by hand, because the shape of each statement is
 //! what its speed and its freedom from deadlocks come from. What does not depend on the database is written once:
 //! [`rollup`] says what a batch of ends adds to the counters, [`gates`] which candidates the limits of queues and jobs
-//! let through, [`slots`] and [`taken`] what is recorded of executions that are skipped or cancelled, [`drift`] where the
+//! let through, [`aftermath`] what few ends leave behind besides, [`slots`] and [`taken`] what is recorded of executions that are skipped or cancelled, [`drift`] where the
 //! counters and the history differ.
 //!
 //! # Order of locks
@@ -14,13 +14,19 @@
 //! `job_slots` → `queues`, `jobs` (only by those who count against a limit) → `execution_queue` → `executions` →
 //! `job_counters` → `job_durations` → `rollups`
 //!
+//! Callbacks stand outside of it: one that is not due is touched by whoever ends its execution alone, and one that is
+//! due only by whoever hands it over, before anything else.
+//!
 //! Claiming never waits: it passes over what somebody else holds (`skip locked`). A deadlock that happens all the same
 //! (with an ordinary write, say) is answered by running the whole method again.
 
 use async_trait::async_trait;
-use horarium_domain::store::{Drift, ExecutionQueue, FireOutcome, Firing, StoreError};
+use horarium_domain::callback::{HandedOver, Handover, NewCallback};
+use horarium_domain::execution::NewExecution;
+use horarium_domain::store::{Drift, Enqueued, ExecutionQueue, FireOutcome, Firing, StoreError};
 use horarium_domain::{JobId, TenantId, Timestamp};
 
+mod aftermath;
 mod drift;
 mod gates;
 mod postgres;
@@ -29,6 +35,7 @@ mod slots;
 mod sqlite;
 mod taken;
 
+pub(crate) use aftermath::first_in_time;
 pub(crate) use postgres::PostgresHot;
 pub(crate) use sqlite::SqliteHot;
 
@@ -44,6 +51,16 @@ pub(crate) trait HotStore: ExecutionQueue {
 
     /// See [`PlanningStore::fire`](horarium_domain::store::PlanningStore::fire).
     async fn fire(&self, batch: Vec<Firing>) -> Result<Vec<FireOutcome>, StoreError>;
+
+    /// See [`CallbackStore::enqueue_with_callback`](horarium_domain::store::CallbackStore::enqueue_with_callback).
+    async fn enqueue_with_callback(
+        &self,
+        execution: NewExecution,
+        callback: NewCallback,
+    ) -> Result<Enqueued, StoreError>;
+
+    /// See [`CallbackStore::hand_over`](horarium_domain::store::CallbackStore::hand_over).
+    async fn hand_over(&self, batch: Vec<Handover>, postponed_to: Timestamp) -> Result<Vec<HandedOver>, StoreError>;
 
     /// See [`MaintenanceStore::prune_executions`](horarium_domain::store::MaintenanceStore::prune_executions).
     async fn prune_executions(&self, tenant: TenantId, before: Timestamp, limit: usize) -> Result<u64, StoreError>;

@@ -3,6 +3,7 @@
 use horarium_domain::execution::{Event, EventKind};
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 
+use super::aftermath::Over;
 use super::rollup::{End, Outcome};
 
 /// An execution that was taken off the queue.
@@ -16,6 +17,8 @@ pub(crate) struct Taken {
     pub(crate) lost: u16,
     pub(crate) started_at: Option<Timestamp>,
     pub(crate) worker: Option<String>,
+    /// Whether a callback waits for its end.
+    pub(crate) callback: bool,
 }
 
 impl Taken {
@@ -32,6 +35,11 @@ impl Taken {
             message: message.to_owned(),
             error: None,
         }
+    }
+
+    /// What it leaves behind.
+    pub(crate) fn over(&self, at: Timestamp) -> Over {
+        Over { id: self.id, tenant_id: self.tenant_id, at, callback: self.callback }
     }
 
     /// What it counts as.

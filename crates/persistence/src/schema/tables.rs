@@ -156,6 +156,8 @@ diesel::table! {
         lease_until -> Nullable<Ts>,
         progress -> Nullable<SmallInt>,
         unique_key -> Nullable<Text>,
+        callback -> Bool,
+        requeued_at -> Nullable<Ts>,
     }
 }
 
@@ -246,6 +248,41 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::{Nullable, Text};
+    use crate::schema::types::{Id, Js, Ts};
+
+    callbacks (execution_id) {
+        execution_id -> Id,
+        tenant_id -> Id,
+        url -> Nullable<Text>,
+        reference -> Nullable<Js>,
+        due_at -> Nullable<Ts>,
+        delivery_id -> Nullable<Id>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::Text;
+    use crate::schema::types::{Id, Ts};
+
+    signing_secrets (tenant_id) {
+        tenant_id -> Id,
+        sealed -> Text,
+        created_at -> Ts,
+    }
+}
+
+diesel::table! {
+    use crate::schema::types::{Id, Ts};
+
+    late_ends (tenant_id, completed_at, execution_id) {
+        tenant_id -> Id,
+        completed_at -> Ts,
+        execution_id -> Id,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     tenants,
     jobs,
@@ -259,5 +296,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     skipped_slots,
     queues,
     api_keys,
-    idempotency_records
+    idempotency_records,
+    callbacks,
+    signing_secrets,
+    late_ends
 );

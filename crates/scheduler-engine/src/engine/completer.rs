@@ -146,6 +146,8 @@ pub(super) fn message(kind: EventKind, attempt: u16, effect: Effect) -> String {
         EventKind::Snoozed => format!("attempt {attempt} was taken back"),
         EventKind::Cancelled => "cancelled".to_owned(),
         EventKind::Retried => "retried".to_owned(),
+        EventKind::CallbackDelivered => "its end was told".to_owned(),
+        EventKind::CallbackFailed => "its end could not be told".to_owned(),
     };
     match effect {
         Effect::Requeue { run_at } => format!("{what}; next attempt at {run_at}"),

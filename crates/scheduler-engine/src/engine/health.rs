@@ -22,11 +22,13 @@ pub enum LoopName {
     Heart,
     /// Lost leases.
     Reaper,
+    /// Due callbacks to deliveries.
+    Notifier,
 }
 
 impl LoopName {
-    const ALL: [Self; 6] =
-        [Self::Planner, Self::Promoter, Self::Dispatcher, Self::Completer, Self::Heart, Self::Reaper];
+    const ALL: [Self; 7] =
+        [Self::Planner, Self::Promoter, Self::Dispatcher, Self::Completer, Self::Heart, Self::Reaper, Self::Notifier];
 
     /// The loop's name, for people.
     pub const fn as_str(self) -> &'static str {
@@ -37,6 +39,7 @@ impl LoopName {
             Self::Completer => "completer",
             Self::Heart => "heart",
             Self::Reaper => "reaper",
+            Self::Notifier => "notifier",
         }
     }
 }

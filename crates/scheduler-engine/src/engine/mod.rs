@@ -12,6 +12,7 @@ mod dispatcher;
 mod health;
 mod heart;
 mod housekeeper;
+mod notifier;
 mod planner;
 mod promoter;
 mod reaper;
@@ -32,6 +33,7 @@ use dispatcher::Dispatcher;
 pub use health::{LoopHealth, LoopName};
 pub use heart::Heart;
 pub use housekeeper::Housekeeper;
+pub use notifier::Notifier;
 pub use planner::Planner;
 pub use promoter::Promoter;
 pub use reaper::Reaper;
@@ -70,6 +72,7 @@ impl Engine {
         let mut taking = JoinSet::new();
         taking.spawn(Planner::new(Arc::clone(&core), config.clone()).run(Arc::clone(&health), stop_taking.clone()));
         taking.spawn(Promoter::new(Arc::clone(&core)).run(Arc::clone(&health), stop_taking.clone()));
+        taking.spawn(Notifier::new(Arc::clone(&core), &config).run(Arc::clone(&health), stop_taking.clone()));
         for _ in 0..config.claimers.max(1) {
             let dispatcher = Dispatcher::new(
                 Arc::clone(&core),

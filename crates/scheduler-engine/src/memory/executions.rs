@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use horarium_domain::execution::{Event, Execution, ExecutionState, ExecutionSummary};
-use horarium_domain::job::JobStatus;
+use horarium_domain::id::first_uuid_at;
+use horarium_domain::job::{JobStatus, QueueName};
 use horarium_domain::page::{Page, PageRequest};
 use horarium_domain::stats::{
     DashboardStats, DurationBucket, DurationHistogram, JobCounters, ROLLUP_WIDTHS, RollupBucket, UpcomingRun,
 };
 use horarium_domain::store::{
-    CursorPage, ExecutionFilter, ExecutionStore, RollupWindow, SkippedSlots, StoreError, TimelineData,
+    CursorPage, ExecutionFilter, ExecutionStore, Recent, RollupWindow, SkippedSlots, StoreError, TimelineData,
 };
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 
@@ -58,6 +59,31 @@ impl ExecutionStore for MemoryStore {
         let items: Vec<_> = found.by_ref().take(limit).map(|record| state.summary_of(record)).collect();
         let next = found.next().and_then(|_| items.last()).map(|last| last.id);
         Ok(CursorPage { items, next })
+    }
+
+    async fn recent_executions(
+        &self,
+        tenant: TenantId,
+        since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(ExecutionId, Recent)>, StoreError> {
+        let first = first_uuid_at(since);
+        let state = self.state();
+        let all = ExecutionFilter::default();
+        let recent = state.newest_first(tenant, &all).filter(|record| {
+            let is_new = record.accepted.id.as_uuid() >= first;
+            let changed = record.changed_at().is_some_and(|at| at >= since);
+            (is_new || changed) && record.accepted.queue != QueueName::SYSTEM
+        });
+        let told = recent.map(|record| {
+            let standing = match &record.stage {
+                Stage::Waiting { .. } => Recent::Waiting,
+                Stage::Running(_) => Recent::Running,
+                Stage::Over(_) => Recent::Over,
+            };
+            (record.accepted.id, standing)
+        });
+        Ok(told.take(limit).collect())
     }
 
     async fn record_event(&self, tenant: TenantId, event: Event) -> Result<(), StoreError> {

@@ -27,6 +27,7 @@ impl State {
         match decision {
             Decision::Requeue { run_at } => self.change(lease.execution_id, |record| {
                 record.stage = Stage::Waiting { run_at, ready: run_at <= ended_at };
+                record.requeued_at = Some(ended_at);
             }),
             Decision::Finish { state, output, error, items_processed } => {
                 let end = End {
@@ -122,6 +123,7 @@ impl State {
             ExecutionState::Cancelled => bucket.cancelled += 1,
             ExecutionState::Pending | ExecutionState::Running => {}
         });
+        self.make_due(id, end.completed_at);
         self.change(id, |record| record.stage = Stage::Over(end));
     }
 

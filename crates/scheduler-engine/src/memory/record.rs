@@ -40,6 +40,8 @@ pub(super) struct ExecutionRecord {
     /// Counts claims.
     pub(super) fence: i32,
     pub(super) stage: Stage,
+    /// When an attempt was last taken back for another one.
+    pub(super) requeued_at: Option<Timestamp>,
     /// In the order in which they were recorded.
     pub(super) events: Vec<Event>,
 }
@@ -84,7 +86,7 @@ impl ExecutionRecord {
     pub(super) fn new(accepted: NewExecution) -> Self {
         let (run_at, ready) = (accepted.run_at, accepted.run_at <= accepted.created_at);
         let stage = Stage::Waiting { run_at, ready };
-        Self { accepted, attempt: 0, lost: 0, fence: 0, stage, events: Vec::new() }
+        Self { accepted, attempt: 0, lost: 0, fence: 0, stage, requeued_at: None, events: Vec::new() }
     }
 
     pub(super) fn state(&self) -> ExecutionState {
@@ -105,6 +107,15 @@ impl ExecutionRecord {
             Stage::Waiting { .. } => None,
             Stage::Running(attempt) => Some(attempt.started_at),
             Stage::Over(end) => end.started_at,
+        }
+    }
+
+    /// When it last changed after it was accepted, if it did.
+    pub(super) fn changed_at(&self) -> Option<Timestamp> {
+        match &self.stage {
+            Stage::Waiting { .. } => self.requeued_at,
+            Stage::Running(attempt) => Some(attempt.started_at),
+            Stage::Over(end) => Some(end.completed_at),
         }
     }
 

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use horarium_domain::api_key::ApiKeyRecord;
+use horarium_domain::callback::SigningSecret;
 use horarium_domain::stats::RollupBucket;
 use horarium_domain::store::{Lease, StoreError};
 use horarium_domain::tenant::Tenant;
 use horarium_domain::{ApiKeyId, ExecutionId, JobId, TenantId, Timestamp};
 
+use super::callbacks::CallbackRecord;
 use super::idempotency::IdempotencyRecord;
 use super::lanes::Lanes;
 use super::record::{ExecutionRecord, JobRecord, QueueRecord, RunningAttempt, Stage};
@@ -27,6 +29,8 @@ pub(super) struct State {
     pub(super) rollups: BTreeMap<RollupKey, RollupBucket>,
     pub(super) api_keys: BTreeMap<ApiKeyId, ApiKeyRecord>,
     pub(super) idempotency: BTreeMap<(TenantId, String), IdempotencyRecord>,
+    pub(super) callbacks: BTreeMap<ExecutionId, CallbackRecord>,
+    pub(super) signing_secrets: BTreeMap<TenantId, SigningSecret>,
     /// Whose execution was claimed last: the turn is the next one's.
     pub(super) last_served: Option<TenantId>,
 }
@@ -98,10 +102,11 @@ impl State {
 
     /// Removes executions and all that is known of them.
     pub(super) fn remove_executions(&mut self, remove: impl Fn(&ExecutionRecord) -> bool) {
-        let Self { executions, lanes, unique_keys, .. } = self;
+        let Self { executions, lanes, unique_keys, callbacks, .. } = self;
         executions.retain(|id, record| {
             let keep = !remove(record);
             if !keep {
+                callbacks.remove(id);
                 lanes.remove(record);
                 if let Some(key) = &record.accepted.unique_key {
                     let key = (record.accepted.job_id, key.clone());

@@ -62,6 +62,7 @@ impl TenantStore for MemoryStore {
         state.rollups.retain(|key, _| key.tenant != id);
         state.api_keys.retain(|_, key| key.tenant_id != id);
         state.idempotency.retain(|(tenant, _), _| *tenant != id);
+        state.signing_secrets.remove(&id);
         state.tenants.remove(&id);
         Ok(())
     }

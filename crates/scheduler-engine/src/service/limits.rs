@@ -21,6 +21,10 @@ pub(super) const PERSON_CHARS: usize = 200;
 pub(super) const CONFIGURATION_BYTES: usize = 256 * 1024;
 /// Bytes of an execution's payload, as JSON.
 pub(super) const PAYLOAD_BYTES: usize = 1024 * 1024;
+/// Characters of the URL of a callback.
+pub(super) const URL_CHARS: usize = 2048;
+/// Bytes of a submitter's own name for an execution, as JSON.
+pub(super) const REFERENCE_BYTES: usize = 4 * 1024;
 /// Characters of a unique key.
 pub(super) const UNIQUE_KEY_CHARS: usize = 200;
 /// Seconds that an attempt may take: a week.

@@ -5,6 +5,7 @@
 //! requests to the same calls and the answers to their own shapes.
 
 mod admin;
+mod callback;
 mod error;
 mod execution;
 mod idempotency;
@@ -20,9 +21,11 @@ use std::sync::Arc;
 use horarium_domain::TenantId;
 
 pub use admin::SchedulerAdminService;
+pub use callback::{CallbackService, DeliveryReport, SigningKey};
 pub use error::{FieldErrors, ServiceError};
 pub use execution::{
-    Admission, Dashboard, ExecutionService, JobRef, JobStatistics, Submission, TimelineRange, TriggerInput,
+    Admission, CallbackInput, Dashboard, ExecutionService, JobRef, JobStatistics, RecentExecutions, Submission,
+    TimelineRange, TriggerInput,
 };
 pub use idempotency::IdempotencyService;
 pub use job::{JobInput, JobService, MASK, RescheduleInput, mask_configuration, retry_policy_to_json};
@@ -72,6 +75,8 @@ pub struct Services {
     pub secrets: SecretService,
     /// What concerns all jobs of a tenant at once.
     pub admin: SchedulerAdminService,
+    /// Callbacks.
+    pub callbacks: CallbackService,
     /// Requests that carry an `Idempotency-Key`.
     pub idempotency: IdempotencyService,
 }
@@ -87,6 +92,7 @@ impl Services {
             queues: QueueService::new(Arc::clone(core)),
             secrets: SecretService::new(Arc::clone(core)),
             admin: SchedulerAdminService::new(Arc::clone(core), jobs.clone()),
+            callbacks: CallbackService::new(Arc::clone(core)),
             idempotency: IdempotencyService::new(Arc::clone(core)),
             jobs,
         }

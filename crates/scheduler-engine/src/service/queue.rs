@@ -1,13 +1,20 @@
 //! Queues and their limits.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use horarium_domain::TenantId;
 use horarium_domain::job::QueueName;
 use horarium_domain::queue::{QueueLimits, QueueSummary};
+use moka::sync::Cache;
 
 use super::{Actor, FieldErrors, ServiceError, limits};
 use crate::core::Core;
+
+/// From how many waiting executions on a count is remembered, for how long, and of how many queues.
+const WORTH_REMEMBERING: u64 = 1000;
+const REMEMBERED_FOR: Duration = Duration::from_secs(1);
+const REMEMBERED: u64 = 1000;
 
 /// All limits of a queue, before any check; `None` for no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,11 +33,13 @@ pub struct QueueInput {
 #[derive(Debug, Clone)]
 pub struct QueueService {
     core: Arc<Core>,
+    /// Long queues that were counted within the last second.
+    counted: Cache<(TenantId, String), QueueSummary>,
 }
 
 impl QueueService {
-    pub(super) const fn new(core: Arc<Core>) -> Self {
-        Self { core }
+    pub(super) fn new(core: Arc<Core>) -> Self {
+        Self { core, counted: Cache::builder().max_capacity(REMEMBERED).time_to_live(REMEMBERED_FOR).build() }
     }
 
     /// The tenant's queues that have limits or hold something, by name.
@@ -45,6 +54,23 @@ impl QueueService {
     pub async fn get(&self, tenant: TenantId, name: &str) -> Result<QueueSummary, ServiceError> {
         let name: QueueName = name.parse().map_err(|_| ServiceError::NotFound("queue"))?;
         Ok(self.core.store.queue(tenant, &name, self.core.now()).await?)
+    }
+
+    /// One queue, perhaps as it was a second ago: what a submitter is told beside the answer. A queue that holds much is
+    /// not counted for each of them.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn glance(&self, tenant: TenantId, name: &str) -> Result<QueueSummary, ServiceError> {
+        let key = (tenant, name.to_owned());
+        if let Some(summary) = self.counted.get(&key) {
+            return Ok(summary);
+        }
+        let summary = self.get(tenant, name).await?;
+        if summary.pending >= WORTH_REMEMBERING {
+            self.counted.insert(key, summary.clone());
+        }
+        Ok(summary)
     }
 
     /// Sets all limits of a queue; those not named are lifted.

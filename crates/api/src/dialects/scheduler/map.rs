@@ -182,7 +182,9 @@ fn timeline(execution: &Execution, attempts: &[Attempt]) -> Vec<HistoryEventDto>
         EventKind::AttemptFailed | EventKind::AttemptTimedOut | EventKind::AttemptLost | EventKind::Snoozed => {
             (event.attempt, event.into())
         }
-        EventKind::Cancelled | EventKind::Retried => (AFTER_ATTEMPTS, event.into()),
+        EventKind::Cancelled | EventKind::Retried | EventKind::CallbackDelivered | EventKind::CallbackFailed => {
+            (AFTER_ATTEMPTS, event.into())
+        }
     }));
     let end = match summary.lifecycle.state {
         ExecutionState::Succeeded => Some((HistoryEvent::Succeeded, "ended well")),
@@ -209,6 +211,8 @@ impl From<Event> for HistoryEventDto {
             EventKind::Snoozed => HistoryEvent::Snoozed,
             EventKind::Cancelled => HistoryEvent::Cancelled,
             EventKind::Retried => HistoryEvent::Retried,
+            EventKind::CallbackDelivered => HistoryEvent::CallbackDelivered,
+            EventKind::CallbackFailed => HistoryEvent::CallbackFailed,
         };
         Self { timestamp: event.at, event: kind, source: event.source, message: event.message, error: event.error }
     }

@@ -7,19 +7,21 @@ use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
 use super::PostgresHot;
+use super::aftermath;
 use super::counters::Counters;
 use super::session::{self, Session};
 use super::settle::{EventRow, prepare_events, write_events};
 use super::values::{Ts, column, count, small};
 use crate::decode;
 use crate::error::Fault;
+use crate::hot::aftermath::Aftermath;
 use crate::hot::rollup::Deltas;
 use crate::hot::taken::Taken;
 use crate::text::storable;
 
 pub(super) const TAKE_ONE: &str = "
     delete from execution_queue where id = $1 and tenant_id = $2
-    returning id, tenant_id, job_id, state, attempt, lost, started_at, worker";
+    returning id, tenant_id, job_id, state, attempt, lost, started_at, worker, callback";
 
 pub(super) const TAKE_LIVE: &str = "
     delete from execution_queue q
@@ -27,7 +29,7 @@ pub(super) const TAKE_LIVE: &str = "
         select x.id from unnest($1::uuid[]) as d (job_id) join execution_queue x on x.job_id = d.job_id
         order by x.id for update of x
     ))
-    returning q.id, q.tenant_id, q.job_id, q.state, q.attempt, q.lost, q.started_at, q.worker";
+    returning q.id, q.tenant_id, q.job_id, q.state, q.attempt, q.lost, q.started_at, q.worker, q.callback";
 
 pub(super) const STATE: &str = "select id, state from executions where id = $1 and tenant_id = $2";
 
@@ -61,6 +63,7 @@ impl PostgresHot {
             let outcome = if taken.running { CancelOutcome::WasRunning } else { CancelOutcome::WasPending };
             let record = Record::prepare(session).await?;
             let cancelled = Cancelled::of(vec![taken], by, now);
+            cancelled.write_aftermath(session).await?;
             tokio::try_join!(biased; record.write(session, &cancelled), session.commit())?;
             Ok(outcome)
         })
@@ -88,6 +91,7 @@ fn read(row: &Row) -> Result<Taken, Fault> {
         lost: count(column(row, 5, TABLE)?, "lost", TABLE, id)?,
         started_at: column::<Option<Ts>>(row, 6, TABLE)?.map(|at| at.0),
         worker: column(row, 7, TABLE)?,
+        callback: column(row, 8, TABLE)?,
     })
 }
 
@@ -106,6 +110,11 @@ impl Cancelled {
     /// Those that ran: their workers are to be told.
     pub(super) fn running(&self) -> impl Iterator<Item = (JobId, ExecutionId)> + '_ {
         self.taken.iter().filter(|taken| taken.running).map(|taken| (taken.job_id, taken.id))
+    }
+
+    /// Writes what the ends leave behind beside their records.
+    pub(super) async fn write_aftermath(&self, session: &Session) -> Result<(), Fault> {
+        aftermath::write(session, &Aftermath::of(self.taken.iter().map(|taken| taken.over(self.at)))).await
     }
 
     /// Whether there is none.

@@ -202,6 +202,7 @@ async fn finish(session: &Session, skipped: &[(&Firing, SkippedSlots)], replaced
         let record = Record::prepare(session).await?;
         for cancelled in replaced {
             record.write(session, cancelled).await?;
+            cancelled.write_aftermath(session).await?;
         }
     }
     if skipped.is_empty() {

@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
+use horarium_domain::callback::{HandedOver, Handover, NewCallback};
 use horarium_domain::execution::NewExecution;
 use horarium_domain::store::{
     CancelOutcome, ClaimRequest, Claimed, Drift, Enqueued, ExecutionQueue, ExpiredLease, FireOutcome, Firing, Lease,
@@ -22,6 +23,8 @@ use super::HotStore;
 use super::gates::Group;
 use crate::postgres::Server;
 
+mod aftermath;
+mod callbacks;
 mod cancel;
 mod claim;
 mod counters;
@@ -127,6 +130,18 @@ impl HotStore for PostgresHot {
 
     async fn fire(&self, batch: Vec<Firing>) -> Result<Vec<FireOutcome>, StoreError> {
         self.fire_batch(&batch).await
+    }
+
+    async fn enqueue_with_callback(
+        &self,
+        execution: NewExecution,
+        callback: NewCallback,
+    ) -> Result<Enqueued, StoreError> {
+        self.enqueue_called_back(&execution, &callback).await
+    }
+
+    async fn hand_over(&self, batch: Vec<Handover>, postponed_to: Timestamp) -> Result<Vec<HandedOver>, StoreError> {
+        self.hand_over_batch(&batch, postponed_to).await
     }
 
     async fn prune_executions(&self, tenant: TenantId, before: Timestamp, limit: usize) -> Result<u64, StoreError> {

@@ -3,7 +3,7 @@
 
 use tokio_postgres::NoTls;
 
-use super::{cancel, claim, counters, enqueue, fire, gated, promote, prune, renew, settle};
+use super::{aftermath, callbacks, cancel, claim, counters, enqueue, fire, gated, promote, prune, renew, settle};
 use crate::options::DatabaseOptions;
 use crate::postgres::PostgresDatabase;
 use crate::store::SqlStore;
@@ -57,6 +57,11 @@ const STATEMENTS: &[(&str, &str, &[&str])] = &[
     ("fire: advance", fire::ADVANCE, &["job_slots_pkey"]),
     ("fire: end", fire::END, &["job_slots_pkey"]),
     ("fire: live", fire::LIVE, &["execution_queue_by_job"]),
+    ("aftermath: due", aftermath::DUE, &["callbacks_pkey"]),
+    ("callbacks: flag", callbacks::FLAG, &["execution_queue_pkey"]),
+    ("callbacks: take", callbacks::TAKE, &["callbacks_pkey"]),
+    ("callbacks: correct", callbacks::CORRECT, &["callbacks_pkey"]),
+    ("prune: late ends", prune::DELETE_LATE, &["late_ends_pkey"]),
     ("prune", prune::DELETE, &["executions_by_tenant", "executions_pkey|executions_by_tenant"]),
 ];
 

@@ -27,6 +27,13 @@ pub(super) const DELETE: &str = "
 
 pub(super) const DELETE_EVENTS: &str = "delete from execution_events where execution_id = any($1::uuid[])";
 
+/// Notes of late ends that retention no longer keeps; as many at a time as executions.
+pub(super) const DELETE_LATE: &str = "
+    delete from late_ends l where l.ctid = any(array(
+        select x.ctid from late_ends x where x.tenant_id = $1 and x.completed_at < $2
+        order by x.completed_at limit $3
+    ))";
+
 /// An id is made when its execution is accepted, so before it ends; clocks of different nodes may differ by this much.
 const SKEW: Duration = Duration::from_secs(1);
 
@@ -35,6 +42,7 @@ impl PostgresHot {
         session::run(&self.pool, async |session: &Session| {
             let delete = session.statement(DELETE).await?;
             let delete_events = session.statement(DELETE_EVENTS).await?;
+            let delete_late = session.statement(DELETE_LATE).await?;
             let counters = Counters::prepare(session).await?;
             let (first_kept, id) = (first_uuid_at(before + SKEW), tenant.as_uuid());
             let (end, limit) = (Ts(before), rows(limit));
@@ -44,9 +52,11 @@ impl PostgresHot {
             let ends: Vec<End> = gone.iter().map(|row| removed(row, tenant)).collect::<Result<_, Fault>>()?;
             let deltas = Deltas::without(ends);
             let theirs: session::Parameters<'_> = &[&ids];
+            let late: session::Parameters<'_> = &[&id, &end, &limit];
             tokio::try_join!(
                 biased;
                 session.run(&delete_events, theirs),
+                session.run(&delete_late, late),
                 counters.write(session, &deltas),
                 session.commit()
             )?;

@@ -12,11 +12,13 @@ use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
 use super::PostgresHot;
+use super::aftermath;
 use super::counters::Counters;
 use super::session::{self, Session};
 use super::values::{Ts, column, small};
 use crate::decode::terminal_code;
 use crate::error::Fault;
+use crate::hot::aftermath::{Aftermath, Over};
 use crate::hot::rollup::{Deltas, End};
 use crate::text::storable;
 
@@ -30,19 +32,19 @@ pub(super) const FINISH: &str = "
             output_truncated, error, items_processed)
         where q.id = d.id and q.fence = d.fence and q.state + 0 = 1
           and (d.expired_at is null or q.lease_until <= d.expired_at)
-        returning d.*, q.tenant_id
+        returning d.*, q.tenant_id, q.callback
     ), written as (
         update executions e set state = d.state, attempt = d.attempt, lost = d.lost, started_at = d.started_at,
             completed_at = d.completed_at, worker = d.worker, output = d.output,
             output_truncated = d.output_truncated, error = d.error, items_processed = d.items_processed
         from done d where e.id = d.id and e.tenant_id = d.tenant_id
     )
-    select id, fence from done";
+    select id, fence, callback from done";
 
 pub(super) const REQUEUE: &str = "
     update execution_queue q set
         state = case when d.run_at > d.ended_at then 2 when q.gated then 3 else 0 end,
-        attempt = d.attempt, lost = d.lost, run_at = d.run_at,
+        attempt = d.attempt, lost = d.lost, run_at = d.run_at, requeued_at = d.ended_at,
         node_id = null, worker = null, started_at = null, lease_until = null, progress = null
     from unnest($1::uuid[], $2::int4[], $3::timestamptz[], $4::int2[], $5::int2[], $6::timestamptz[],
         $7::timestamptz[]) as d (id, fence, expired_at, attempt, lost, run_at, ended_at)
@@ -97,6 +99,12 @@ async fn settle(session: &Session, batch: &[Settlement], by_id: &[usize]) -> Res
         write_requeued(session, &requeue, &again)
     )?;
     let applied: HashSet<Lease> = finished.iter().chain(&requeued).map(lease).collect::<Result<_, Fault>>()?;
+    let mut called_back = HashSet::new();
+    for row in &finished {
+        if column(row, 2, "execution_queue")? {
+            called_back.insert(lease(row)?);
+        }
+    }
 
     // In the order of the batch: it decides which failures are consecutive.
     let mut by_position = by_id.to_vec();
@@ -104,6 +112,14 @@ async fn settle(session: &Session, batch: &[Settlement], by_id: &[usize]) -> Res
     let written: Vec<&Settlement> =
         by_position.iter().map(|index| &batch[*index]).filter(|s| applied.contains(&s.lease)).collect();
     let deltas = Deltas::of(written.iter().map(|settlement| End::of(settlement)));
+    let ended = written.iter().filter(|settlement| matches!(settlement.decision, Decision::Finish { .. }));
+    let aftermath = Aftermath::of(ended.map(|settlement| Over {
+        id: settlement.lease.execution_id,
+        tenant_id: settlement.tenant_id,
+        at: settlement.ended_at,
+        callback: called_back.contains(&settlement.lease),
+    }));
+    aftermath::write(session, &aftermath).await?;
     let told: Vec<EventRow<'_>> = written.iter().filter_map(|settlement| EventRow::of(settlement)).collect();
     tokio::try_join!(
         biased;

@@ -4,21 +4,22 @@ use horarium_domain::store::{CancelOutcome, StoreError};
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::counters;
 use super::settle::record_event;
 use super::values::{Checked, Key, Ts, column};
+use super::{aftermath, counters};
 use crate::decode;
+use crate::hot::aftermath::Aftermath;
 use crate::hot::rollup::Deltas;
 use crate::hot::taken::Taken;
 use crate::text::storable;
 
 const TAKE_ONE: &str = "
     delete from execution_queue where id = ?1 and tenant_id = ?2
-    returning id, tenant_id, job_id, state, attempt, lost, started_at, worker";
+    returning id, tenant_id, job_id, state, attempt, lost, started_at, worker, callback";
 
 const TAKE_LIVE: &str = "
     delete from execution_queue where job_id = ?1
-    returning id, tenant_id, job_id, state, attempt, lost, started_at, worker";
+    returning id, tenant_id, job_id, state, attempt, lost, started_at, worker, callback";
 
 const STATE: &str = "select id, state from executions where id = ?1 and tenant_id = ?2";
 
@@ -69,7 +70,8 @@ fn record(connection: &Connection, taken: &[Taken], by: &str, now: Timestamp) ->
         end.execute(params![Key::from(taken.id), taken.attempt, taken.lost, started, Ts(now), worker]).checked()?;
         record_event(connection, taken.tenant_id, taken.job_id, &taken.event(by, now))?;
     }
-    counters::write(connection, &Deltas::of(taken.iter().map(|taken| taken.end(now))))
+    counters::write(connection, &Deltas::of(taken.iter().map(|taken| taken.end(now))))?;
+    aftermath::write(connection, &Aftermath::of(taken.iter().map(|taken| taken.over(now))))
 }
 
 fn read(row: &Row<'_>) -> Result<Taken, StoreError> {
@@ -83,5 +85,6 @@ fn read(row: &Row<'_>) -> Result<Taken, StoreError> {
         lost: column(row, 5, TABLE)?,
         started_at: column::<Option<Ts>>(row, 6, TABLE)?.map(|at| at.0),
         worker: column(row, 7, TABLE)?,
+        callback: column(row, 8, TABLE)?,
     })
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use horarium_domain::callback::{HandedOver, Handover, NewCallback};
 use horarium_domain::execution::NewExecution;
 use horarium_domain::store::{
     CancelOutcome, ClaimRequest, Claimed, Drift, Enqueued, ExecutionQueue, ExpiredLease, FireOutcome, Firing, Lease,
@@ -20,6 +21,8 @@ use uuid::Uuid;
 use super::HotStore;
 use crate::sqlite::WriteGate;
 
+mod aftermath;
+mod callbacks;
 mod cancel;
 mod claim;
 mod counters;
@@ -142,6 +145,21 @@ impl HotStore for SqliteHot {
             return Ok(Vec::new());
         }
         self.writer.call(move |connection| fire::fire(connection, &batch)).await
+    }
+
+    async fn enqueue_with_callback(
+        &self,
+        execution: NewExecution,
+        callback: NewCallback,
+    ) -> Result<Enqueued, StoreError> {
+        self.writer.call(move |connection| callbacks::enqueue(connection, &execution, &callback)).await
+    }
+
+    async fn hand_over(&self, batch: Vec<Handover>, postponed_to: Timestamp) -> Result<Vec<HandedOver>, StoreError> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.writer.call(move |connection| callbacks::hand_over(connection, &batch, postponed_to)).await
     }
 
     async fn prune_executions(&self, tenant: TenantId, before: Timestamp, limit: usize) -> Result<u64, StoreError> {

@@ -23,6 +23,13 @@ const DELETE: &str = "
 
 const DELETE_EVENTS: &str = "delete from execution_events where execution_id = ?1";
 
+/// Notes of late ends that retention no longer keeps; as many at a time as executions.
+const DELETE_LATE: &str = "
+    delete from late_ends where (tenant_id, completed_at, execution_id) in (
+        select tenant_id, completed_at, execution_id from late_ends
+        where tenant_id = ?1 and completed_at < ?2 order by completed_at limit ?3
+    )";
+
 /// An id is made when its execution is accepted, so before it ends; clocks of different nodes may differ by this much.
 const SKEW: Duration = Duration::from_secs(1);
 
@@ -50,6 +57,8 @@ pub(super) fn prune(
         });
         delete_events.execute([id]).checked()?;
     }
+    let mut delete_late = connection.prepare_cached(DELETE_LATE).checked()?;
+    delete_late.execute(params![Key::from(tenant), Ts(before), rows(limit)]).checked()?;
     let count = ends.len() as u64;
     counters::write(connection, &Deltas::without(ends))?;
     Ok(count)

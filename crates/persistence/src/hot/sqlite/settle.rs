@@ -3,16 +3,18 @@
 use horarium_domain::execution::Event;
 use horarium_domain::store::{Decision, Settled, Settlement, StoreError};
 use horarium_domain::{JobId, TenantId};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::counters;
 use super::values::{Checked, Key, Ts};
+use super::{aftermath, counters};
 use crate::decode::terminal_code;
+use crate::hot::aftermath::{Aftermath, Over};
 use crate::hot::rollup::{Deltas, End};
 use crate::text::storable;
 
 const TAKE: &str = "
-    delete from execution_queue where id = ?1 and fence = ?2 and state + 0 = 1 and (?3 is null or lease_until <= ?3)";
+    delete from execution_queue where id = ?1 and fence = ?2 and state + 0 = 1 and (?3 is null or lease_until <= ?3)
+    returning callback";
 
 const FINISH: &str = "
     update executions set state = ?2, attempt = ?3, lost = ?4, started_at = ?5, completed_at = ?6, worker = ?7,
@@ -21,7 +23,7 @@ const FINISH: &str = "
 
 const REQUEUE: &str = "
     update execution_queue set state = case when ?6 then 2 when gated then 3 else 0 end,
-        attempt = ?4, lost = ?5, run_at = ?7,
+        attempt = ?4, lost = ?5, run_at = ?7, requeued_at = ?8,
         node_id = null, worker = null, started_at = null, lease_until = null, progress = null
     where id = ?1 and fence = ?2 and state + 0 = 1 and (?3 is null or lease_until <= ?3)";
 
@@ -34,9 +36,14 @@ const EVENT: &str = "
 pub(super) fn settle(connection: &Connection, batch: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
     let mut answers = Vec::with_capacity(batch.len());
     let mut ends = Vec::with_capacity(batch.len());
+    let mut over = Vec::with_capacity(batch.len());
     for settlement in batch {
         let applied = match settlement.decision {
-            Decision::Finish { .. } => finish(connection, settlement)?,
+            Decision::Finish { .. } => {
+                let finished = finish(connection, settlement)?;
+                over.extend(finished);
+                finished.is_some()
+            }
             Decision::Requeue { .. } => requeue(connection, settlement)?,
         };
         answers.push(if applied { Settled::Applied } else { Settled::Stale });
@@ -48,17 +55,18 @@ pub(super) fn settle(connection: &Connection, batch: &[Settlement]) -> Result<Ve
         }
     }
     counters::write(connection, &Deltas::of(ends))?;
+    aftermath::write(connection, &Aftermath::of(over.into_iter()))?;
     Ok(answers)
 }
 
-fn finish(connection: &Connection, settlement: &Settlement) -> Result<bool, StoreError> {
-    let Decision::Finish { state, output, error, items_processed } = &settlement.decision else { return Ok(false) };
+/// `None` when the lease is no longer held.
+fn finish(connection: &Connection, settlement: &Settlement) -> Result<Option<Over>, StoreError> {
+    let Decision::Finish { state, output, error, items_processed } = &settlement.decision else { return Ok(None) };
     let id = Key::from(settlement.lease.execution_id);
     let expired = settlement.only_if_expired_at.map(Ts);
     let mut take = connection.prepare_cached(TAKE).checked()?;
-    if take.execute(params![id, settlement.lease.fence, expired]).checked()? == 0 {
-        return Ok(false);
-    }
+    let key = params![id, settlement.lease.fence, expired];
+    let Some(callback) = take.query_row(key, |row| row.get(0)).optional().checked()? else { return Ok(None) };
     let mut finish = connection.prepare_cached(FINISH).checked()?;
     finish
         .execute(params![
@@ -75,7 +83,12 @@ fn finish(connection: &Connection, settlement: &Settlement) -> Result<bool, Stor
             items_processed,
         ])
         .checked()?;
-    Ok(true)
+    Ok(Some(Over {
+        id: settlement.lease.execution_id,
+        tenant_id: settlement.tenant_id,
+        at: settlement.ended_at,
+        callback,
+    }))
 }
 
 fn requeue(connection: &Connection, settlement: &Settlement) -> Result<bool, StoreError> {
@@ -90,6 +103,7 @@ fn requeue(connection: &Connection, settlement: &Settlement) -> Result<bool, Sto
             settlement.next.lost,
             run_at > settlement.ended_at,
             Ts(run_at),
+            Ts(settlement.ended_at),
         ])
         .checked()?;
     Ok(changed > 0)

@@ -1,11 +1,13 @@
 //! Executions: asking for them, watching them, stopping them, trying them again, counting them.
 
 mod figures;
+mod recent;
 mod submission;
 mod timeline;
 
 use std::sync::Arc;
 
+use horarium_domain::callback::NewCallback;
 use horarium_domain::execution::{
     Command, Event, EventKind, Execution, ExecutionSummary, NewExecution, Trigger, decide,
 };
@@ -16,7 +18,8 @@ use horarium_domain::store::{CancelOutcome, CursorPage, Enqueued, ExecutionFilte
 use horarium_domain::{ExecutionId, JobId, TenantId};
 
 pub use figures::{Dashboard, JobStatistics};
-pub use submission::{Admission, JobRef, Submission, TriggerInput};
+pub use recent::RecentExecutions;
+pub use submission::{Admission, CallbackInput, JobRef, Submission, TriggerInput};
 pub use timeline::TimelineRange;
 
 use super::{Actor, ServiceError};
@@ -64,6 +67,25 @@ impl ExecutionService {
     /// As [`trigger`](Self::trigger).
     pub async fn submit(&self, actor: &Actor, submission: Submission) -> Result<Admission, ServiceError> {
         self.submit_as(actor, submission, Trigger::Api).await
+    }
+
+    /// Submits one execution on behalf of a program that wants to be called back, or to give it a name of its own.
+    ///
+    /// # Errors
+    /// As [`trigger`](Self::trigger); also [`ServiceError::Invalid`] under `webhook_url` and `id`.
+    pub async fn submit_called_back(
+        &self,
+        actor: &Actor,
+        submission: Submission,
+        callback: CallbackInput,
+    ) -> Result<Admission, ServiceError> {
+        let callback = callback.check()?;
+        if callback == NewCallback::default() {
+            return self.submit(actor, submission).await;
+        }
+        let execution = self.asked_for(actor, submission, Trigger::Api).await?;
+        let (id, queue) = (execution.id, execution.queue.clone());
+        admission(id, queue, self.core.enqueue_with_callback(execution, callback).await?)
     }
 
     /// Cancels an execution that waits or runs. A running one is told to stop, and its state is Cancelled at once.

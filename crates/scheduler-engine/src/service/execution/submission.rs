@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use horarium_domain::callback::NewCallback;
 use horarium_domain::execution::{NewExecution, Trigger};
 use horarium_domain::job::Job;
 use horarium_domain::store::StoreError;
@@ -38,6 +39,43 @@ pub struct TriggerInput {
     pub run_at: Option<String>,
     /// While an execution of the job with this key waits or runs, no second one is accepted. 1 to 200 characters.
     pub unique_key: Option<String>,
+}
+
+/// What a submitter wants to be told and to be reminded of, before any check.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CallbackInput {
+    /// Where the end is to be told: an `http` or `https` URL of at most 2048 characters.
+    pub url: Option<String>,
+    /// The submitter's own name for the execution; at most 4 KiB as JSON.
+    pub reference: Option<Value>,
+}
+
+impl CallbackInput {
+    pub(super) fn check(self) -> Result<NewCallback, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let url = self.url.and_then(|text| limits::line(&mut errors, "webhook_url", &text, limits::URL_CHARS));
+        if url.as_deref().is_some_and(|url| !is_web_url(url)) {
+            errors.add("webhook_url", "must be an absolute http or https URL");
+        }
+        let reference = self.reference.filter(|value| !value.is_null());
+        if let Some(value) = &reference {
+            limits::json(&mut errors, "id", value, limits::REFERENCE_BYTES);
+        }
+        if errors.is_empty() { Ok(NewCallback { url, reference }) } else { Err(errors) }
+    }
+}
+
+/// Whether a text looks like the URL of something on the web. What it resolves to is checked when it is called.
+fn is_web_url(text: &str) -> bool {
+    let rest = ["http://", "https://"].into_iter().find_map(|scheme| {
+        let head = text.get(..scheme.len())?;
+        head.eq_ignore_ascii_case(scheme).then(|| &text[scheme.len()..])
+    });
+    rest.is_some_and(|rest| {
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        !host.is_empty() && !host.starts_with(':') && !text.contains(char::is_whitespace)
+    })
 }
 
 /// One execution that a program asks for.
@@ -105,12 +143,22 @@ impl ExecutionService {
     pub(super) async fn submit_as(
         &self,
         actor: &Actor,
-        Submission { job, input }: Submission,
+        submission: Submission,
         trigger: Trigger,
     ) -> Result<Admission, ServiceError> {
-        let job = self.job(actor.tenant, &job).await?.ok_or(ServiceError::NotFound("job"))?;
-        let execution = self.execution(actor, &job, input, trigger, self.core.now())?;
+        let execution = self.asked_for(actor, submission, trigger).await?;
         self.admit(execution).await
+    }
+
+    /// The execution that a submission asks for.
+    pub(super) async fn asked_for(
+        &self,
+        actor: &Actor,
+        Submission { job, input }: Submission,
+        trigger: Trigger,
+    ) -> Result<NewExecution, ServiceError> {
+        let job = self.job(actor.tenant, &job).await?.ok_or(ServiceError::NotFound("job"))?;
+        self.execution(actor, &job, input, trigger, self.core.now())
     }
 
     /// The execution that is asked for, checked.

@@ -101,6 +101,10 @@ pub(crate) enum HistoryEvent {
     Cancelled,
     /// Somebody had it run again, as a new execution.
     Retried,
+    /// Its end was told to the URL that its submitter gave.
+    CallbackDelivered,
+    /// An attempt to tell its end failed.
+    CallbackFailed,
 }
 
 /// Something that happened to an execution.

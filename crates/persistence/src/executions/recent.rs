@@ -1,0 +1,114 @@
+//! What was accepted or changed lately, without an index on anything that an execution's end writes.
+//!
+//! One statement, so that nothing is seen twice or not at all while it moves from one table to another. It looks in
+//! four places, each by an index that exists for other reasons or costs the common path nothing:
+//!
+//! 1. the tenant's executions from a minute before the span on, newest first: their ids tell when they were accepted,
+//!    and whoever ended within a minute of its acceptance is among them;
+//! 2. `late_ends`, where those are that ended later than that;
+//! 3. what runs, of which there are as many as the nodes have slots;
+//! 4. what was taken back for another attempt.
+
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, SmallInt};
+use diesel_async::RunQueryDsl;
+use horarium_domain::id::first_uuid_at;
+use horarium_domain::store::Recent;
+use horarium_domain::{ExecutionId, TenantId, Timestamp};
+
+use super::Answer;
+use crate::conn::{Conn, on};
+use crate::decode::Row;
+use crate::error::About;
+use crate::hot::first_in_time;
+use crate::schema::{Id, Ts, at, key};
+
+#[derive(QueryableByName)]
+struct RecentRow {
+    #[diesel(sql_type = Id)]
+    id: ExecutionId,
+    #[diesel(sql_type = SmallInt)]
+    standing: i16,
+}
+
+const WAITING: i16 = 0;
+const RUNNING: i16 = 1;
+const OVER: i16 = 2;
+
+/// The text of the statement; how the queue is looked at for what lives differs between the databases.
+macro_rules! recent {
+    ($live:literal) => {
+        concat!(
+            "select id, cast(standing as smallint) as standing from (\
+               select * from (\
+                 select e.id, case when e.state <> 0 then 2 when q.state = 1 then 1 else 0 end as standing \
+                 from executions e ",
+            $live,
+            "    where e.tenant_id = $1 and e.id >= $2 and e.queue <> 'system' \
+                   and (e.id >= $3 or e.completed_at >= $4 or q.started_at >= $4 or q.requeued_at >= $4) \
+                 order by e.id desc limit $5\
+               ) lately \
+               union all select * from (\
+                 select e.id, 2 as standing from late_ends l join executions e on e.id = l.execution_id \
+                 where l.tenant_id = $1 and l.completed_at >= $4 and l.execution_id < $2 and e.queue <> 'system' \
+                 order by e.id desc limit $5\
+               ) late \
+               union all select * from (\
+                 select q.id, 1 as standing from execution_queue q \
+                 where q.state = 1 and q.tenant_id = $1 and q.started_at >= $4 and q.id < $2 and q.queue <> 'system' \
+                 order by q.id desc limit $5\
+               ) running \
+               union all select * from (\
+                 select q.id, 0 as standing from execution_queue q \
+                 where q.tenant_id = $1 and q.requeued_at >= $4 and q.state <> 1 and q.id < $2 \
+                   and q.queue <> 'system' \
+                 order by q.id desc limit $5\
+               ) taken_back\
+             ) recent order by id desc limit $5"
+        )
+    };
+}
+
+/// `offset 0` keeps PostgreSQL from looking into the queue for what is over.
+const ON_POSTGRES: &str = recent!(
+    "left join lateral (\
+       select x.state, x.started_at, x.requeued_at from execution_queue x where x.id = e.id and e.state = 0 offset 0\
+     ) q on true "
+);
+
+const ON_SQLITE: &str = recent!("left join execution_queue q on e.state = 0 and q.id = e.id ");
+
+pub(super) async fn recent(
+    conn: &mut Conn,
+    tenant: TenantId,
+    since: Timestamp,
+    limit: usize,
+) -> Answer<Vec<(ExecutionId, Recent)>> {
+    let statement = match conn {
+        Conn::Pg(_) => ON_POSTGRES,
+        Conn::Lite(_) => ON_SQLITE,
+    };
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows: Vec<RecentRow> = on!(conn, c => {
+        sql_query(statement)
+            .bind::<Id, _>(key(tenant))
+            .bind::<Id, _>(key(ExecutionId::from_uuid(first_in_time(since))))
+            .bind::<Id, _>(key(ExecutionId::from_uuid(first_uuid_at(since))))
+            .bind::<Ts, _>(at(since))
+            .bind::<BigInt, _>(limit)
+            .load(c)
+            .await
+    })
+    .about("executions")?;
+    let read = |row: RecentRow| {
+        let standing = match row.standing {
+            WAITING => Recent::Waiting,
+            RUNNING => Recent::Running,
+            OVER => Recent::Over,
+            other => return Err(Row::new("executions", row.id).inconsistent(format_args!("standing {other}")).into()),
+        };
+        Ok((row.id, standing))
+    };
+    rows.into_iter().map(read).collect()
+}
