@@ -75,6 +75,10 @@ typed_id!(
     /// An API key; the public part of `hrm_<id>_<secret>`.
     ApiKeyId
 );
+typed_id!(
+    /// An entry of the audit log. Like all ids it sorts by time.
+    AuditId
+);
 
 /// Makes UUIDv7 identifiers: they sort by creation, also those made within the same millisecond by one generator.
 pub struct IdGenerator {
@@ -119,6 +123,11 @@ impl IdGenerator {
     /// A fresh agent id.
     pub fn agent(&self, now: Timestamp) -> AgentId {
         AgentId(self.uuid(now))
+    }
+
+    /// A fresh id for an entry of the audit log.
+    pub fn audit(&self, now: Timestamp) -> AuditId {
+        AuditId(self.uuid(now))
     }
 
     /// A fresh API key id.

@@ -9,6 +9,7 @@
 
 pub mod agent;
 pub mod api_key;
+pub mod audit;
 pub mod callback;
 pub mod clock;
 pub mod execution;
@@ -25,5 +26,5 @@ pub mod tenant;
 pub mod timestamp;
 
 pub use clock::{Clock, Entropy, SystemClock};
-pub use id::{AgentId, ApiKeyId, ExecutionId, IdGenerator, JobId, NodeId, TenantId};
+pub use id::{AgentId, ApiKeyId, AuditId, ExecutionId, IdGenerator, JobId, NodeId, TenantId};
 pub use timestamp::Timestamp;

@@ -11,6 +11,7 @@
 
 mod address;
 mod api_keys;
+mod audit;
 mod callbacks;
 mod conn;
 mod decode;

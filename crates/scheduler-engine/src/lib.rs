@@ -9,6 +9,7 @@ pub mod engine;
 mod enqueuer;
 mod entropy;
 pub mod executor;
+mod group_commit;
 pub mod memory;
 mod running;
 mod secrets;

@@ -117,6 +117,7 @@ pub(crate) fn engine(config: &Config, node: NodeId) -> EngineConfig {
         poll_interval: config.poll_interval_ms,
         shutdown_grace: config.shutdown_grace_seconds,
         misfire_grace: config.misfire_grace_seconds,
+        audit_retention: std::time::Duration::from_hours(u64::from(config.audit_retention_days) * 24),
         ..EngineConfig::new(node, config.node_name.clone())
     }
 }

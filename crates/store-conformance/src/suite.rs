@@ -49,6 +49,13 @@ macro_rules! suite {
             a_queue_fills_to_its_limit_exactly_under_concurrent_submitters
             an_empty_batch_is_accepted
         });
+        $crate::suite!(@$make audit {
+            an_entry_is_read_back_as_it_was_written
+            an_audit_log_is_walked_from_the_newest_to_the_oldest
+            an_audit_log_is_filtered_by_actor_action_target_and_time
+            another_tenants_entries_are_not_shown
+            what_is_past_its_time_is_deleted_a_batch_at_a_time_and_nothing_else
+        });
         $crate::suite!(@$make claim {
             a_claimed_execution_comes_with_all_that_running_it_needs
             higher_priority_goes_first_and_then_the_older

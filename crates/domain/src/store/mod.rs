@@ -5,6 +5,7 @@
 //! caller; a store never reads a clock of its own. `horarium-store-conformance` holds the suite that each
 //! implementation passes.
 
+mod audit;
 mod callbacks;
 mod executions;
 mod jobs;
@@ -15,6 +16,7 @@ mod tenants;
 
 use std::sync::Arc;
 
+pub use audit::{AuditFilter, AuditStore};
 pub use callbacks::CallbackStore;
 pub use executions::{CursorPage, ExecutionFilter, ExecutionStore, Recent, RollupWindow, SkippedSlots, TimelineData};
 pub use jobs::{JobChange, JobFilter, JobSort, JobStore};
@@ -38,6 +40,7 @@ pub trait Store:
     + IdempotencyStore
     + MaintenanceStore
     + CallbackStore
+    + AuditStore
 {
 }
 
@@ -52,6 +55,7 @@ impl<T> Store for T where
         + IdempotencyStore
         + MaintenanceStore
         + CallbackStore
+        + AuditStore
 {
 }
 

@@ -283,6 +283,43 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::{BigInt, Nullable, SmallInt, Text};
+    use crate::schema::types::{Id, Ts};
+
+    audit_log (id) {
+        id -> Id,
+        tenant_id -> Id,
+        at -> Ts,
+        actor_kind -> Text,
+        actor_id -> Text,
+        actor_name -> Nullable<Text>,
+        actor_email -> Nullable<Text>,
+        action -> Text,
+        method -> Text,
+        route -> Text,
+        target_kind -> Nullable<Text>,
+        target_before -> Nullable<Text>,
+        target_after -> Nullable<Text>,
+        version_before -> Nullable<BigInt>,
+        version_after -> Nullable<BigInt>,
+        status -> SmallInt,
+        address -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+        request_id -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::SmallInt;
+    use crate::schema::types::Ts;
+
+    audit_horizon (only_row) {
+        only_row -> SmallInt,
+        kept_from -> Ts,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     tenants,
     jobs,
@@ -299,5 +336,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     idempotency_records,
     callbacks,
     signing_secrets,
-    late_ends
+    late_ends,
+    audit_log,
+    audit_horizon
 );

@@ -33,6 +33,8 @@ pub struct EngineConfig {
     pub misfire_grace: Duration,
     /// How many missed slots of one job FireAll makes up for.
     pub max_missed_fires: usize,
+    /// How long entries of the audit log are kept.
+    pub audit_retention: Duration,
 }
 
 impl EngineConfig {
@@ -52,6 +54,7 @@ impl EngineConfig {
             stop_grace: Duration::from_secs(5),
             misfire_grace: Duration::from_mins(1),
             max_missed_fires: 1000,
+            audit_retention: Duration::from_hours(365 * 24),
         }
     }
 }

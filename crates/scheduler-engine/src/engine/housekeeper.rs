@@ -13,19 +13,23 @@ use crate::core::Core;
 /// How often figures are taken and limits mended.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// How often old figures are forgotten, in rounds.
+/// How many entries of the audit log are deleted in one transaction.
+const AUDIT_BATCH: usize = 1000;
+
+/// How often old figures and entries are forgotten, in rounds.
 const ROUNDS_PER_PRUNING: u64 = 720;
 
 /// Keeps the store tidy.
 #[derive(Debug)]
 pub struct Housekeeper {
     core: Arc<Core>,
+    audit_retention: Duration,
 }
 
 impl Housekeeper {
-    /// A housekeeper for one node.
-    pub fn new(core: Arc<Core>) -> Self {
-        Self { core }
+    /// A housekeeper for one node, which keeps entries of the audit log for so long.
+    pub fn new(core: Arc<Core>, audit_retention: Duration) -> Self {
+        Self { core, audit_retention }
     }
 
     /// Mends limits, and takes the queue's figures for the metrics.
@@ -42,6 +46,15 @@ impl Housekeeper {
         Ok(())
     }
 
+    /// Forgets what is too old.
+    pub async fn prune(&self) -> Result<(), StoreError> {
+        let now = self.core.now();
+        self.core.store.prune_rollups(now).await?;
+        let before = now - self.audit_retention;
+        while self.core.store.prune_audit(before, AUDIT_BATCH).await? == AUDIT_BATCH as u64 {}
+        Ok(())
+    }
+
     pub(crate) async fn run(self, stop: CancellationToken) {
         let mut beat = tokio::time::interval(INTERVAL);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -52,7 +65,7 @@ impl Housekeeper {
             }
             let mut done = self.tick().await;
             if done.is_ok() && round % ROUNDS_PER_PRUNING == ROUNDS_PER_PRUNING - 1 {
-                done = self.core.store.prune_rollups(self.core.now()).await.map(drop);
+                done = self.prune().await;
             }
             if let Err(problem) = done {
                 error!(error = %problem, "housekeeping failed; the next round tries again");

@@ -88,7 +88,7 @@ impl Engine {
         let mut keeping = JoinSet::new();
         keeping.spawn(Heart::new(Arc::clone(&core), config.clone()).run(Arc::clone(&health), stop_all.clone()));
         keeping.spawn(Reaper::new(Arc::clone(&core), config.clone()).run(Arc::clone(&health), stop_all.clone()));
-        keeping.spawn(Housekeeper::new(Arc::clone(&core)).run(stop_all.clone()));
+        keeping.spawn(Housekeeper::new(Arc::clone(&core), config.audit_retention).run(stop_all.clone()));
         keeping.spawn(relay::publish(Arc::clone(&core), config.node, stop_all.clone()));
         keeping.spawn(relay::listen(Arc::clone(&core), config.node, stop_all.clone()));
         keeping.spawn(completer.run(Arc::clone(&health), stop_all.clone()));

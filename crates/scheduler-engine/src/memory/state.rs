@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use horarium_domain::api_key::ApiKeyRecord;
+use horarium_domain::audit::AuditEntry;
 use horarium_domain::callback::SigningSecret;
 use horarium_domain::stats::RollupBucket;
 use horarium_domain::store::{Lease, StoreError};
 use horarium_domain::tenant::Tenant;
-use horarium_domain::{ApiKeyId, ExecutionId, JobId, TenantId, Timestamp};
+use horarium_domain::{ApiKeyId, AuditId, ExecutionId, JobId, TenantId, Timestamp};
 
 use super::callbacks::CallbackRecord;
 use super::idempotency::IdempotencyRecord;
@@ -28,6 +29,8 @@ pub(super) struct State {
     pub(super) queues: BTreeMap<(TenantId, String), QueueRecord>,
     pub(super) rollups: BTreeMap<RollupKey, RollupBucket>,
     pub(super) api_keys: BTreeMap<ApiKeyId, ApiKeyRecord>,
+    /// By id, which is by age.
+    pub(super) audit: BTreeMap<AuditId, AuditEntry>,
     pub(super) idempotency: BTreeMap<(TenantId, String), IdempotencyRecord>,
     pub(super) callbacks: BTreeMap<ExecutionId, CallbackRecord>,
     pub(super) signing_secrets: BTreeMap<TenantId, SigningSecret>,

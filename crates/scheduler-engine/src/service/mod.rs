@@ -5,6 +5,7 @@
 //! requests to the same calls and the answers to their own shapes.
 
 mod admin;
+mod audit;
 mod callback;
 mod error;
 mod execution;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use horarium_domain::TenantId;
 
 pub use admin::SchedulerAdminService;
+pub use audit::{AuditPage, AuditService};
 pub use callback::{CallbackService, DeliveryReport, SigningKey};
 pub use error::{FieldErrors, ServiceError};
 pub use execution::{
@@ -71,6 +73,8 @@ pub struct Services {
     pub keys: KeyService,
     /// Queues.
     pub queues: QueueService,
+    /// Who changed what.
+    pub audit: AuditService,
     /// Secrets at rest.
     pub secrets: SecretService,
     /// What concerns all jobs of a tenant at once.
@@ -82,7 +86,7 @@ pub struct Services {
 }
 
 impl Services {
-    /// The services over one core.
+    /// The services over one core. Must be called within a Tokio runtime: it starts the writer of the audit log.
     pub fn new(core: &Arc<Core>, tenants: TenantPolicy) -> Self {
         let jobs = JobService::new(Arc::clone(core));
         Self {
@@ -90,6 +94,7 @@ impl Services {
             tenants: TenantService::new(Arc::clone(core), tenants),
             keys: KeyService::new(Arc::clone(core)),
             queues: QueueService::new(Arc::clone(core)),
+            audit: AuditService::new(Arc::clone(core)),
             secrets: SecretService::new(Arc::clone(core)),
             admin: SchedulerAdminService::new(Arc::clone(core), jobs.clone()),
             callbacks: CallbackService::new(Arc::clone(core)),

@@ -205,6 +205,9 @@ settings! {
     /// How long ended executions are kept, for jobs that do not say otherwise.
     retention_days: u32 = days(1, 36_500), Fixed("30");
 
+    /// How long the audit log is kept.
+    audit_retention_days: u32 = days(1, 36_500), Fixed("365");
+
     /// How many requests per second each tenant may send to this node, and as many at once after a pause; what exceeds
     /// that is answered with 429.
     requests_per_second: Option<NonZeroU32> = Maybe(text("a whole number from 1")), Unset("not limited");

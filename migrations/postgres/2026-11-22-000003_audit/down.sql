@@ -1,0 +1,3 @@
+drop table audit_log;
+drop function audit_log_append_only();
+drop table audit_horizon;
