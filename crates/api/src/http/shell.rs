@@ -107,16 +107,8 @@ fn refusal_response(error: &Error, seen: &Seen) -> HttpResponse {
         Some(refusal) => problem::response(refusal, &seen.path),
         None => problem::foreign(error.as_response_error().status_code(), &seen.path),
     };
-    if response.status() == StatusCode::NOT_IMPLEMENTED {
-        tracing::info!(
-            target: "horarium::access",
-            request_id = %text(&seen.id),
-            method = %seen.method,
-            path = %seen.path,
-            status = response.status().as_u16(),
-            "a request asked for what this version does not have"
-        );
-    } else if response.status().is_server_error() {
+    // 501 says that there is no such thing here: nothing went wrong.
+    if response.status().is_server_error() && response.status() != StatusCode::NOT_IMPLEMENTED {
         let cause = refusal.and_then(ApiError::cause).map_or_else(|| error.to_string(), str::to_owned);
         tracing::error!(
             target: "horarium::access",
