@@ -91,7 +91,7 @@ pub(crate) fn executors(config: &Config, core: &Core) -> Result<Registry, Failur
     if config.allowed_commands.is_empty() {
         return Ok(registry);
     }
-    secrets::make_private_folder(&config.command_directory)?;
+    secrets::make_private_folder("command_directory", &config.command_directory)?;
     Ok(registry.with(JobType::Command, commands(config)?))
 }
 
@@ -145,5 +145,8 @@ pub(crate) fn verifier(config: &Config, secret: Option<SharedSecret>) -> Result<
     let mut checks = JwtConfig::new(keys);
     checks.issuers.clone_from(&config.jwt_issuer);
     checks.audiences.clone_from(&config.jwt_audience);
-    Ok(JwtVerifier::new(checks)?)
+    JwtVerifier::new(checks).map_err(|error| match &config.jwt_public_key {
+        Some(path) => Failure::new(format!("the setting 'jwt_public_key' cannot be '{}': {error}", path.display())),
+        None => error.into(),
+    })
 }

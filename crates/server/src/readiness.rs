@@ -9,6 +9,7 @@ use horarium_domain::store::SharedStore;
 use horarium_scheduler_engine::engine::{LoopHealth, LoopName};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 
 /// How long an answer of the database is repeated, so that anybody's polling costs it next to nothing.
 const REMEMBERED_FOR: Duration = Duration::from_secs(1);
@@ -22,12 +23,13 @@ pub(crate) struct NodeReadiness {
     loops: Arc<LoopHealth>,
     // Held while the database is asked: there is one question at a time, and those who wait share its answer.
     database: Mutex<Option<(Instant, Option<String>)>>,
+    leaving: CancellationToken,
 }
 
 impl NodeReadiness {
-    /// Of a node that works on `store` with these loops.
-    pub(crate) fn new(store: SharedStore, loops: Arc<LoopHealth>) -> Self {
-        Self { store, loops, database: Mutex::new(None) }
+    /// Of a node that works on `store` with these loops, until `leaving` is cancelled.
+    pub(crate) fn new(store: SharedStore, loops: Arc<LoopHealth>, leaving: CancellationToken) -> Self {
+        Self { store, loops, database: Mutex::new(None), leaving }
     }
 
     async fn database(&self) -> Option<String> {
@@ -59,6 +61,11 @@ impl NodeReadiness {
 #[async_trait]
 impl Readiness for NodeReadiness {
     async fn check(&self) -> Vec<Check> {
-        vec![Check { name: "database", problem: self.database().await }, Check { name: "loops", problem: self.loops() }]
+        let leaving = self.leaving.is_cancelled().then(|| "the server was told to stop".to_owned());
+        vec![
+            Check { name: "database", problem: self.database().await },
+            Check { name: "loops", problem: self.loops() },
+            Check { name: "staying", problem: leaving },
+        ]
     }
 }

@@ -68,10 +68,20 @@ impl Kept {
 /// The secret cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SecretError {
+    /// A folder that a setting names cannot be made.
+    #[error("the setting '{setting}' cannot be '{}': the folder cannot be made: {error}", path.display())]
+    Folder {
+        /// The setting.
+        setting: &'static str,
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
     /// The operating system says no.
-    #[error("{}: {error}", path.display())]
+    #[error("the secret in the folder of the setting 'data_dir' cannot be used: {}: {error}", path.display())]
     Io {
-        /// The file or folder.
+        /// The file.
         path: PathBuf,
         /// Why not.
         error: std::io::Error,
@@ -119,9 +129,10 @@ pub(crate) enum SecretError {
     },
 }
 
-/// Makes a folder that its owner alone can read, and those above it. One that is there stays as it is.
-pub(crate) fn make_private_folder(folder: &Path) -> Result<(), SecretError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io_error(folder))
+/// Makes the folder that a setting names, and those above it, for its owner alone. One that is there stays as it is.
+pub(crate) fn make_private_folder(setting: &'static str, folder: &Path) -> Result<(), SecretError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| SecretError::Folder { setting, path: folder.to_owned(), error })
 }
 
 /// The secret that tokens are signed with; made now when there is none.
@@ -176,7 +187,7 @@ fn make_if_missing(what: Kept, config: &Config, entropy: &impl Entropy) -> Resul
 /// Writes a new secret beside its place and links it there, so that nobody ever reads half of it, and of several
 /// processes that start at once all use the same.
 fn make(what: Kept, folder: &Path, entropy: &impl Entropy) -> Result<(), SecretError> {
-    make_private_folder(folder)?;
+    make_private_folder("data_dir", folder)?;
     let path = folder.join(what.file());
     let unfinished = folder.join(format!("{}.{}", what.file(), std::process::id()));
     let hex: String = entropy.secret().into_iter().flat_map(hex_digits).collect();

@@ -7,8 +7,13 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, LogFormat};
 
-/// Tells of every worker that starts or stops; of interest only to those who ask for it by name.
-const HTTP_SERVER: &str = "actix_server";
+/// Modules that speak only to those who ask for them by name in `log`.
+const QUIET: [(&str, &str); 2] = [
+    // Tells of every worker that starts or stops.
+    ("actix_server", "warn"),
+    // Calls it an error when what comes in is no HTTP, with which anybody could fill the log.
+    ("actix_http", "off"),
+];
 
 /// Upper bounds of durations, in seconds: from what a cached read takes to what a long job does.
 const DURATIONS: [f64; 14] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0];
@@ -19,12 +24,16 @@ const BATCHES: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0
 /// Starts writing log lines. Once per process.
 pub(crate) fn start_logging(config: &Config) {
     let mut directives = config.log.as_str().to_owned();
-    if !directives.contains(HTTP_SERVER) {
-        directives = format!("{directives},{HTTP_SERVER}=warn");
+    for (module, level) in QUIET {
+        if !directives.contains(module) {
+            directives = format!("{directives},{module}={level}");
+        }
     }
     // The filter was checked when the configuration was read.
     let filter = EnvFilter::builder().parse_lossy(directives);
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A line that cannot be written is lost: to tell of it on the same stderr would panic.
+    let lines =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     match config.log_format {
         LogFormat::Json => lines.json().flatten_event(true).init(),
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).init(),

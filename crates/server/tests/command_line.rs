@@ -43,6 +43,37 @@ fn a_misspelt_variable_is_warned_of() {
 }
 
 #[test]
+fn what_cannot_be_used_stops_the_start_with_the_setting_and_the_file() {
+    let start = |variable: &str, value: &str| {
+        let home = Home::new().with(variable, value);
+        std::fs::write(home.path("file"), "neither a key nor a folder").unwrap();
+        home.error_of(&["serve"])
+    };
+    let error = start("HORARIUM_JWT_PUBLIC_KEY", "file");
+    assert!(error.starts_with("error: the setting 'jwt_public_key' cannot be 'file': "), "{error}");
+    assert!(error.contains("not a PEM public key for RS256"), "{error}");
+    let error = start("HORARIUM_JWT_PUBLIC_KEY", "missing");
+    assert!(error.starts_with("error: the setting 'jwt_public_key' cannot be 'missing': No such file"), "{error}");
+    let error = start("HORARIUM_DATA_DIR", "file/data");
+    assert!(error.starts_with("error: the setting 'data_dir' cannot be 'file/data': the folder cannot be"), "{error}");
+    let error = start("HORARIUM_LOG", "loud");
+    assert!(error.starts_with("error: the setting 'log' cannot be 'loud' "), "{error}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let home = Home::new();
+    for arguments in [&["completions", "bash"][..], &["config"], &["--help"], &["serve", "--lease-seconds", "1"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let mut command = home.command(env!("CARGO_BIN_EXE_horarium"), arguments);
+        let noisy = command.stdout(writer.try_clone().unwrap()).stderr(writer).spawn().unwrap();
+        drop((reader, command));
+        let code = noisy.wait_with_output().unwrap().status.code();
+        assert!(matches!(code, Some(0 | 1)), "{arguments:?} ended with {code:?}");
+    }
+}
+
+#[test]
 fn a_token_is_signed_with_the_configured_secret_and_printed_alone() {
     let home = Home::new().with("HORARIUM_JWT_SECRET", "a-secret-of-more-than-thirty-two-bytes");
     let token = home.stdout_of(&["token", "create", "--role", "manager", "--role", "agent", "--tenant", "org-123"]);
@@ -132,6 +163,24 @@ fn without_a_server_or_a_credential_the_client_says_what_to_do() {
     let home = home.with("HORARIUM_TOKEN", "x");
     let error = home.error_of(&["jobs", "list", "--server", "http://127.0.0.1:1"]);
     assert!(error.starts_with("error: no server answers at http://127.0.0.1:1/"), "{error}");
+    assert!(error.ends_with("; name another one with --server or HORARIUM_SERVER"), "{error}");
+}
+
+#[test]
+fn the_client_calls_where_serve_would_listen_unless_a_server_is_named() {
+    let home = Home::new().with("HORARIUM_TOKEN", "x");
+    let asked = |home: &Home| {
+        let error = home.error_of(&["jobs", "list"]);
+        let rest = error.strip_prefix("error: no server answers at ").expect(&error);
+        rest.split_once(": ").unwrap().0.to_owned()
+    };
+    std::fs::write(home.path("horarium.toml"), "listen = '127.0.0.1:2'").unwrap();
+    let home = home.with("HORARIUM_LISTEN", "0.0.0.0:1");
+    assert_eq!(asked(&home), "http://127.0.0.1:1/");
+    let home = home.without("HORARIUM_LISTEN");
+    assert_eq!(asked(&home), "http://127.0.0.1:2/");
+    let home = home.with("HORARIUM_SERVER", "http://127.0.0.1:3");
+    assert_eq!(asked(&home), "http://127.0.0.1:3/");
 }
 
 #[test]

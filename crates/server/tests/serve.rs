@@ -4,7 +4,8 @@
 
 mod common;
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 
 use common::{Home, Server};
@@ -135,7 +136,9 @@ async fn jobs_and_executions_are_worked_with_from_the_command_line() {
     assert!(list.contains(ended["id"].as_str().unwrap()), "{list}");
     assert!(home.stdout_of(&["jobs", "pause", "report"]).contains("Paused"));
     assert!(home.stdout_of(&["jobs", "resume", "report"]).contains("Active"));
-    home.stdout_of(&["jobs", "delete", "report"]);
+    let deleted = home.stdout_of(&["jobs", "delete", "report", "--output", "json"]);
+    let deleted: serde_json::Value = serde_json::from_str(&deleted).unwrap();
+    assert_eq!(deleted["name"], "report");
     assert!(home.run(&["jobs", "get", "report"]).status.code() == Some(1));
 }
 
@@ -162,6 +165,14 @@ async fn an_api_key_from_the_command_line_works_until_it_is_revoked() {
     let with_key = home.with("HORARIUM_SERVER", &server.url).with("HORARIUM_API_KEY", key);
     assert!(with_key.stdout_of(&["jobs", "list"]).contains("tokenExpiry"));
     assert!(with_key.error_of(&["jobs", "trigger", "tokenExpiry"]).contains("(403)"));
+    let token = with_key.stdout_of(&["token", "create", "--role", "super_admin"]);
+    for kind in ["keys", "tenants"] {
+        let (status, page) = server.call("GET", &format!("/api/v1/{kind}"), &token, None).await;
+        assert_eq!(status, 200, "{page}");
+        let listed = with_key.stdout_of(&[kind, "list", "--output", "json"]);
+        let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+        assert_eq!(listed, page["items"], "the command line shows {kind} as the API does");
+    }
     with_key.stdout_of(&["keys", "revoke", id]);
     // The server remembers a key for a few seconds.
     server.wait_for("the key is refused", async |_| !with_key.run(&["jobs", "list"]).status.success()).await;
@@ -212,12 +223,51 @@ fn a_port_that_is_taken_is_told_in_one_line_and_nothing_is_written() {
 }
 
 #[tokio::test]
-async fn an_interrupt_stops_it_in_order_and_a_second_signal_at_once() {
-    // A target that takes the call and never answers keeps an attempt running for as long as anyone waits for it.
-    let target = TcpListener::bind("127.0.0.1:0").unwrap();
-    let home = Home::new().with("HORARIUM_EGRESS_ALLOW", "127.0.0.1");
+async fn a_key_set_file_that_is_not_there_stops_the_start_and_an_issuer_that_is_away_does_not() {
+    let missing = Home::new().with("HORARIUM_JWKS", "missing.json");
+    let run = missing.run(&["serve"]);
+    let said = String::from_utf8(run.stderr).unwrap();
+    assert_eq!(run.status.code(), Some(1), "{said}");
+    assert!(said.contains("error: the setting 'jwks' cannot be 'missing.json': "), "{said}");
+
+    let away = Home::new().with("HORARIUM_JWKS", "http://127.0.0.1:1/keys");
+    let mut server = away.serve().await;
+    assert!(server.log().contains("tokens cannot be checked until this is mended"), "{}", server.log());
+    server.stop();
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_refused_and_leaves_nothing_in_the_log() {
+    let home = Home::new();
+    let mut server = home.serve().await;
+    let mut caller = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).unwrap();
+    caller.write_all(b"\x16\x03\x01 this is no HTTP\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    caller.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    server.stop();
+    assert!(!server.log().contains("actix"), "{}", server.log());
+}
+
+#[tokio::test]
+async fn a_server_that_is_told_to_stop_says_so_to_load_balancers_before_it_goes_away() {
+    let home = Home::new().with("HORARIUM_SHUTDOWN_DELAY_SECONDS", "3600");
     let mut server = home.serve().await;
     let token = printed_token(&mut server);
+    server.signal("TERM");
+    server
+        .wait_for("it is not ready any more", async |server| {
+            server.call("GET", "/health/ready", "", None).await.0 == 503
+        })
+        .await;
+    assert_eq!(server.call("GET", &format!("{API}/jobs"), &token, None).await.0, 200, "and it goes on answering");
+    assert_eq!(server.signal_until_it_ends("TERM").code(), Some(1));
+}
+
+/// Starts a job that runs for as long as anyone waits for it: its target takes the call and never answers.
+async fn run_an_endless_job(server: &mut Server) -> (TcpListener, TcpStream) {
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    let token = printed_token(server);
     let job = json!({
         "name": "endless",
         "jobType": "HttpCall",
@@ -226,11 +276,27 @@ async fn an_interrupt_stops_it_in_order_and_a_second_signal_at_once() {
     let (_, job) = server.call("POST", &format!("{API}/jobs"), &token, Some(job)).await;
     let path = format!("{API}/jobs/{}/trigger", job["id"].as_str().unwrap());
     assert_eq!(server.call("POST", &path, &token, None).await.0, 202);
-    let _called = target.accept().unwrap();
+    let call = target.accept().unwrap().0;
+    (target, call)
+}
 
+#[tokio::test]
+async fn an_interrupt_stops_it_in_order_and_a_later_one_at_once() {
+    let home = Home::new().with("HORARIUM_EGRESS_ALLOW", "127.0.0.1").with("HORARIUM_SHUTDOWN_GRACE_SECONDS", "3600");
+    let mut server = home.serve().await;
+    let _running = run_an_endless_job(&mut server).await;
     server.signal("INT");
     server.wait_for("it says that it stops", async |server| server.log().contains("engine stopping")).await;
-    server.signal("TERM");
-    assert_eq!(server.end().code(), Some(1));
+    assert_eq!(server.signal_until_it_ends("TERM").code(), Some(1));
     assert!(server.log().contains("stopped at once"), "{}", server.log());
+}
+
+#[tokio::test]
+async fn two_signals_at_the_same_time_count_as_one() {
+    let home = Home::new().with("HORARIUM_EGRESS_ALLOW", "127.0.0.1").with("HORARIUM_SHUTDOWN_GRACE_SECONDS", "1");
+    let mut server = home.serve().await;
+    let _running = run_an_endless_job(&mut server).await;
+    server.signal("TERM");
+    server.signal("INT");
+    assert!(server.end().success(), "{}", server.log());
 }

@@ -1,4 +1,6 @@
 //! Records how attempts ended, in batches: what is reported while one batch is being written makes up the next.
+//!
+//! A node has a few completers, so that the database works on one batch while it waits for the disk with another.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +11,7 @@ use horarium_domain::job::Job;
 use horarium_domain::retry::RetryPolicy;
 use horarium_domain::store::{Claimed, Decision, Settled, Settlement, StoreError};
 use metrics::{counter, histogram};
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
@@ -155,20 +157,20 @@ pub(super) fn message(kind: EventKind, attempt: u16, effect: Effect) -> String {
     }
 }
 
-/// Writes reported ends to the store.
-#[derive(Debug)]
+/// Writes reported ends to the store. Clones take turns at what is reported.
+#[derive(Debug, Clone)]
 pub struct Completer {
     core: Arc<Core>,
     reporter: Reporter,
-    settlements: mpsc::Receiver<Settlement>,
+    settlements: Arc<Mutex<mpsc::Receiver<Settlement>>>,
 }
 
 impl Completer {
-    /// A completer for one node.
+    /// The first completer of a node.
     pub fn new(core: Arc<Core>) -> Self {
         let (sender, settlements) = mpsc::channel(4 * MAX_BATCH);
         let reporter = Reporter { core: Arc::clone(&core), settlements: sender };
-        Self { core, reporter, settlements }
+        Self { core, reporter, settlements: Arc::new(Mutex::new(settlements)) }
     }
 
     /// Where ends are reported.
@@ -178,24 +180,30 @@ impl Completer {
 
     /// Writes what has been reported, waiting for a first report if there is none; answers how many.
     /// Tries again until the store takes it, or until `stop`. Not to be dropped half way: what it took is written.
-    pub async fn tick(&mut self, stop: &CancellationToken) -> usize {
-        let mut batch = Vec::new();
-        self.settlements.recv_many(&mut batch, MAX_BATCH).await;
+    pub async fn tick(&self, stop: &CancellationToken) -> usize {
+        let batch = self.gathered().await;
         self.write_gathered(batch, stop).await
     }
 
-    pub(crate) async fn run(mut self, health: Arc<LoopHealth>, stop: CancellationToken) {
+    /// What has been reported, once something has.
+    async fn gathered(&self) -> Vec<Settlement> {
+        let mut batch = Vec::new();
+        self.settlements.lock().await.recv_many(&mut batch, MAX_BATCH).await;
+        batch
+    }
+
+    pub(crate) async fn run(self, health: Arc<LoopHealth>, stop: CancellationToken) {
         let mut beat = tokio::time::interval(Duration::from_secs(1));
         loop {
-            let mut batch = Vec::new();
             // Only the wait may be broken off: a batch that was taken is written, whatever happens meanwhile.
             tokio::select! {
                 biased;
-                _ = self.settlements.recv_many(&mut batch, MAX_BATCH) => {}
+                batch = self.gathered() => {
+                    self.write_gathered(batch, &stop).await;
+                }
                 _ = beat.tick() => {}
                 () = stop.cancelled() => return,
             }
-            self.write_gathered(batch, &stop).await;
             health.round(LoopName::Completer);
         }
     }

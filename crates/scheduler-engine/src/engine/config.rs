@@ -19,6 +19,9 @@ pub struct EngineConfig {
     pub claim_batch: usize,
     /// How many claims may be under way at once: while the database answers one, it works on the next.
     pub claimers: usize,
+    /// How many batches of ends may be written at once: while the database waits for the disk with one, it works on
+    /// the next.
+    pub completers: usize,
     /// How long a lease holds unless it is renewed, which happens three times as often.
     pub lease: Duration,
     /// How often expired leases are looked for.
@@ -47,6 +50,7 @@ impl EngineConfig {
             prefetch: 500,
             claim_batch: 500,
             claimers: 2,
+            completers: 2,
             lease: Duration::from_secs(30),
             reaper_interval: Duration::from_secs(5),
             poll_interval: Duration::from_millis(500),

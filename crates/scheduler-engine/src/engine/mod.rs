@@ -91,7 +91,9 @@ impl Engine {
         keeping.spawn(Housekeeper::new(Arc::clone(&core), config.audit_retention).run(stop_all.clone()));
         keeping.spawn(relay::publish(Arc::clone(&core), config.node, stop_all.clone()));
         keeping.spawn(relay::listen(Arc::clone(&core), config.node, stop_all.clone()));
-        keeping.spawn(completer.run(Arc::clone(&health), stop_all.clone()));
+        for _ in 0..config.completers.max(1) {
+            keeping.spawn(completer.clone().run(Arc::clone(&health), stop_all.clone()));
+        }
         info!(node = %config.node, name = config.worker, concurrency = config.concurrency, "engine started");
         Self { core, health, config, stop_taking, stop_all, taking, keeping }
     }

@@ -8,9 +8,10 @@ use horarium_domain::tenant::TenantRef;
 use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use serde_json::Value;
 
-use super::output::{Format, OutputFlag};
+use super::output::{self, Format, OutputFlag};
 use super::{Failure, token};
-use crate::config::{Environment, SettingFlags, load};
+use crate::config::{Config, Environment, SettingFlags, load};
+use crate::first_run;
 
 /// The longest that one answer may take.
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -18,19 +19,22 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 /// How long a token that is made on the spot holds: as long as somebody may want to watch an execution.
 const OWN_TOKEN: Duration = Duration::from_hours(1);
 
+/// What helps who has no credential.
+const ADVICE: &str = "set HORARIUM_TOKEN or HORARIUM_API_KEY";
+
 /// The root of the scheduler dialect.
 const SCHEDULER: &str = "/api/v1/scheduler";
 
 /// Where the server is, and how to get in.
 #[derive(Debug, Args)]
 pub(super) struct ApiFlags {
-    /// The server.
-    #[arg(long, env = "HORARIUM_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL")]
-    server: Url,
+    /// The server. Without it, the one that `serve` starts here, by the setting 'listen': 127.0.0.1:8080 unless it is set.
+    #[arg(long, env = "HORARIUM_SERVER", value_name = "URL")]
+    server: Option<Url>,
     /// The tenant of the token that is made when neither HORARIUM_TOKEN nor HORARIUM_API_KEY is set.
     #[arg(long, default_value = "default")]
     tenant: TenantRef,
-    /// The data folder with the secret for such a token.
+    /// The data folder with the secret for such a token, if it is not where 'data_dir' says.
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<String>,
     #[command(flatten)]
@@ -55,11 +59,16 @@ impl ApiFlags {
     /// Finds a credential, and gets ready to call.
     pub(super) fn connect(self) -> Result<Api, Failure> {
         let environment = Environment::of_process();
+        let (server, is_here) = match &self.server {
+            Some(server) => (server.clone(), is_loopback(server)),
+            None => (Url::parse(&first_run::url(self.config(&environment)?.listen))?, true),
+        };
         let given = |name| environment.get(name).map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned);
         let credential = match (given("HORARIUM_TOKEN"), given("HORARIUM_API_KEY")) {
             (Some(token), None) => Credential::Token(token),
             (None, Some(key)) => Credential::Key(key),
-            (None, None) => Credential::Token(self.own_token(&environment)?),
+            (None, None) if is_here => Credential::Token(self.own_token(&environment)?),
+            (None, None) => return Err(Failure::new(format!("no credential for {server}: {ADVICE}"))),
             (Some(_), Some(_)) => {
                 return Err(Failure::new("HORARIUM_TOKEN and HORARIUM_API_KEY are both set; unset one of the two"));
             }
@@ -69,33 +78,37 @@ impl ApiFlags {
             .redirect(reqwest::redirect::Policy::none()) // the credential is for this server
             .user_agent(concat!("horarium/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Api { client, server: self.server, credential, format: self.format.output })
+        Ok(Api { client, server, credential, format: self.format.output })
     }
 
     /// On the server's own machine, who can read its secret needs no other credential.
     fn own_token(&self, environment: &Environment) -> Result<String, Failure> {
-        let advice = "set HORARIUM_TOKEN or HORARIUM_API_KEY";
-        let is_here = match self.server.host() {
-            Some(url::Host::Domain(name)) => name == "localhost",
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        };
-        if !is_here {
-            return Err(Failure::new(format!("no credential for {}: {advice}", self.server)));
-        }
-        let flags = SettingFlags::of_data_dir(self.data_dir.as_deref());
-        let config = load(&flags, environment)?.config;
+        let config = self.config(environment)?;
         let mut claims = TokenClaims::new("cli", self.tenant.clone(), vec![Role::Admin]);
         claims.name = Some("command line".to_owned());
         let token = token::sign(&config, claims, OWN_TOKEN)
-            .map_err(|failure| Failure::new(format!("no credential: {advice} ({failure})")))?;
-        eprintln!(
+            .map_err(|failure| Failure::new(format!("no credential: {ADVICE} ({failure})")))?;
+        output::note(&format!(
             "note: neither HORARIUM_TOKEN nor HORARIUM_API_KEY is set; using a token made for an hour with this \
              server's own secret (tenant {}, role admin)",
             self.tenant
-        );
+        ));
         Ok(token)
+    }
+
+    /// What `serve` would be configured with here.
+    fn config(&self, environment: &Environment) -> Result<Config, Failure> {
+        Ok(load(&SettingFlags::of_data_dir(self.data_dir.as_deref()), environment)?.config)
+    }
+}
+
+/// Whether a server of this address is on this machine.
+fn is_loopback(server: &Url) -> bool {
+    match server.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 
@@ -139,8 +152,13 @@ impl Api {
             Credential::Key(key) => request.header("X-API-Key", key),
         };
         let answer = request.send().await.map_err(|error| {
-            let what = if error.is_connect() { "no server answers at" } else { "no answer from" };
-            Failure::new(format!("{what} {}: {}", self.server, Failure::from(error.without_url())))
+            let is_away = error.is_connect();
+            let (server, why) = (&self.server, Failure::from(error.without_url()));
+            Failure::new(if is_away {
+                format!("no server answers at {server}: {why}; name another one with --server or HORARIUM_SERVER")
+            } else {
+                format!("no answer from {server}: {why}")
+            })
         })?;
         let status = answer.status();
         let text = answer.text().await?;

@@ -3,7 +3,7 @@
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use super::Cli;
+use super::{Cli, output};
 
 /// Writes completions for a shell to stdout.
 #[derive(Debug, Args)]
@@ -19,6 +19,9 @@ pub(super) struct Completions {
 
 impl Completions {
     pub(super) fn run(&self) {
-        clap_complete::generate(self.shell, &mut Cli::command(), "horarium", &mut std::io::stdout());
+        let mut script = Vec::new();
+        // Into memory first: it panics where it cannot write, as into the pipe of a reader that has gone away.
+        clap_complete::generate(self.shell, &mut Cli::command(), "horarium", &mut script);
+        output::line(String::from_utf8_lossy(&script).trim_end());
     }
 }

@@ -117,7 +117,10 @@ impl Executions {
             Self::Cancel(One { execution, api }) => {
                 let api = api.connect()?;
                 api.send(Method::POST, &format!("/executions/{execution}/cancel"), None).await?;
-                output::line(&format!("cancelled: {execution}"));
+                match api.format {
+                    Format::Json => show(&api, &get(&api, execution).await?),
+                    Format::Table => output::line(&format!("cancelled: {execution}")),
+                }
             }
             Self::Retry(Retry { execution, wait, timeout, api }) => {
                 let api = api.connect()?;
@@ -149,7 +152,7 @@ impl List {
             Format::Table => {
                 table(page["items"].as_array().map_or(&[][..], Vec::as_slice));
                 if let Some(next) = page["nextCursor"].as_str() {
-                    eprintln!("--cursor {next} shows more");
+                    output::note(&format!("--cursor {next} shows more"));
                 }
             }
         }
@@ -183,7 +186,7 @@ async fn watch(api: &Api, id: Uuid, timeout: Option<Span>) -> Result<ExitCode, F
             _ => status.clone(),
         };
         if told != now {
-            eprintln!("{id}: {now}");
+            output::note(&format!("{id}: {now}"));
             told = now;
         }
         if let Some(code) = exit_code(&status) {

@@ -160,8 +160,15 @@ impl Jobs {
             Self::Delete(Delete { job, hard, api }) => {
                 let api = api.connect()?;
                 let id = id_of(&api, &job).await?;
+                let job = match api.format {
+                    Format::Json => Some(api.get(&format!("/jobs/{id}"), &[]).await?),
+                    Format::Table => None,
+                };
                 api.send(Method::DELETE, &format!("/jobs/{id}?hardDelete={hard}"), None).await?;
-                output::line(&format!("deleted: {id}"));
+                match job {
+                    Some(job) => output::json(&job),
+                    None => output::line(&format!("deleted: {id}")),
+                }
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -298,7 +305,7 @@ fn tell_of_further_pages(page: &Value, shown: usize) {
     let total = page["totalCount"].as_u64().unwrap_or(shown as u64);
     let (number, pages) = (page["pageNumber"].as_u64().unwrap_or(1), page["totalPages"].as_u64().unwrap_or(1));
     if number < pages {
-        eprintln!("{shown} of {total}; --page {} shows more", number + 1);
+        output::note(&format!("{shown} of {total}; --page {} shows more", number + 1));
     }
 }
 

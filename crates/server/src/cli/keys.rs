@@ -135,7 +135,8 @@ impl Desk {
         match self.format {
             Format::Table => {
                 output::line(&key.reveal());
-                eprintln!("key '{}' ({}): keep it now, it is not shown again", record.name, record.id);
+                let (name, id) = (&record.name, &record.id);
+                output::note(&format!("key '{name}' ({id}): keep it now, it is not shown again"));
             }
             Format::Json => {
                 let mut value = to_json(record, self.core.now());
@@ -161,7 +162,7 @@ impl Desk {
             Format::Json => output::json(&records.iter().map(|record| to_json(record, now)).collect()),
             Format::Table => {
                 let rows: Vec<_> = records.iter().map(|record| row(record, now)).collect();
-                output::table(["ID", "NAME", "STATE", "SCOPES", "EXPIRES", "LAST USED"], &rows);
+                output::table(["ID", "NAME", "STATUS", "SCOPES", "EXPIRES", "LAST USED"], &rows);
             }
         }
         Ok(())
@@ -173,18 +174,19 @@ fn row(record: &ApiKeyRecord, now: Timestamp) -> [String; 6] {
     [
         record.id.to_string(),
         record.name.clone(),
-        state(record, now).to_owned(),
+        status(record, now).to_owned(),
         record.scopes.join(","),
         instant(record.expires_at),
         instant(record.last_used_at),
     ]
 }
 
+/// As the API shows it.
 fn to_json(record: &ApiKeyRecord, now: Timestamp) -> serde_json::Value {
     json!({
         "id": record.id,
         "name": record.name,
-        "state": state(record, now),
+        "status": status(record, now),
         "scopes": record.scopes,
         "createdAt": record.created_at,
         "createdBy": record.created_by,
@@ -194,10 +196,10 @@ fn to_json(record: &ApiKeyRecord, now: Timestamp) -> serde_json::Value {
     })
 }
 
-fn state(record: &ApiKeyRecord, now: Timestamp) -> &'static str {
+fn status(record: &ApiKeyRecord, now: Timestamp) -> &'static str {
     match record.state(now) {
-        ApiKeyState::Active => "active",
-        ApiKeyState::Expired => "expired",
-        ApiKeyState::Revoked => "revoked",
+        ApiKeyState::Active => "Active",
+        ApiKeyState::Expired => "Expired",
+        ApiKeyState::Revoked => "Revoked",
     }
 }

@@ -113,7 +113,7 @@ pub(crate) fn run() -> ExitCode {
         }
     };
     outcome.unwrap_or_else(|failure| {
-        eprintln!("error: {failure}");
+        output::note(&format!("error: {failure}"));
         ExitCode::FAILURE
     })
 }
@@ -133,7 +133,7 @@ fn block_on(
 fn configuration(flags: &SettingFlags) -> Result<Loaded, Failure> {
     let loaded = load(flags, &Environment::of_process())?;
     for warning in &loaded.warnings {
-        eprintln!("warning: {warning}");
+        output::note(&format!("warning: {warning}"));
     }
     Ok(loaded)
 }

@@ -27,6 +27,11 @@ pub(super) fn line(text: &str) {
     drop(writeln!(std::io::stdout(), "{text}"));
 }
 
+/// Writes a line to stderr. That nobody reads it is no error either, while `eprintln!` would panic.
+pub(super) fn note(text: &str) {
+    drop(writeln!(std::io::stderr(), "{text}"));
+}
+
 /// Writes JSON, indented.
 pub(super) fn json(value: &Value) {
     line(&format!("{value:#}"));

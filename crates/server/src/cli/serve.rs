@@ -16,11 +16,12 @@ use horarium_scheduler_engine::service::{SecretService, Services};
 use horarium_scheduler_engine::{Core, Engine};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{Failure, output};
-use crate::config::{Config, Environment, Loaded, SettingFlags, load};
+use crate::config::{Config, Environment, JwksLocation, Loaded, SettingFlags, load};
 use crate::entropy::SystemEntropy;
 use crate::readiness::NodeReadiness;
 use crate::{compose, first_run, secrets, telemetry};
@@ -30,6 +31,10 @@ const HTTP_GRACE_SECONDS: u64 = 5;
 
 /// How often what histograms gathered is folded together; they would grow without it.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+
+/// Signals within this time of the first one are the same wish: `timeout` of the coreutils, for one, signals its child
+/// and then the group that the child is in.
+const SAME_WISH: Duration = Duration::from_secs(1);
 
 /// The exit code of a process that was told twice to stop.
 const FORCED: i32 = 1;
@@ -43,8 +48,8 @@ const FORCED: i32 = 1;
   HORARIUM_DATABASE_URL=postgres://me:secret@db/horarium horarium serve
 
 SIGTERM or Ctrl-C stops it in order: it claims nothing more, lets what runs finish for a
-while, and hands back the rest. A second one stops it at once; what ran is taken over when
-its lease is up.")]
+while, and hands back the rest. A second one, a second later or more, stops it at once; what
+ran is taken over when its lease is up.")]
 pub(super) struct Serve {
     #[command(flatten)]
     settings: SettingFlags,
@@ -71,7 +76,7 @@ impl Serve {
         info!(signal = name, "stopping; once more stops at once");
         tokio::select! {
             () = running.stop() => Ok(ExitCode::SUCCESS),
-            name = signals.next() => {
+            name = signals.once_more() => {
                 warn!(signal = name, "stopped at once: what ran is taken over when its lease is up");
                 // Returning would wait for what blocks, such as a statement of the database.
                 std::process::exit(FORCED)
@@ -85,6 +90,10 @@ struct Node {
     services: Services,
     engine: Engine,
     http: Vec<ServerHandle>,
+    /// Makes it answer that it is not ready.
+    leaving: CancellationToken,
+    /// How long it then goes on, for load balancers to notice.
+    delay: Duration,
     /// Ends the streams of events, so that stopping need not wait for their readers.
     end_of_streams: CancellationToken,
 }
@@ -95,7 +104,7 @@ impl Node {
         let api_listener = bind("listen", config.listen)?;
         let metrics_listener = config.metrics_listen.map(|address| bind("metrics_listen", address)).transpose()?;
         let metrics = telemetry::start_metrics()?;
-        secrets::make_private_folder(&config.data_dir)?;
+        secrets::make_private_folder("data_dir", &config.data_dir)?;
         let secret = config.signs_tokens().then(|| secrets::find_or_make(&config, &SystemEntropy)).transpose()?;
         secrets::find_or_make_keys(&config, &SystemEntropy)?;
         let verifier = compose::verifier(&config, secret.clone())?;
@@ -108,7 +117,8 @@ impl Node {
             );
         }
 
-        let (store, ()) = tokio::join!(compose::connect(&config), fetch_key_set(&config, &verifier));
+        let (store, key_set) = tokio::join!(compose::connect(&config), fetch_key_set(&config, &verifier));
+        key_set?;
         let store = store?;
         for name in store.migrate().await? {
             info!(migration = name, "the schema was brought up to date");
@@ -122,9 +132,9 @@ impl Node {
         let node = core.ids.node(started_at);
         let engine =
             Engine::start(Arc::clone(&core), compose::executors(&config, &core)?, compose::engine(&config, node));
-        let end_of_streams = CancellationToken::new();
+        let (leaving, end_of_streams) = (CancellationToken::new(), CancellationToken::new());
         let parts = ApiParts {
-            readiness: Arc::new(NodeReadiness::new(Arc::clone(&core.store), engine.health())),
+            readiness: Arc::new(NodeReadiness::new(Arc::clone(&core.store), engine.health(), leaving.clone())),
             core: Arc::clone(&core),
             services: services.clone(),
             tokens: verifier,
@@ -146,11 +156,16 @@ impl Node {
         tokio::spawn(keep_up(metrics));
         tokio::spawn(look_at_secrets(services.secrets.clone()));
         tell(listening, secret.as_ref(), is_first_start, &config, &core)?;
-        Ok(Self { services, engine, http, end_of_streams })
+        Ok(Self { services, engine, http, leaving, delay: config.shutdown_delay_seconds, end_of_streams })
     }
 
     /// Stops in order; nothing that was accepted is lost.
     async fn stop(self) {
+        self.leaving.cancel();
+        if !self.delay.is_zero() {
+            info!(seconds = self.delay.as_secs(), "not ready any more; going on until load balancers know");
+            tokio::time::sleep(self.delay).await;
+        }
         self.end_of_streams.cancel();
         let http = async {
             for server in self.http {
@@ -259,15 +274,18 @@ async fn look_at_secrets(secrets: SecretService) {
 }
 
 /// Fetches the issuer's keys before the first caller needs them, so that a wrong address is told now. An issuer that is
-/// away must not keep the server from starting.
-async fn fetch_key_set(config: &Config, verifier: &JwtVerifier) {
-    if config.jwks.is_none() {
-        return;
+/// away must not keep the server from starting; a file that is not there will not come by itself.
+async fn fetch_key_set(config: &Config, verifier: &JwtVerifier) -> Result<(), Failure> {
+    let Some(location) = &config.jwks else { return Ok(()) };
+    match (verifier.refresh_keys(SystemClock.now()).await, location) {
+        (Ok(0), _) => warn!("the issuer's key set holds no key for the algorithms in jwt_algorithms"),
+        (Ok(usable), _) => info!(usable, "fetched the issuer's key set"),
+        (Err(error), JwksLocation::Url(_)) => warn!(%error, "tokens cannot be checked until this is mended"),
+        (Err(error), JwksLocation::File(path)) => {
+            return Err(Failure::new(format!("the setting 'jwks' cannot be '{}': {error}", path.display())));
+        }
     }
-    match verifier.refresh_keys(SystemClock.now()).await {
-        Ok(usable) => info!(usable, "fetched the issuer's key set"),
-        Err(error) => warn!(%error, "tokens cannot be checked until this is mended"),
-    }
+    Ok(())
 }
 
 /// What tells the process to stop.
@@ -285,6 +303,17 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => "SIGINT",
             _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+
+    /// The next signal that is not an echo of one that was just received.
+    async fn once_more(&mut self) -> &'static str {
+        let heard_at = Instant::now();
+        loop {
+            let name = self.next().await;
+            if heard_at.elapsed() >= SAME_WISH {
+                return name;
+            }
         }
     }
 }

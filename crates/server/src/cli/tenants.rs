@@ -152,7 +152,10 @@ impl Tenants {
                 let services = common.open().await?;
                 let found = find(&services, &tenant).await?;
                 services.tenants.delete(found.id).await?;
-                output::line(&format!("deleted: {} ({})", found.slug, found.id));
+                match common.format.output {
+                    Format::Json => output::json(&to_json(&found)),
+                    Format::Table => output::line(&format!("deleted: {} ({})", found.slug, found.id)),
+                }
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -177,6 +180,7 @@ fn show(tenants: &[Tenant]) {
     output::table(["ID", "SLUG", "NAME", "ACTIVE", "CREATED"], &tenants.iter().map(row).collect::<Vec<_>>());
 }
 
+/// As the API shows it.
 fn to_json(tenant: &Tenant) -> serde_json::Value {
     json!({
         "id": tenant.id,

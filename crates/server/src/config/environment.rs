@@ -14,8 +14,27 @@ const PREFIX: &str = "HORARIUM_";
 /// The configuration file.
 pub(super) const CONFIG: &str = "HORARIUM_CONFIG";
 
-/// Variables that are no settings of the server.
-const OTHERS: [&str; 4] = [CONFIG, "HORARIUM_SERVER", "HORARIUM_TOKEN", "HORARIUM_API_KEY"];
+/// Variables that are no settings of the server: what its clients read, what its jobs' programs are told, and what its
+/// own scripts and tests go by.
+const OTHERS: [&str; 14] = [
+    CONFIG,
+    "HORARIUM_SERVER",
+    "HORARIUM_TOKEN",
+    "HORARIUM_API_KEY",
+    "HORARIUM_EXECUTION_ID",
+    "HORARIUM_JOB_ID",
+    "HORARIUM_ATTEMPT",
+    "HORARIUM_BIN",
+    "HORARIUM_TOOLS",
+    "HORARIUM_PG_BIN",
+    "HORARIUM_SKIP_POSTGRES",
+    "HORARIUM_CI_CACHE",
+    "HORARIUM_FUZZ_SECONDS",
+    "HORARIUM_FUZZ_POSTGRES",
+];
+
+/// How the variables of tests begin.
+const TESTS: &str = "HORARIUM_TEST_";
 
 /// A secret may be in a file, which the variable with this ending names: the way in which containers are given them.
 const FILE_ENDING: &str = "_FILE";
@@ -59,25 +78,34 @@ impl Environment {
         Ok(layer)
     }
 
-    /// Variables that look like a misspelt setting. Others may belong to another program, so nothing is said of them.
+    /// Variables by which somebody meant to set something, and which do nothing.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let names = || SETTINGS.iter().map(|setting| setting.name);
-        let is_setting = |name: &str| {
-            let whole = name.to_ascii_lowercase();
-            let secret = whole.strip_suffix("_file").and_then(|name| SETTINGS.iter().find(|it| it.name == name));
-            names().any(|known| known == whole) || secret.is_some_and(|setting| setting.is_secret)
+        let is_setting = |variable: &str| {
+            SETTINGS.iter().any(|setting| {
+                let rest = variable.strip_prefix(&setting.variable());
+                rest == Some("") || (setting.is_secret && rest == Some(FILE_ENDING))
+            })
         };
+        let is_other = |variable: &str| OTHERS.contains(&variable) || variable.starts_with(TESTS);
         self.0
-            .keys()
-            .filter(|variable| !OTHERS.contains(&variable.as_str()))
-            .filter_map(|variable| Some((variable, variable.strip_prefix(PREFIX)?)))
-            .filter(|(_, name)| !is_setting(name))
-            .filter_map(|(variable, name)| Some((variable, closest(name, names())?)))
-            .map(|(variable, meant)| {
-                format!("{variable} is no setting; did you mean {PREFIX}{}?", meant.to_ascii_uppercase())
+            .iter()
+            .filter(|(variable, value)| !is_setting(variable) && !is_other(variable) && !is_service(variable, value))
+            .filter_map(|(variable, _)| Some((variable, variable.strip_prefix(PREFIX)?)))
+            .map(|(variable, name)| {
+                let meant = closest(name, SETTINGS.iter().map(|setting| setting.name)).map(str::to_ascii_uppercase);
+                let hint = meant.map(|meant| format!("; did you mean {PREFIX}{meant}?")).unwrap_or_default();
+                format!("{variable} is no setting{hint}")
             })
             .collect()
     }
+}
+
+/// Whether Kubernetes sets it, in every pod beside a service that is called `horarium`.
+fn is_service(variable: &str, value: &str) -> bool {
+    let is_of = |start: &str| variable.starts_with(start);
+    is_of("HORARIUM_SERVICE_HOST") || is_of("HORARIUM_SERVICE_PORT") || is_of("HORARIUM_PORT_")
+        // Without an address, somebody meant to set the port.
+        || (variable == "HORARIUM_PORT" && value.contains("://"))
 }
 
 impl FromIterator<(String, String)> for Environment {

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
 use super::source::Raw;
 
 /// A kind of value: what is allowed, and how it is read.
@@ -265,10 +268,17 @@ impl LogFilter {
 }
 
 impl FromStr for LogFilter {
-    type Err = tracing_subscriber::filter::ParseError;
+    type Err = ();
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        tracing_subscriber::EnvFilter::builder().parse(text).map(|_| Self(text.to_owned()))
+    fn from_str(text: &str) -> Result<Self, ()> {
+        // A word alone would be taken for a module whose every line is wanted, and a misspelt level would so silence
+        // all others.
+        let is_level = |word: &str| word.is_empty() || word.parse::<LevelFilter>().is_ok();
+        let is_directive = |item: &str| item.contains(['=', '[']) || is_level(item);
+        if !text.split(',').all(is_directive) {
+            return Err(());
+        }
+        EnvFilter::builder().parse(text).map(|_| Self(text.to_owned())).map_err(drop)
     }
 }
 

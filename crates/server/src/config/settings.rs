@@ -199,6 +199,10 @@ settings! {
     /// How late a slot of a schedule may start and still count as on time; after that the job's misfire policy decides.
     misfire_grace_seconds: Duration = seconds(1, 86_400), Fixed("60");
 
+    /// How long a server that was told to stop goes on as before, but for `/health/ready` answering 503, so that load
+    /// balancers send it nothing more by the time it stops listening.
+    shutdown_delay_seconds: Duration = seconds(0, 3600), Fixed("0");
+
     /// How long running attempts may go on after the server was told to stop; then they are handed back.
     shutdown_grace_seconds: Duration = seconds(0, 3600), Fixed("25");
 
@@ -231,7 +235,7 @@ settings! {
     node_name: String = text("a name"), Derived("host name and process id", |_| format!("{}-{}", host_name(), std::process::id()));
 
     /// Which log lines are written to stderr: a level, or levels by module.
-    log: LogFilter = text("error, warn, info, debug or trace, or levels by module, such as info,horarium::access=debug"), Fixed("info");
+    log: LogFilter = text("off, error, warn, info, debug or trace, or levels by module, such as info,horarium::access=debug"), Fixed("info");
 
     /// How log lines are written.
     log_format: LogFormat = text("text or json"), Fixed("text");

@@ -122,7 +122,21 @@ fn a_wrong_value_is_told_in_one_line_with_its_place_and_what_is_allowed() {
         "the setting 'database_url' cannot be 'mysql://db' (environment variable HORARIUM_DATABASE_URL): a database's \
          address begins with postgres:// or sqlite://, such as sqlite:///var/lib/horarium/horarium.db"
     );
-    assert!(given("").variable("HORARIUM_LOG", "info,api=loud").error().contains("cannot be 'info,api=loud'"));
+}
+
+#[test]
+fn a_word_that_is_no_level_is_no_filter_of_log_lines() {
+    assert_eq!(
+        given("").variable("HORARIUM_LOG", "loud").error(),
+        "the setting 'log' cannot be 'loud' (environment variable HORARIUM_LOG): it must be off, error, warn, info, \
+         debug or trace, or levels by module, such as info,horarium::access=debug"
+    );
+    for wrong in ["info,api=loud", "info,horarium", "info, debug", "debug verbose"] {
+        assert!(given("").variable("HORARIUM_LOG", wrong).error().contains(&format!("cannot be '{wrong}'")));
+    }
+    for sound in ["off", "WARN", "info,horarium::access=debug", "warn,api=trace", "[request{id=a}]=debug"] {
+        assert!(given("").variable("HORARIUM_LOG", sound).load().is_ok(), "{sound}");
+    }
 }
 
 #[test]
@@ -155,14 +169,39 @@ fn a_file_that_was_named_must_be_there() {
 }
 
 #[test]
-fn a_misspelt_variable_is_warned_of_and_foreign_ones_are_left_alone() {
-    let given = given("")
-        .variable("HORARIUM_LISEN", "127.0.0.1:1")
-        .variable("HORARIUM_TEST_POSTGRES_URL", "postgres://x")
-        .variable("HORARIUM_TOKEN", "x")
-        .variable("HORARIUM_METRICS_TOKEN_FILE", "/dev/null");
-    let given = given.variable("HORARIUM_METRICS_TOKEN", "sixteen bytes at least");
-    assert_eq!(given.load().unwrap().warnings, ["HORARIUM_LISEN is no setting; did you mean HORARIUM_LISTEN?"]);
+fn a_variable_that_does_nothing_is_warned_of_and_those_of_others_are_left_alone() {
+    let mut given = given("");
+    for (variable, value) in [
+        ("HORARIUM_LISEN", "127.0.0.1:1"),
+        ("HORARIUM_log", "info"),
+        ("HORARIUM_PORT", "9090"),
+        ("HORARIUM_DATABASE_URL_FILE", "/dev/null"),
+        // The rest is known.
+        ("HORARIUM_LEASE_SECONDS", "10"),
+        ("HORARIUM_METRICS_TOKEN", "sixteen bytes at least"),
+        ("HORARIUM_METRICS_TOKEN_FILE", "/dev/null"),
+        ("HORARIUM_CONFIG", "other.toml"),
+        ("HORARIUM_SERVER", "http://127.0.0.1:8080"),
+        ("HORARIUM_TOKEN", "x"),
+        ("HORARIUM_API_KEY", "x"),
+        ("HORARIUM_JOB_ID", "x"),
+        ("HORARIUM_TOOLS", "x"),
+        ("HORARIUM_TEST_POSTGRES_URL", "postgres://x"),
+        ("HORARIUM_SERVICE_HOST", "10.0.0.1"),
+        ("HORARIUM_PORT_8080_TCP_ADDR", "10.0.0.1"),
+        ("OTHER_HORARIUM_LISEN", "x"),
+    ] {
+        given = given.variable(variable, value);
+    }
+    assert_eq!(
+        given.load().unwrap().warnings,
+        [
+            "HORARIUM_DATABASE_URL_FILE is no setting",
+            "HORARIUM_LISEN is no setting; did you mean HORARIUM_LISTEN?",
+            "HORARIUM_PORT is no setting",
+            "HORARIUM_log is no setting; did you mean HORARIUM_LOG?",
+        ]
+    );
 }
 
 #[test]

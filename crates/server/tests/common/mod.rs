@@ -32,6 +32,11 @@ impl Home {
         self
     }
 
+    pub(crate) fn without(mut self, variable: &str) -> Self {
+        self.variables.remove(variable);
+        self
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -141,6 +146,19 @@ impl Server {
     pub(crate) fn stop(&mut self) {
         self.signal("TERM");
         assert!(self.end().success(), "{}", self.log());
+    }
+
+    /// Signals it again and again until it ends.
+    pub(crate) fn signal_until_it_ends(&mut self, name: &str) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it did not end; its log: {}", self.log());
+            self.signal(name);
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Calls its API; the status and the answer.
