@@ -5,6 +5,7 @@
 //! configuration.
 
 pub mod builtin;
+pub mod callback;
 mod capture;
 pub mod code;
 #[cfg(unix)]
@@ -14,6 +15,7 @@ pub mod http_call;
 pub mod template;
 
 pub use capture::DEFAULT_OUTPUT_LIMIT;
+pub use callback::{CallbackBody, CallbackDelivery};
 pub use code::{CodeExecutor, Handler, HandlerContext, HandlerOutput, Handlers};
 #[cfg(unix)]
 pub use command::{CommandExecutor, CommandSettings};
