@@ -45,10 +45,9 @@ pub type CallbackBody = Arc<dyn Fn(&Execution, Option<Value>, u64) -> Vec<u8> + 
 /// Adds the handlers of the jobs that Horarium itself submits: deliveries of callbacks, and tests of the queue.
 #[must_use]
 pub fn register(handlers: Handlers, delivery: CallbackDelivery) -> Handlers {
-    handlers.register(SystemJob::CallbackDelivery.name(), delivery).register(
-        SystemJob::QueueTest.name(),
-        |_: HandlerContext| async { Ok(HandlerOutput::none()) },
-    )
+    handlers
+        .register(SystemJob::CallbackDelivery.name(), delivery)
+        .register(SystemJob::QueueTest.name(), |_: HandlerContext| async { Ok(HandlerOutput::none()) })
 }
 
 /// Delivers callbacks.

@@ -14,8 +14,8 @@ pub mod egress;
 pub mod http_call;
 pub mod template;
 
-pub use capture::DEFAULT_OUTPUT_LIMIT;
 pub use callback::{CallbackBody, CallbackDelivery};
+pub use capture::DEFAULT_OUTPUT_LIMIT;
 pub use code::{CodeExecutor, Handler, HandlerContext, HandlerOutput, Handlers};
 #[cfg(unix)]
 pub use command::{CommandExecutor, CommandSettings};

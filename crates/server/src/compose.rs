@@ -8,7 +8,10 @@ use horarium_domain::job::JobType;
 use horarium_domain::secret::{SecretSealer, Unsealed};
 use horarium_domain::store::SharedStore;
 use horarium_domain::{NodeId, SystemClock};
-use horarium_executors::{CallbackBody, CallbackDelivery, CodeExecutor, CommandExecutor, CommandSettings, Handlers, HttpCallExecutor, HttpCallSettings, Templates, builtin, callback};
+use horarium_executors::{
+    CallbackBody, CallbackDelivery, CodeExecutor, CommandExecutor, CommandSettings, Handlers, HttpCallExecutor,
+    HttpCallSettings, Templates, builtin, callback,
+};
 use horarium_persistence::{DatabaseOptions, SqlStore};
 use horarium_scheduler_engine::service::{Services, TenantPolicy};
 use horarium_scheduler_engine::{Core, EngineConfig, Registry};

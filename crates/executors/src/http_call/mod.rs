@@ -37,8 +37,8 @@ use crate::capture::DEFAULT_OUTPUT_LIMIT;
 use crate::egress::{Egress, EgressPolicy, GuardedResolver, NameResolver, SystemResolver};
 use crate::template::Templates;
 use crate::wrong_type;
-use reqwest::header::HeaderMap;
 use request::Request;
+use reqwest::header::HeaderMap;
 
 /// How calls are made.
 #[derive(Debug, Clone)]

@@ -120,8 +120,11 @@ impl Node {
 
         let started_at = core.now();
         let node = core.ids.node(started_at);
-        let engine =
-            Engine::start(Arc::clone(&core), compose::executors(&config, &core, &services)?, compose::engine(&config, node));
+        let engine = Engine::start(
+            Arc::clone(&core),
+            compose::executors(&config, &core, &services)?,
+            compose::engine(&config, node),
+        );
         let end_of_streams = CancellationToken::new();
         let parts = ApiParts {
             readiness: Arc::new(NodeReadiness::new(Arc::clone(&core.store), engine.health())),

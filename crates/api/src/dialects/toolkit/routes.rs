@@ -19,7 +19,8 @@ use utoipa_actix_web::scope;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::dto::{
-    Envelope, JobStatus, JobStatusDto, JobStatuses, ProcessingDto, RecentRequest, StatusRequest, SubmitRequest, Unauthorized,
+    Envelope, JobStatus, JobStatusDto, JobStatuses, ProcessingDto, RecentRequest, StatusRequest, SubmitRequest,
+    Unauthorized,
 };
 use super::{error, map};
 use crate::http::{
