@@ -39,7 +39,7 @@ pub fn app(
 
 /// Every route; also walked without a server, to write the OpenAPI document.
 pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
-    cfg.configure(platform::open).service(
+    cfg.configure(platform::open).configure(dialects::toolkit::configure).service(
         scope::scope("/api/v1")
             .configure(dialects::scheduler::configure)
             .configure(platform::configure)

@@ -15,5 +15,6 @@ mod platform;
 mod state;
 
 pub use app::app;
+pub use dialects::toolkit::callback_body;
 pub use http::ProblemDetails;
 pub use state::{About, ApiConfig, ApiParts, ApiState, Check, Readiness};

@@ -22,7 +22,7 @@ use utoipa::openapi::{
 };
 use utoipa_actix_web::AppExt;
 
-use crate::dialects::{ERROR_SCHEMAS, scheduler};
+use crate::dialects::{ERROR_SCHEMAS, KEY_ONLY, scheduler};
 use crate::http::{ErrorSchema, MethodTable, ProblemDetails};
 
 /// What every path answers with that no dialect's shape of errors owns.
@@ -128,10 +128,13 @@ fn complete(operation: &mut Operation, method: &HttpMethod, path: &str, shape: &
     let has_body = operation.request_body.is_some();
 
     if !is_open {
-        operation.security = Some(vec![
-            SecurityRequirement::new("bearer", Vec::<String>::new()),
-            SecurityRequirement::new("apiKey", Vec::<String>::new()),
-        ]);
+        let schemes = if KEY_ONLY.iter().any(|prefix| path.starts_with(prefix)) {
+            &["apiKey"][..]
+        } else {
+            &["bearer", "apiKey"]
+        };
+        let requirement = |scheme: &&str| SecurityRequirement::new(*scheme, Vec::<String>::new());
+        operation.security = Some(schemes.iter().map(requirement).collect());
         refuse(operation, &["401", "403", "429", "503"], shape);
     }
     if changes && !is_open {
@@ -251,6 +254,8 @@ fn tags() -> Vec<Tag> {
         ("Executions", "The runs of jobs."),
         ("Dashboard", "Figures, all from counters: reading them costs the same whatever the history."),
         ("Scheduler administration", "What concerns all jobs of a tenant at once."),
+        ("Toolkit", "Submit work, wait for it or be called back, and read the status of all of it; by key alone."),
+        ("Webhooks", "What tells the end of a job to a URL, and the secret that it is signed with."),
         ("Queues", "Where executions wait, and their limits."),
         ("Events", "What happens, as it happens."),
         ("API keys", "Credentials for machines."),

@@ -25,6 +25,9 @@ pub struct ApiConfig {
     pub max_bulk_body_bytes: usize,
     /// How long a route may take to begin its answer; 30 s unless said otherwise.
     pub request_timeout: Duration,
+    /// How long a submission without a webhook waits for its job's end, and a test of the queue for its answer; 20 s
+    /// unless said otherwise. It must lie below the time that a request may take.
+    pub submit_wait: Duration,
     /// How many requests per second each tenant may send to this node, and as many at once after a pause; unlimited
     /// unless said otherwise.
     pub requests_per_second: Option<NonZeroU32>,
@@ -43,6 +46,7 @@ impl Default for ApiConfig {
             max_body_bytes: 1024 * 1024,
             max_bulk_body_bytes: 16 * 1024 * 1024,
             request_timeout: Duration::from_secs(30),
+            submit_wait: Duration::from_secs(20),
             requests_per_second: None,
             metrics_token: None,
             event_heartbeat: Duration::from_secs(15),
@@ -57,6 +61,7 @@ impl fmt::Debug for ApiConfig {
             .field("max_body_bytes", &self.max_body_bytes)
             .field("max_bulk_body_bytes", &self.max_bulk_body_bytes)
             .field("request_timeout", &self.request_timeout)
+            .field("submit_wait", &self.submit_wait)
             .field("requests_per_second", &self.requests_per_second)
             .field("metrics_token", &self.metrics_token.as_ref().map(|_| "[redacted]"))
             .field("event_heartbeat", &self.event_heartbeat)

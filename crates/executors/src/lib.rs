@@ -5,6 +5,7 @@
 //! configuration.
 
 pub mod builtin;
+pub mod callback;
 mod capture;
 pub mod code;
 #[cfg(unix)]
@@ -13,6 +14,7 @@ pub mod egress;
 pub mod http_call;
 pub mod template;
 
+pub use callback::{CallbackBody, CallbackDelivery};
 pub use capture::DEFAULT_OUTPUT_LIMIT;
 pub use code::{CodeExecutor, Handler, HandlerContext, HandlerOutput, Handlers};
 #[cfg(unix)]

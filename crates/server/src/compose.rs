@@ -9,7 +9,8 @@ use horarium_domain::secret::{SecretSealer, Unsealed};
 use horarium_domain::store::SharedStore;
 use horarium_domain::{NodeId, SystemClock};
 use horarium_executors::{
-    CodeExecutor, CommandExecutor, CommandSettings, Handlers, HttpCallExecutor, HttpCallSettings, Templates, builtin,
+    CallbackBody, CallbackDelivery, CodeExecutor, CommandExecutor, CommandSettings, Handlers, HttpCallExecutor,
+    HttpCallSettings, Templates, builtin, callback,
 };
 use horarium_persistence::{DatabaseOptions, SqlStore};
 use horarium_scheduler_engine::service::{Services, TenantPolicy};
@@ -80,14 +81,19 @@ pub(crate) fn services(config: &Config, store: SqlStore) -> Result<(Arc<Core>, S
 }
 
 /// The executors of this node.
-pub(crate) fn executors(config: &Config, core: &Core) -> Result<Registry, Failure> {
+pub(crate) fn executors(config: &Config, core: &Core, services: &Services) -> Result<Registry, Failure> {
     let templates = Templates::new(config::host_name());
     let mut calls = HttpCallSettings::new(config.egress_allow.clone(), templates.clone());
     calls.output_limit = config.max_output_bytes;
+    let calls = HttpCallExecutor::new(calls)?;
+    let body: CallbackBody = Arc::new(|execution, reference, waiting| {
+        horarium_api::callback_body(execution, reference, waiting, env!("CARGO_PKG_VERSION"))
+    });
+    let delivery = CallbackDelivery::new(services.clone(), calls.clone(), Arc::clone(&core.clock), body);
     let handlers = builtin::register(Handlers::new(), &core.store, &core.clock, config.retention_days);
+    let handlers = callback::register(handlers, delivery);
     let coded = CodeExecutor::new(handlers, templates).with_output_limit(config.max_output_bytes);
-    let registry =
-        Registry::new().with(JobType::HttpCall, HttpCallExecutor::new(calls)?).with(JobType::CodeExecution, coded);
+    let registry = Registry::new().with(JobType::HttpCall, calls).with(JobType::CodeExecution, coded);
     if config.allowed_commands.is_empty() {
         return Ok(registry);
     }

@@ -34,6 +34,15 @@ pub(crate) struct Caller {
     pub(crate) actor: Actor,
 }
 
+/// Which credentials a request may show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    /// A token or a key.
+    Any,
+    /// A key alone; a token beside it or in its place counts as nothing.
+    KeyOnly,
+}
+
 /// The middleware: leaves a [`Caller`] for the route, or refuses.
 ///
 /// A path that is no route needs no credential to be told so. Nor does OPTIONS, which only says what could be asked.
@@ -41,11 +50,27 @@ pub(crate) async fn authenticate<B: MessageBody + 'static>(
     req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    admit(req, next, Takes::Any).await
+}
+
+/// The same for a dialect that takes `X-API-Key` alone.
+pub(crate) async fn authenticate_by_key<B: MessageBody + 'static>(
+    req: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    admit(req, next, Takes::KeyOnly).await
+}
+
+async fn admit<B: MessageBody + 'static>(
+    req: ServiceRequest,
+    next: Next<B>,
+    takes: Takes,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let is_open = req.method() == Method::OPTIONS || req.match_pattern().is_none();
     let Some(state) = req.app_data::<web::Data<ApiState>>().filter(|_| !is_open).cloned() else {
         return Ok(next.call(req).await?.map_into_left_body());
     };
-    match identify(&state, req.headers()).await.and_then(|caller| within_rate(&state, caller)) {
+    match identify_by(&state, req.headers(), takes).await.and_then(|caller| within_rate(&state, caller)) {
         Ok(caller) => {
             req.extensions_mut().insert(Rc::new(caller));
             Ok(next.call(req).await?.map_into_left_body())
@@ -67,7 +92,14 @@ fn within_rate(state: &ApiState, caller: Caller) -> Result<Caller, ApiError> {
 
 /// Who sends these headers.
 pub(crate) async fn identify(state: &ApiState, headers: &HeaderMap) -> Result<Caller, ApiError> {
-    let authorization = single(headers, &AUTHORIZATION, AuthError::UnsupportedScheme)?;
+    identify_by(state, headers, Takes::Any).await
+}
+
+async fn identify_by(state: &ApiState, headers: &HeaderMap, takes: Takes) -> Result<Caller, ApiError> {
+    let authorization = match takes {
+        Takes::Any => single(headers, &AUTHORIZATION, AuthError::UnsupportedScheme)?,
+        Takes::KeyOnly => None,
+    };
     let x_api_key = single(headers, &X_API_KEY, AuthError::InvalidApiKey)?;
     let principal = match Credential::from_headers(authorization, x_api_key)? {
         Credential::Bearer(token) => state.tokens.verify(token, state.core.now()).await?,

@@ -66,6 +66,28 @@ impl<P> Deref for Authorized<P> {
     }
 }
 
+/// A [`Caller`] who may be anybody whose credential is good.
+#[derive(Debug)]
+pub(crate) struct Authenticated(Rc<Caller>);
+
+impl Deref for Authenticated {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
+}
+
+impl FromRequest for Authenticated {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let caller = req.extensions().get::<Rc<Caller>>().cloned();
+        ready(caller.map(Self).ok_or(AuthError::MissingCredential).map_err(ApiError::from))
+    }
+}
+
 impl<P: Requirement> FromRequest for Authorized<P> {
     type Error = ApiError;
     type Future = Ready<Result<Self, ApiError>>;

@@ -84,8 +84,9 @@ impl ApiError {
         self.with_header(RETRY_AFTER, HeaderValue::from(seconds))
     }
 
+    /// The same refusal, with the cause for the log.
     #[must_use]
-    fn with_internal(mut self, cause: String) -> Self {
+    pub(crate) fn with_internal(mut self, cause: String) -> Self {
         self.0.internal = Some(cause);
         self
     }

@@ -10,6 +10,7 @@ mod keys;
 mod metrics;
 mod queues;
 mod tenants;
+mod webhook_secret;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -37,6 +38,8 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
         .service(keys::get_key)
         .service(keys::revoke_key)
         .service(keys::rotate_key)
+        .service(webhook_secret::get_webhook_secret)
+        .service(webhook_secret::rotate_webhook_secret)
         .service(queues::list_queues)
         .service(queues::get_queue)
         .service(queues::set_queue)

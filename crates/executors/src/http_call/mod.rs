@@ -28,6 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use horarium_domain::execution::Failure;
 use horarium_domain::job::{HttpCall, JobConfiguration, JobType};
 use horarium_scheduler_engine::{Executor, Outcome, Run};
@@ -37,6 +38,7 @@ use crate::egress::{Egress, EgressPolicy, GuardedResolver, NameResolver, SystemR
 use crate::template::Templates;
 use crate::wrong_type;
 use request::Request;
+use reqwest::header::HeaderMap;
 
 /// How calls are made.
 #[derive(Debug, Clone)]
@@ -158,6 +160,34 @@ impl HttpCallExecutor {
             }
             followed += 1;
         }
+    }
+
+    /// Sends what is no job's call through the same client and guard, and follows no redirect. Answers whom it was sent
+    /// to, for people, and the status of the answer if that means that it was taken.
+    pub(crate) async fn post(
+        &self,
+        url: &str,
+        headers: HeaderMap,
+        body: Bytes,
+        patience: Duration,
+    ) -> (String, Result<u16, Failure>) {
+        let url = match request::web_url(url) {
+            Ok(url) => url,
+            Err(problem) => return ("POST".to_owned(), Err(Failure::permanent(format!("the URL {problem}")))),
+        };
+        let request = Request { method: reqwest::Method::POST, url, headers, body: Some(body) };
+        let target = request.target();
+        let answer = match tokio::time::timeout(patience, self.send(&request)).await {
+            Ok(Ok(response)) if response.status().is_success() => Ok(response.status().as_u16()),
+            Ok(Ok(response)) => {
+                let status = response.status();
+                let told = format!("{target} answered {status}");
+                Err(Failure::retryable(told).with_http_status(status.as_u16()))
+            }
+            Ok(Err(failure)) => Err(failure),
+            Err(_) => Err(Failure::retryable(format!("{target} did not answer within {} s", patience.as_secs()))),
+        };
+        (target, answer)
     }
 
     async fn send(&self, request: &Request) -> Result<reqwest::Response, Failure> {

@@ -92,12 +92,16 @@ fn usually_has_body(method: &Method) -> bool {
 
 /// An absolute `http` or `https` URL; the failure does not repeat it, since it may hold credentials.
 fn url(text: &str) -> Result<Url, Failure> {
-    let url = Url::parse(text)
-        .map_err(|error| Failure::permanent(format!("jobConfiguration.url: not a URL once filled: {error}")))?;
+    web_url(text).map_err(|problem| Failure::permanent(format!("jobConfiguration.url: {problem}")))
+}
+
+/// The same; the problem is to be read after whatever holds the URL.
+pub(super) fn web_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("not a URL once filled: {error}"))?;
     if matches!(url.scheme(), "http" | "https") {
         Ok(url)
     } else {
-        Err(Failure::permanent("jobConfiguration.url: must start with http:// or https://"))
+        Err("must start with http:// or https://".to_owned())
     }
 }
 

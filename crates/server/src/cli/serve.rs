@@ -130,8 +130,11 @@ impl Node {
 
         let started_at = core.now();
         let node = core.ids.node(started_at);
-        let engine =
-            Engine::start(Arc::clone(&core), compose::executors(&config, &core)?, compose::engine(&config, node));
+        let engine = Engine::start(
+            Arc::clone(&core),
+            compose::executors(&config, &core, &services)?,
+            compose::engine(&config, node),
+        );
         let (leaving, end_of_streams) = (CancellationToken::new(), CancellationToken::new());
         let parts = ApiParts {
             readiness: Arc::new(NodeReadiness::new(Arc::clone(&core.store), engine.health(), leaving.clone())),
@@ -142,6 +145,7 @@ impl Node {
             config: ApiConfig {
                 requests_per_second: config.requests_per_second,
                 max_body_bytes: config.max_body_bytes,
+                submit_wait: config.submit_wait_seconds,
                 metrics_token: config.metrics_token.as_ref().map(|token| token.reveal().to_owned()),
                 ..ApiConfig::default()
             },

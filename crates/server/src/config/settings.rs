@@ -216,6 +216,10 @@ settings! {
     /// that is answered with 429.
     requests_per_second: Option<NonZeroU32> = Maybe(text("a whole number from 1")), Unset("not limited");
 
+    /// How long a submission of the toolkit dialect that names no webhook waits for its job's end before it is answered
+    /// with 202.
+    submit_wait_seconds: Duration = seconds(0, 28), Fixed("20");
+
     /// The most bytes that the body of a request may have.
     max_body_bytes: usize = bytes(1024, 1 << 30), Fixed("1048576");
 

@@ -90,7 +90,11 @@ const FILL: &str = "
     from jobs j cross join generate_series(1, 100) n;
     insert into execution_queue (id, tenant_id, job_id, queue, state, priority, run_at, lease_until)
     select id, tenant_id, job_id, queue, case when random() < 0.1 then 1 else 0 end, 0, now(), now()
-    from executions where state = 0;";
+    from executions where state = 0;
+    insert into callbacks (execution_id, tenant_id, url, due_at)
+    select id, tenant_id, 'https://example.com/', completed_at from executions;
+    insert into late_ends (tenant_id, completed_at, execution_id)
+    select tenant_id, completed_at, id from executions where state <> 0;";
 
 #[tokio::test]
 async fn the_hot_statements_go_by_index_whatever_the_statistics_say() {
