@@ -41,8 +41,15 @@ pub fn app(
 pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
     cfg.configure(platform::open).configure(dialects::toolkit::configure).service(
         scope::scope("/api/v1")
+            .configure(dialects::admin::configure)
             .configure(dialects::scheduler::configure)
             .configure(platform::configure)
+            .wrap(from_fn(idempotent))
+            .wrap(from_fn(authenticate)),
+    );
+    cfg.service(
+        scope::scope("/api/integrations")
+            .configure(dialects::integrations::configure)
             .wrap(from_fn(idempotent))
             .wrap(from_fn(authenticate)),
     );

@@ -33,8 +33,13 @@ static PROBLEM: ErrorSchema = ErrorSchema {
     schema: ProblemDetails::schema,
 };
 
-/// Paths that are served and not described: pages for people.
-const PAGES: &[(&str, &[&str])] = &[("/docs", &["GET"]), ("/docs/{file}", &["GET"])];
+/// Paths that are served and not described: pages for people, and second spellings of what is described.
+const UNDESCRIBED: &[(&str, &[&str])] = &[
+    ("/docs", &["GET"]),
+    ("/docs/{file}", &["GET"]),
+    ("/api/v1/admin/jobs/", &["GET"]),
+    ("/api/integrations/jobs/", &["GET", "POST"]),
+];
 
 /// The document of every route of every dialect.
 pub fn document() -> OpenApi {
@@ -79,7 +84,7 @@ fn make_method_table() -> MethodTable {
     for (path, takes) in scheduler::UNPUBLISHED {
         methods.entry(format!("{}{path}", scheduler::PREFIX)).or_default().extend(*takes);
     }
-    for (path, takes) in PAGES {
+    for (path, takes) in UNDESCRIBED {
         methods.entry((*path).to_owned()).or_default().extend(*takes);
     }
     for (path, takes) in methods {
@@ -253,6 +258,11 @@ fn tags() -> Vec<Tag> {
         ("Jobs", "What to run, when, and how."),
         ("Executions", "The runs of jobs."),
         ("Dashboard", "Figures, all from counters: reading them costs the same whatever the history."),
+        (
+            "Administration of jobs",
+            "Statistics of jobs by their names, for system administrators. Every answer is an envelope.",
+        ),
+        ("Integrations", "The runner of one organization's integration jobs."),
         ("Scheduler administration", "What concerns all jobs of a tenant at once."),
         ("Toolkit", "Submit work, wait for it or be called back, and read the status of all of it; by key alone."),
         ("Webhooks", "What tells the end of a job to a URL, and the secret that it is signed with."),

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use horarium_auth::JwtVerifier;
 use horarium_domain::{NodeId, Timestamp};
 use horarium_scheduler_engine::Core;
-use horarium_scheduler_engine::service::Services;
+use horarium_scheduler_engine::service::{HealthThresholds, Services};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +31,8 @@ pub struct ApiConfig {
     /// How many requests per second each tenant may send to this node, and as many at once after a pause; unlimited
     /// unless said otherwise.
     pub requests_per_second: Option<NonZeroU32>,
+    /// From where on the health of integrations is no longer good.
+    pub integration_health: HealthThresholds,
     /// A bearer token that may read `/metrics` and nothing else.
     pub metrics_token: Option<String>,
     /// How often an event stream shows that it is alive; 15 s unless said otherwise.
@@ -48,6 +50,7 @@ impl Default for ApiConfig {
             request_timeout: Duration::from_secs(30),
             submit_wait: Duration::from_secs(20),
             requests_per_second: None,
+            integration_health: HealthThresholds::default(),
             metrics_token: None,
             event_heartbeat: Duration::from_secs(15),
             event_stream_lifetime: Duration::from_hours(1),
@@ -63,6 +66,7 @@ impl fmt::Debug for ApiConfig {
             .field("request_timeout", &self.request_timeout)
             .field("submit_wait", &self.submit_wait)
             .field("requests_per_second", &self.requests_per_second)
+            .field("integration_health", &self.integration_health)
             .field("metrics_token", &self.metrics_token.as_ref().map(|_| "[redacted]"))
             .field("event_heartbeat", &self.event_heartbeat)
             .field("event_stream_lifetime", &self.event_stream_lifetime)

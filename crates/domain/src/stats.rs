@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::job::LastRun;
 use crate::{JobId, Timestamp};
 
 /// The two widths of rollup bucket, in seconds: five minutes and one hour.
@@ -39,6 +40,27 @@ pub struct JobCounters {
     pub cancelled: i64,
     /// How long those that succeeded or failed ran, together, in milliseconds.
     pub duration_ms: i64,
+}
+
+/// All jobs of a group, taken together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GroupFigures {
+    /// Executions waiting now, those of a later time included.
+    pub pending: u64,
+    /// Executions running now.
+    pub running: u64,
+    /// Executions that failed, over the whole history that is kept.
+    pub failed: i64,
+    /// When the first of those that wait became due, or will.
+    pub oldest_due_at: Option<Timestamp>,
+    /// The run that succeeded or failed last. Where a job's latest runs were all cancelled, the one before them counts
+    /// only if it is among the job's newest [`GroupFigures::LOOK_BACK`] executions.
+    pub last_run: Option<LastRun>,
+}
+
+impl GroupFigures {
+    /// How far back a run is sought that was not cancelled.
+    pub const LOOK_BACK: usize = 200;
 }
 
 /// One point of the timeline.

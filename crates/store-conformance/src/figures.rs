@@ -423,3 +423,20 @@ pub async fn an_attempt_that_is_followed_by_another_is_no_end(world: World) {
         rollup.values().fold((0, 0), |sum, bucket| (sum.0 + bucket.started, sum.1 + bucket.stopped));
     assert_eq!((started, stopped), (3, 3), "every attempt started and stopped");
 }
+
+pub async fn the_jobs_that_run_are_told_from_the_others(world: World) {
+    let (tenant, other) = (world.tenant().await, world.tenant().await);
+    let (idle, waiting, busy) = (world.job(tenant).await, world.job(tenant).await, world.job(tenant).await);
+    let (unasked, foreign) = (world.job(tenant).await, world.job(other).await);
+    world.run(&idle, at(0), at(1), ExecutionState::Succeeded).await;
+    for job in [&busy, &busy, &unasked, &foreign] {
+        world.submit_one(job).await;
+    }
+    assert_eq!(world.claim(10, at(2)).await.len(), 4);
+    world.submit_one(&waiting).await;
+
+    let asked = [idle.id, waiting.id, busy.id, foreign.id];
+    assert_eq!(world.b.running_jobs(tenant, &asked).await.unwrap(), [busy.id]);
+    assert_eq!(world.b.running_jobs(other, &asked).await.unwrap(), [foreign.id]);
+    assert!(world.b.running_jobs(tenant, &[]).await.unwrap().is_empty());
+}

@@ -34,6 +34,7 @@ pub mod executions;
 pub mod fairness;
 pub mod figures;
 pub mod gates;
+pub mod groups;
 mod harness;
 pub mod idempotency;
 pub mod isolation;

@@ -228,6 +228,15 @@ macro_rules! suite {
             the_dashboard_tells_what_comes_next
             an_empty_tenants_figures_are_zero
             an_attempt_that_is_followed_by_another_is_no_end
+            the_jobs_that_run_are_told_from_the_others
+        });
+        $crate::suite!(@$make groups {
+            a_groups_figures_are_those_of_its_jobs_alone
+            the_oldest_of_a_group_is_the_first_to_become_due
+            the_last_run_of_a_group_is_no_cancellation
+            what_a_deleted_job_left_behind_still_counts
+            a_groups_list_shows_what_its_filter_asks_for
+            a_walk_through_a_group_visits_each_of_its_executions_once
         });
         $crate::suite!(@$make retention {
             pruning_takes_what_ended_before_and_leaves_the_rest

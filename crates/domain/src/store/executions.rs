@@ -134,6 +134,9 @@ pub trait ExecutionStore: Send + Sync {
         window: RollupWindow,
     ) -> Result<TimelineData, StoreError>;
 
+    /// Those of a tenant's jobs of which an execution is Running, in any order.
+    async fn running_jobs(&self, tenant: TenantId, jobs: &[JobId]) -> Result<Vec<JobId>, StoreError>;
+
     /// A job's counters and the histogram of how long its runs took, over the whole history that is kept.
     ///
     /// # Errors

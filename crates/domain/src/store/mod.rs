@@ -8,6 +8,7 @@
 mod audit;
 mod callbacks;
 mod executions;
+mod groups;
 mod jobs;
 mod maintenance;
 mod planning;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 pub use audit::{AuditFilter, AuditStore};
 pub use callbacks::CallbackStore;
 pub use executions::{CursorPage, ExecutionFilter, ExecutionStore, Recent, RollupWindow, SkippedSlots, TimelineData};
+pub use groups::{GroupFilter, GroupStore};
 pub use jobs::{JobChange, JobFilter, JobSort, JobStore};
 pub use maintenance::{Drift, IdempotencyStore, MaintenanceStore, Reservation, StoredAnswer};
 pub use planning::{DueSlot, FireOutcome, Firing, PlanningStore};
@@ -34,6 +36,7 @@ pub trait Store:
     + PlanningStore
     + JobStore
     + ExecutionStore
+    + GroupStore
     + TenantStore
     + ApiKeyStore
     + QueueStore
@@ -49,6 +52,7 @@ impl<T> Store for T where
         + PlanningStore
         + JobStore
         + ExecutionStore
+        + GroupStore
         + TenantStore
         + ApiKeyStore
         + QueueStore

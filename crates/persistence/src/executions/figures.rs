@@ -219,6 +219,24 @@ pub(super) async fn job_statistics(
     Ok((JobCounters { pending, running, succeeded, failed, cancelled, duration_ms }, histogram))
 }
 
+/// The most jobs that one statement names.
+const JOBS_PER_STATEMENT: usize = 1000;
+
+/// Those of a tenant's jobs of which an execution runs.
+pub(super) async fn running_jobs(conn: &mut Conn, tenant: TenantId, jobs: &[JobId]) -> Answer<Vec<JobId>> {
+    let mut running: Vec<JobId> = Vec::new();
+    for jobs in jobs.chunks(JOBS_PER_STATEMENT) {
+        let query = execution_queue::table
+            .filter(execution_queue::job_id.eq_any(jobs.iter().map(|job| key(*job))))
+            .filter(execution_queue::state.eq(1))
+            .filter(execution_queue::tenant_id.eq(key(tenant)))
+            .select(execution_queue::job_id)
+            .distinct();
+        running.extend(on!(conn, c => query.load::<JobId>(c).await).about("execution_queue")?);
+    }
+    Ok(running)
+}
+
 /// A rollup's width as it is stored.
 fn seconds(width: Duration) -> i32 {
     i32::try_from(width.as_secs()).unwrap_or(i32::MAX)

@@ -1,6 +1,7 @@
 //! Executions as readers see them, and the figures about them.
 
 mod figures;
+mod groups;
 mod list;
 mod recent;
 mod row;
@@ -182,6 +183,10 @@ impl ExecutionStore for SqlStore {
         window: RollupWindow,
     ) -> Result<TimelineData, StoreError> {
         self.read(async |conn| figures::timeline(conn, tenant, job, window).await).await
+    }
+
+    async fn running_jobs(&self, tenant: TenantId, jobs: &[JobId]) -> Result<Vec<JobId>, StoreError> {
+        self.read(async |conn| figures::running_jobs(conn, tenant, jobs).await).await
     }
 
     async fn job_statistics(

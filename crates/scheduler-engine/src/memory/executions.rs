@@ -160,6 +160,12 @@ impl ExecutionStore for MemoryStore {
         Ok(TimelineData { buckets, running_since: running_since.into_iter().collect() })
     }
 
+    async fn running_jobs(&self, tenant: TenantId, jobs: &[JobId]) -> Result<Vec<JobId>, StoreError> {
+        let state = self.state();
+        let runs = |job: &&JobId| state.lanes.of_job(tenant, **job).any(|lane| !lane.running.is_empty());
+        Ok(jobs.iter().filter(runs).copied().collect())
+    }
+
     async fn job_statistics(
         &self,
         tenant: TenantId,
@@ -201,7 +207,7 @@ impl State {
         })
     }
 
-    fn summary_of(&self, record: &ExecutionRecord) -> ExecutionSummary {
+    pub(super) fn summary_of(&self, record: &ExecutionRecord) -> ExecutionSummary {
         record.summary(self.job_name(record.accepted.job_id))
     }
 

@@ -13,6 +13,7 @@ mod callbacks;
 mod claim;
 mod disturbance;
 mod executions;
+mod groups;
 mod idempotency;
 mod jobs;
 mod keys;

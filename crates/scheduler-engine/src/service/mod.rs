@@ -10,11 +10,13 @@ mod callback;
 mod error;
 mod execution;
 mod idempotency;
+mod integrations;
 mod job;
 mod key;
 mod limits;
 mod queue;
 mod secret;
+mod statistics;
 mod tenant;
 
 use std::sync::Arc;
@@ -30,10 +32,15 @@ pub use execution::{
     TimelineRange, TriggerInput,
 };
 pub use idempotency::IdempotencyService;
+pub use integrations::{
+    Health, HealthReason, HealthStatus, HealthThresholds, INTEGRATION_GROUP, IntegrationFilter, IntegrationInput,
+    IntegrationMetrics, IntegrationService,
+};
 pub use job::{JobInput, JobService, MASK, RescheduleInput, mask_configuration, retry_policy_to_json};
 pub use key::{KeyService, NewKey};
 pub use queue::{QueueInput, QueueService};
 pub use secret::{SecretService, SecretsFound};
+pub use statistics::{JobActivity, JobOverview, JobReport, StatisticsService};
 pub use tenant::{BuiltInJobs, NewTenant, TenantChange, TenantPolicy, TenantService};
 
 use crate::core::Core;
@@ -81,6 +88,10 @@ pub struct Services {
     pub admin: SchedulerAdminService,
     /// Callbacks.
     pub callbacks: CallbackService,
+    /// Reports on jobs.
+    pub statistics: StatisticsService,
+    /// Integration jobs.
+    pub integrations: IntegrationService,
     /// Requests that carry an `Idempotency-Key`.
     pub idempotency: IdempotencyService,
 }
@@ -89,8 +100,11 @@ impl Services {
     /// The services over one core. Must be called within a Tokio runtime: it starts the writer of the audit log.
     pub fn new(core: &Arc<Core>, tenants: TenantPolicy) -> Self {
         let jobs = JobService::new(Arc::clone(core));
+        let executions = ExecutionService::new(Arc::clone(core));
         Self {
-            executions: ExecutionService::new(Arc::clone(core)),
+            statistics: StatisticsService::new(Arc::clone(core)),
+            integrations: IntegrationService::new(Arc::clone(core), executions.clone()),
+            executions,
             tenants: TenantService::new(Arc::clone(core), tenants),
             keys: KeyService::new(Arc::clone(core)),
             queues: QueueService::new(Arc::clone(core)),

@@ -12,7 +12,7 @@ use horarium_api::{About, ApiConfig, ApiParts, ApiState};
 use horarium_auth::{JwtVerifier, Role, SharedSecret, TokenClaims, mint};
 use horarium_domain::tenant::{TenantRef, TenantSlug};
 use horarium_domain::{Clock, SystemClock};
-use horarium_scheduler_engine::service::{SecretService, Services};
+use horarium_scheduler_engine::service::{HealthThresholds, SecretService, Services};
 use horarium_scheduler_engine::{Core, Engine};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -146,6 +146,11 @@ impl Node {
                 requests_per_second: config.requests_per_second,
                 max_body_bytes: config.max_body_bytes,
                 submit_wait: config.submit_wait_seconds,
+                integration_health: HealthThresholds {
+                    error_failures: i64::try_from(config.integrations_error_failures).unwrap_or(i64::MAX),
+                    error_age: config.integrations_error_age_seconds,
+                    ..HealthThresholds::default()
+                },
                 metrics_token: config.metrics_token.as_ref().map(|token| token.reveal().to_owned()),
                 ..ApiConfig::default()
             },

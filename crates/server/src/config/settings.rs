@@ -226,6 +226,12 @@ settings! {
     /// The most bytes that are kept of what an execution gives back; what is longer is cut, and marked so.
     max_output_bytes: usize = bytes(0, 1 << 26), Fixed("65536");
 
+    /// How many failed integration jobs make the health of a tenant's integrations an ERROR; fewer, but any, are a WARN.
+    integrations_error_failures: usize = count(1, 1_000_000_000), Fixed("5");
+
+    /// How long the oldest pending integration job may have been due before that is an ERROR; 10 minutes are a WARN.
+    integrations_error_age_seconds: Duration = seconds(1, 31_536_000), Fixed("3600");
+
     /// A token with which `/metrics` may be read, as `Authorization: Bearer`. Roles that may read metrics always can.
     metrics_token: Option<SecretText> = Maybe(Secret { min_bytes: 16 }), Unset("none");
 

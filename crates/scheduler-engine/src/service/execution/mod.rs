@@ -35,6 +35,9 @@ pub struct ExecutionService {
 }
 
 impl ExecutionService {
+    /// The most executions that one page of a list holds.
+    pub(super) const MAX_PAGE: usize = PageRequest::MAX_SIZE as usize;
+
     pub(super) const fn new(core: Arc<Core>) -> Self {
         Self { core }
     }
@@ -186,7 +189,7 @@ impl ExecutionService {
         limit: usize,
     ) -> Result<CursorPage<ExecutionSummary>, ServiceError> {
         self.check_job(tenant, filter).await?;
-        let limit = limit.clamp(1, PageRequest::MAX_SIZE as usize);
+        let limit = limit.clamp(1, Self::MAX_PAGE);
         Ok(self.core.store.executions_before(tenant, filter, before, limit).await?)
     }
 

@@ -7,6 +7,7 @@ use horarium_domain::schedule::MisfirePolicy;
 
 use super::{JobInput, retry_policy, schedule, secrets};
 use crate::secrets::JobSecrets;
+use crate::service::integrations::{self, INTEGRATION_GROUP};
 use crate::service::{FieldErrors, limits};
 
 const JOB_TYPE_REQUIRED: &str =
@@ -139,7 +140,11 @@ impl<'a> Draft<'a> {
     fn retry_policy(&mut self) -> Option<RetryPolicy> {
         match (&self.input.retry_policy, self.current()) {
             (Some(value), _) => retry_policy::parse(value, &mut self.errors),
-            (None, current) => Some(current.map(|spec| spec.retry_policy.clone()).unwrap_or_default()),
+            (None, Some(current)) => Some(current.retry_policy.clone()),
+            (None, None) if self.input.group.as_deref().map(str::trim) == Some(INTEGRATION_GROUP) => {
+                Some(integrations::default_retry_policy())
+            }
+            (None, None) => Some(RetryPolicy::default()),
         }
     }
 

@@ -25,7 +25,9 @@ pub struct JobInput {
     pub run_at: Option<String>,
     /// As the job type needs it. Required for a new job, and when the type changes.
     pub job_configuration: Option<Value>,
-    /// An object in either spelling of the scheduler dialect.
+    /// An object in either spelling of the scheduler dialect. A new job of the group
+    /// [`INTEGRATION_GROUP`](crate::service::INTEGRATION_GROUP) is tried five times unless said otherwise, any other
+    /// once.
     pub retry_policy: Option<Value>,
     /// Seconds that one attempt may take; 300 unless said otherwise.
     pub timeout_seconds: Option<i64>,

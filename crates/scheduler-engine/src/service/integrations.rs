@@ -1,0 +1,244 @@
+//! Integration jobs: the jobs of one group, taken together as the runner of a tenant's integrations.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use horarium_domain::execution::{ExecutionState, ExecutionSummary};
+use horarium_domain::retry::{Backoff, RetryPolicy};
+use horarium_domain::stats::GroupFigures;
+use horarium_domain::store::{CursorPage, GroupFilter, StoreError};
+use horarium_domain::{ExecutionId, TenantId};
+use serde_json::Value;
+
+use super::{Actor, Admission, ExecutionService, JobRef, ServiceError, Submission, TriggerInput};
+use crate::core::Core;
+
+/// The group that makes a job an integration job.
+pub const INTEGRATION_GROUP: &str = "integration";
+
+/// How a new integration job is tried again when its maker does not say: five attempts, the first retry after two
+/// minutes, each further one after twice as long, up to an hour.
+pub(super) fn default_retry_policy() -> RetryPolicy {
+    RetryPolicy {
+        max_attempts: 5,
+        delay_seconds: 120,
+        backoff: Backoff::Exponential,
+        max_delay_seconds: 3600,
+        ..RetryPolicy::default()
+    }
+}
+
+/// From where on the health of a tenant's integrations is no longer good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HealthThresholds {
+    /// So many failures are an error; fewer, but any, are a warning.
+    pub error_failures: i64,
+    /// A wait this long is a warning.
+    pub warn_age: Duration,
+    /// A wait this long is an error.
+    pub error_age: Duration,
+}
+
+impl Default for HealthThresholds {
+    /// 5 failures; 10 minutes and an hour.
+    fn default() -> Self {
+        Self { error_failures: 5, warn_age: Duration::from_mins(10), error_age: Duration::from_hours(1) }
+    }
+}
+
+/// How well a tenant's integrations are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HealthStatus {
+    /// Nothing failed and nothing waits for long.
+    Ok,
+    /// Something failed, or waits for long.
+    Warn,
+    /// Much failed, or something waits for very long.
+    Error,
+}
+
+/// What makes the health less than good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HealthReason {
+    /// So many executions failed.
+    Failures(i64),
+    /// The one that has waited longest has done so for this long.
+    OldestPending(Duration),
+}
+
+/// How well a tenant's integrations are, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// How well.
+    pub status: HealthStatus,
+    /// Why it is no better; nothing when it is good.
+    pub reasons: Vec<HealthReason>,
+}
+
+impl Health {
+    fn of(failed: i64, oldest_pending_age: Option<Duration>, thresholds: &HealthThresholds) -> Self {
+        let failures = match failed {
+            ..=0 => HealthStatus::Ok,
+            count if count >= thresholds.error_failures => HealthStatus::Error,
+            _ => HealthStatus::Warn,
+        };
+        let wait = match oldest_pending_age {
+            Some(age) if age >= thresholds.error_age => HealthStatus::Error,
+            Some(age) if age >= thresholds.warn_age => HealthStatus::Warn,
+            Some(_) | None => HealthStatus::Ok,
+        };
+        let failed = (failures > HealthStatus::Ok).then_some(HealthReason::Failures(failed));
+        let waited = oldest_pending_age.filter(|_| wait > HealthStatus::Ok).map(HealthReason::OldestPending);
+        Self { status: failures.max(wait), reasons: failed.into_iter().chain(waited).collect() }
+    }
+}
+
+/// The state of a tenant's integrations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntegrationMetrics {
+    /// The figures as they are counted.
+    pub figures: GroupFigures,
+    /// How long the oldest execution that waits has been due; zero when none is due yet, `None` when none waits.
+    pub oldest_pending_age: Option<Duration>,
+    /// How well it all is.
+    pub health: Health,
+}
+
+/// Which executions of integration jobs a list shows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IntegrationFilter {
+    /// Only of this kind: the name of a job.
+    pub kind: Option<String>,
+    /// Only in this state.
+    pub state: Option<ExecutionState>,
+}
+
+/// What a caller asks of an execution of an integration job, before any check; all of it may be left out.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct IntegrationInput {
+    /// What it is to work on; at most 1 MiB as JSON.
+    pub payload: Option<Value>,
+    /// When it may start: RFC 3339 with an offset; at once when none is given or it has passed.
+    pub run_at: Option<String>,
+    /// While an execution of the job with this key waits or runs, no second one is accepted. 1 to 200 characters.
+    pub unique_key: Option<String>,
+    /// All tries, the first one included. How often an execution is tried is its job's to say, so this must be the
+    /// number that holds anyway: a caller that counts on another one is told so, and not left in error.
+    pub max_attempts: Option<i64>,
+}
+
+/// The use cases around integration jobs.
+#[derive(Debug, Clone)]
+pub struct IntegrationService {
+    core: Arc<Core>,
+    executions: ExecutionService,
+}
+
+impl IntegrationService {
+    pub(super) const fn new(core: Arc<Core>, executions: ExecutionService) -> Self {
+        Self { core, executions }
+    }
+
+    /// The state of a tenant's integrations, from counters and the queue.
+    pub async fn metrics(
+        &self,
+        tenant: TenantId,
+        thresholds: &HealthThresholds,
+    ) -> Result<IntegrationMetrics, ServiceError> {
+        let figures = self.core.store.group_figures(tenant, INTEGRATION_GROUP).await?;
+        let now = self.core.now();
+        let oldest_pending_age = figures.oldest_due_at.map(|due| now.since(due));
+        let health = Health::of(figures.failed, oldest_pending_age, thresholds);
+        Ok(IntegrationMetrics { figures, oldest_pending_age, health })
+    }
+
+    /// Up to `limit` (1 to 200) executions of integration jobs older than `before`, newest first. A kind that nothing
+    /// is known of has none.
+    pub async fn list(
+        &self,
+        tenant: TenantId,
+        filter: IntegrationFilter,
+        before: Option<ExecutionId>,
+        limit: usize,
+    ) -> Result<CursorPage<ExecutionSummary>, ServiceError> {
+        let IntegrationFilter { kind, state } = filter;
+        if kind.as_ref().is_some_and(|kind| kind.contains('\0')) {
+            return Ok(CursorPage { items: Vec::new(), next: None });
+        }
+        let filter = GroupFilter { group: INTEGRATION_GROUP.to_owned(), job_name: kind, state };
+        let limit = limit.clamp(1, ExecutionService::MAX_PAGE);
+        Ok(self.core.store.executions_of_group(tenant, &filter, before, limit).await?)
+    }
+
+    /// Submits an execution of an integration job; answers it with the state that it is in, which may be any live one
+    /// when it was there before under the same unique key.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] when the tenant has no integration job of that kind, and as
+    /// [`ExecutionService::submit`].
+    pub async fn submit(
+        &self,
+        actor: &Actor,
+        kind: &str,
+        input: IntegrationInput,
+    ) -> Result<(Admission, ExecutionState), ServiceError> {
+        const MISSING: ServiceError = ServiceError::NotFound("integration job");
+        if kind.contains('\0') {
+            return Err(MISSING);
+        }
+        let job = match self.core.store.job_by_name(actor.tenant, kind.trim()).await {
+            Ok(summary) => summary.job,
+            Err(StoreError::NotFound(_)) => return Err(MISSING),
+            Err(error) => return Err(error.into()),
+        };
+        if job.spec.group.as_deref() != Some(INTEGRATION_GROUP) {
+            return Err(MISSING);
+        }
+        let IntegrationInput { payload, run_at, unique_key, max_attempts } = input;
+        let tries = job.spec.retry_policy.max_attempts;
+        if max_attempts.is_some_and(|asked| asked != i64::from(tries)) {
+            let problem = format!(
+                "must be left out or {tries}, which is how often jobs of this kind are tried; its retry policy says so"
+            );
+            return Err(ServiceError::invalid("maxAttempts", problem));
+        }
+        let input = TriggerInput { payload, priority: None, run_at, unique_key };
+        let admission = self.executions.submit(actor, Submission { job: JobRef::Id(job.id), input }).await?;
+        let state = if admission.is_duplicate {
+            self.core.store.execution(actor.tenant, admission.id).await?.summary.lifecycle.state
+        } else {
+            ExecutionState::Pending
+        };
+        Ok((admission, state))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn health(failed: i64, age_ms: Option<u64>) -> (HealthStatus, usize) {
+        let health = Health::of(failed, age_ms.map(Duration::from_millis), &HealthThresholds::default());
+        (health.status, health.reasons.len())
+    }
+
+    #[test]
+    fn health_is_good_below_the_thresholds_and_worsens_at_them() {
+        use HealthStatus::{Error, Ok, Warn};
+        let table = [
+            (0, None, Ok, 0),
+            (0, Some(599_999), Ok, 0),
+            (0, Some(600_000), Warn, 1),
+            (0, Some(3_599_999), Warn, 1),
+            (0, Some(3_600_000), Error, 1),
+            (1, None, Warn, 1),
+            (4, Some(599_999), Warn, 1),
+            (5, None, Error, 1),
+            (1, Some(600_000), Warn, 2),
+            (1, Some(3_600_000), Error, 2),
+        ];
+        for (failed, age, status, reasons) in table {
+            assert_eq!(health(failed, age), (status, reasons), "{failed} failed, oldest {age:?}");
+        }
+    }
+}
