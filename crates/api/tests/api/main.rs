@@ -5,6 +5,7 @@
 
 mod support;
 
+mod admin;
 mod authentication;
 mod bulk;
 mod conditional;
@@ -12,8 +13,10 @@ mod errors;
 mod events;
 mod executions;
 mod figures;
+mod five_dialects;
 mod health;
 mod idempotency;
+mod integrations;
 mod jobs;
 mod keys;
 mod openapi;

@@ -44,6 +44,7 @@ async fn operations(app: &TestApp) -> Vec<Operation> {
         ("{keyId}", key),
         ("{tenantId}", tenant),
         ("{name}", "default".to_owned()),
+        ("{jobName}", "walked".to_owned()),
     ];
 
     let document = serde_json::to_value(horarium_api::openapi::document()).unwrap();
@@ -58,7 +59,8 @@ async fn operations(app: &TestApp) -> Vec<Operation> {
                 pattern: pattern.clone(),
                 body: example(&document, operation),
                 is_open: operation["security"] == serde_json::json!([{}]),
-                is_for_keepers: operation["tags"][0] == "Tenants" || pattern == "/metrics",
+                is_for_keepers: ["Tenants", "Administration of jobs"].contains(&operation["tags"][0].as_str().unwrap())
+                    || pattern == "/metrics",
             });
         }
     }

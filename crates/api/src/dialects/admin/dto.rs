@@ -48,6 +48,7 @@ pub(crate) struct AdminErrorEnvelope {
     #[schema(value_type = Option<Value>)]
     pub(crate) data: (),
     /// What is refused, for programs.
+    #[schema(inline)]
     pub(crate) error: AdminErrorDto,
     /// When it was answered.
     #[schema(value_type = String, format = DateTime)]
@@ -62,6 +63,7 @@ pub(crate) struct AdminErrorDto {
     #[schema(example = "JOB_NOT_FOUND")]
     pub(crate) code: String,
     /// More of it.
+    #[schema(inline)]
     pub(crate) details: AdminErrorDetails,
 }
 

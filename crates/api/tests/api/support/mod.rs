@@ -3,9 +3,11 @@
 mod answer;
 mod app;
 mod client;
+mod document;
 mod work;
 
 pub(crate) use answer::Answer;
 pub(crate) use app::TestApp;
 pub(crate) use client::Client;
+pub(crate) use document::assert_has_the_shape_of;
 pub(crate) use work::http_job;

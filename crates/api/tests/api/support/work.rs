@@ -63,6 +63,16 @@ impl TestApp {
         self.settle(&claimed, took, decision, None).await;
     }
 
+    /// Runs whatever is due, looks at it while it runs, and ends it well.
+    pub(crate) async fn running(&self, look: impl AsyncFnOnce()) {
+        let claimed = self.claim().await;
+        look().await;
+        let (state, took) = (ExecutionState::Succeeded, Duration::from_secs(1));
+        self.advance(took);
+        let decision = Decision::Finish { state, output: None, error: None, items_processed: None };
+        self.settle(&claimed, took, decision, None).await;
+    }
+
     /// Runs whatever is due for a time and has it fail for good.
     pub(crate) async fn fail_next(&self, error: &str, took: Duration) {
         let claimed = self.claim().await;

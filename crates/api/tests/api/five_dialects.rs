@@ -1,0 +1,158 @@
+//! One engine, several dialects: whatever one of them starts, each of them sees, in its own words, at every step.
+
+use std::time::Duration;
+
+use horarium_auth::Role;
+use horarium_domain::execution::ExecutionState;
+use serde_json::{Value, json};
+
+use crate::support::{TestApp, http_job};
+
+/// What is driven through its life: a job that every dialect knows.
+const KIND: &str = "token_refresh";
+
+/// A dialect, as far as these scenarios go.
+#[derive(Debug, Clone, Copy)]
+enum Dialect {
+    Scheduler,
+    Admin,
+    Integrations,
+}
+
+use Dialect::{Admin, Integrations, Scheduler};
+
+const DIALECTS: [Dialect; 3] = [Scheduler, Admin, Integrations];
+
+impl Dialect {
+    /// Its word for a state.
+    fn word(self, state: ExecutionState) -> &'static str {
+        use ExecutionState::{Cancelled, Failed, Pending, Running, Succeeded};
+        match (self, state) {
+            (Scheduler, Pending) => "Pending",
+            (Scheduler, Running) => "Running",
+            (Scheduler, Succeeded) => "Succeeded",
+            (Scheduler, Failed) => "Failed",
+            (Scheduler, Cancelled) => "Cancelled",
+            (Admin, Pending) => "pending",
+            (Admin, Running) => "processing",
+            (Admin, Succeeded) => "completed",
+            (Admin, Failed) => "failed",
+            (Admin, Cancelled) => "cancelled",
+            (Integrations, Pending) => "PENDING",
+            (Integrations, Running) => "PROCESSING",
+            (Integrations, Succeeded) => "DONE",
+            (Integrations, Failed) => "FAILED",
+            (Integrations, Cancelled) => "CANCELLED",
+        }
+    }
+
+    /// Starts an execution of the job; its id.
+    async fn start(self, app: &TestApp, job: &str) -> String {
+        match self {
+            Scheduler => app.owner().trigger(job).await,
+            Admin => {
+                let admin = app.as_role(Role::SystemAdmin).with_header("x-tenantid", "org-1");
+                let answer = admin.post("/api/v1/admin/jobs/trigger", json!({"jobName": KIND})).await.expect(200);
+                answer.json()["data"]["executionId"].as_str().unwrap().to_owned()
+            }
+            Integrations => {
+                let body = json!({"kind": KIND, "payload": {"n": 1}});
+                app.owner().post("/api/integrations/jobs", body).await.expect(202).member("id")
+            }
+        }
+    }
+
+    /// What it calls the state of an execution now.
+    async fn read(self, app: &TestApp, execution: &str) -> String {
+        let found = |list: &Value| {
+            let items = list.as_array().unwrap();
+            let item = items.iter().find(|item| item["id"] == execution).expect("the execution is listed");
+            item["status"].as_str().unwrap().to_owned()
+        };
+        match self {
+            Scheduler => {
+                let path = format!("/api/v1/scheduler/executions/{execution}");
+                app.owner().get(&path).await.expect(200).member("status")
+            }
+            Admin => {
+                let admin = app.as_role(Role::SystemAdmin).with_header("x-tenantid", "org-1");
+                let stats = admin.get(&format!("/api/v1/admin/jobs/{KIND}/stats")).await.expect(200).json();
+                found(&stats["data"]["recentExecutions"])
+            }
+            Integrations => found(&app.owner().get("/api/integrations/jobs").await.expect(200).json()["items"]),
+        }
+    }
+}
+
+/// A job of the group that the integrations dialect shows; its id.
+async fn known_to_all(app: &TestApp) -> String {
+    let mut job = http_job(KIND);
+    job["group"] = json!("integration");
+    app.owner().create_job(job).await
+}
+
+async fn assert_all_say(app: &TestApp, execution: &str, state: ExecutionState) {
+    for dialect in DIALECTS {
+        assert_eq!(dialect.read(app, execution).await, dialect.word(state), "{dialect:?} of {state}");
+    }
+}
+
+#[tokio::test]
+async fn an_execution_is_called_by_its_right_name_in_every_dialect_at_every_step() {
+    let app = TestApp::start().await;
+    let job = known_to_all(&app).await;
+    for dialect in DIALECTS {
+        let execution = dialect.start(&app, &job).await;
+        assert_all_say(&app, &execution, ExecutionState::Pending).await;
+        app.fail_attempt("try again", Duration::from_secs(1)).await;
+        assert_all_say(&app, &execution, ExecutionState::Pending).await;
+        app.running(async || assert_all_say(&app, &execution, ExecutionState::Running).await).await;
+        assert_all_say(&app, &execution, ExecutionState::Succeeded).await;
+    }
+}
+
+#[tokio::test]
+async fn a_failure_and_a_cancellation_are_seen_in_every_dialect() {
+    let app = TestApp::start().await;
+    let job = known_to_all(&app).await;
+    for dialect in DIALECTS {
+        let failing = dialect.start(&app, &job).await;
+        app.fail_next("boom", Duration::from_secs(1)).await;
+        assert_all_say(&app, &failing, ExecutionState::Failed).await;
+
+        let waiting = dialect.start(&app, &job).await;
+        app.owner().call(&format!("/api/v1/executions/{waiting}/cancel")).await.expect(200);
+        assert_all_say(&app, &waiting, ExecutionState::Cancelled).await;
+
+        let running = dialect.start(&app, &job).await;
+        app.claim().await;
+        app.owner().call(&format!("/api/v1/executions/{running}/cancel")).await.expect(200);
+        assert_all_say(&app, &running, ExecutionState::Cancelled).await;
+    }
+}
+
+#[tokio::test]
+async fn the_figures_of_all_dialects_agree() {
+    let app = TestApp::start().await;
+    let job = known_to_all(&app).await;
+    for dialect in DIALECTS {
+        dialect.start(&app, &job).await;
+        app.fail_next("boom", Duration::from_secs(1)).await;
+    }
+    Scheduler.start(&app, &job).await;
+    app.claim().await;
+    for dialect in DIALECTS {
+        dialect.start(&app, &job).await;
+    }
+    let admin = app.as_role(Role::SystemAdmin).with_header("x-tenantid", "org-1");
+    let queue = admin.get(&format!("/api/v1/admin/jobs/{KIND}/stats")).await.expect(200).json()["data"]["queue"].take();
+    let dashboard = app.owner().get("/api/v1/scheduler/dashboard/stats").await.expect(200).json();
+    let metrics = app.owner().get("/api/integrations/jobs/metrics").await.expect(200).json();
+    for (told, counts) in [
+        (3, [&queue["pending"], &dashboard["pendingExecutions"], &metrics["pendingCount"]]),
+        (1, [&queue["processing"], &dashboard["runningExecutions"], &metrics["processingCount"]]),
+        (3, [&queue["failed"], &dashboard["recentFailures"], &metrics["failedCount"]]),
+    ] {
+        assert_eq!(counts, [&json!(told); 3]);
+    }
+}
