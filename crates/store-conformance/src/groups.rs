@@ -50,6 +50,8 @@ pub async fn a_groups_figures_are_those_of_its_jobs_alone(world: World) {
     world.run(&jobs[1], at(0), at(4), Failed).await;
     for job in [&outside, &ungrouped, &elsewhere] {
         world.run(job, at(0), at(99), Failed).await;
+    }
+    for job in [&outside, &ungrouped, &elsewhere] {
         world.submit_one(job).await;
     }
     world.claim(10, at(20)).await;
