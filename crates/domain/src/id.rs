@@ -68,7 +68,7 @@ typed_id!(
     NodeId
 );
 typed_id!(
-    /// A registered agent. One that registers again gets a new one.
+    /// An agent. It is its host's: whoever registers again under a hostname gets the same one, unless it was forgotten.
     AgentId
 );
 typed_id!(

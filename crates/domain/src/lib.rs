@@ -7,6 +7,7 @@
 //! Start with [`execution`] (the state machine), [`schedule`] and [`retry`]; [`store`] holds the ports that a
 //! database implements.
 
+pub mod address;
 pub mod agent;
 pub mod api_key;
 pub mod audit;

@@ -6,20 +6,20 @@
 
 pub mod builtin;
 pub mod callback;
-mod capture;
 pub mod code;
 #[cfg(unix)]
 pub mod command;
 pub mod egress;
 pub mod http_call;
+mod items_processed;
 pub mod template;
 
 pub use callback::{CallbackBody, CallbackDelivery};
-pub use capture::DEFAULT_OUTPUT_LIMIT;
 pub use code::{CodeExecutor, Handler, HandlerContext, HandlerOutput, Handlers};
 #[cfg(unix)]
 pub use command::{CommandExecutor, CommandSettings};
 pub use egress::EgressPolicy;
+pub use horarium_domain::execution::DEFAULT_OUTPUT_LIMIT;
 pub use http_call::{HttpCallExecutor, HttpCallSettings};
 pub use template::Templates;
 

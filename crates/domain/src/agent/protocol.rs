@@ -7,8 +7,8 @@
 //! | `POST {agent_id}/report` | a list of [`Report`] | a list of [`ReportResult`], in the same order |
 //! | `POST {agent_id}/heartbeat` | [`HeartbeatRequest`] | [`HeartbeatResponse`] |
 //!
-//! 404 means that the server does not know this agent any more: it registers again, and may still report under its new
-//! id what it leased under the old one, because it is the lease token that counts.
+//! 404 means that the server does not know this agent any more: it registers again, and may still report what it leased
+//! before, because it is the lease token that counts.
 //!
 //! The protocol grows by optional fields only: either side ignores fields that it does not know, and both treat one
 //! that is missing as its default. What cannot be said that way gets a new path.
@@ -35,8 +35,8 @@ pub const MAX_RUNNING: usize = 1000;
 /// An agent introduces itself: once at its start, and again whenever the server answers 404.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RegisterRequest {
-    /// The host that it works on. Several agents may register for one host: they share its work, and a broadcast
-    /// reaches one of them.
+    /// The host that it works on. Several processes may register for one host: they are one agent to the server, share
+    /// its work, and a broadcast reaches one of them.
     pub hostname: String,
     /// What the host is, for `key:value` targets, such as `group` = `web.dev.us-east`.
     #[serde(default)]

@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use horarium_domain::execution::Failure;
+use horarium_domain::execution::{Failure, output_of};
 use horarium_scheduler_engine::{Outcome, Run};
 use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-
-use crate::capture::output_of;
 
 /// Work that jobs can name. Every async closure of the right shape is one.
 ///

@@ -17,14 +17,13 @@ mod handler;
 mod handlers;
 
 use async_trait::async_trait;
-use horarium_domain::execution::Failure;
+use horarium_domain::execution::{DEFAULT_OUTPUT_LIMIT, Failure};
 use horarium_domain::job::{CodeExecution, JobConfiguration, JobType};
 use horarium_scheduler_engine::{Executor, Outcome, Run};
 
 pub use handler::{Handler, HandlerContext, HandlerOutput};
 pub use handlers::Handlers;
 
-use crate::capture::DEFAULT_OUTPUT_LIMIT;
 use crate::template::Templates;
 use crate::wrong_type;
 

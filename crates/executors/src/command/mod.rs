@@ -23,11 +23,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use horarium_domain::execution::{Failure, Output};
+use horarium_domain::execution::{Capture, DEFAULT_OUTPUT_LIMIT, Failure, Output};
 use horarium_domain::job::{CommandLine, JobConfiguration, JobType};
 use horarium_scheduler_engine::{Executor, Outcome, Run};
 
-use crate::capture::{Capture, DEFAULT_OUTPUT_LIMIT, items_processed};
+use crate::items_processed::items_processed;
 use crate::template::Templates;
 use crate::wrong_type;
 use process::{Exit, Finished};

@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use horarium_domain::execution::Failure;
+use horarium_domain::execution::{Capture, Failure};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::process::{Child, Command};
@@ -14,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::CommandSettings;
 use super::program::Prepared;
-use crate::capture::Capture;
 
 /// How long output is waited for after the program itself has ended: one that it left running in the background may
 /// hold the pipes open for ever.

@@ -9,10 +9,9 @@
 //! moment later (DNS rebinding) gains nothing. Hosts written as addresses never reach a resolver and are checked by
 //! [`Egress::check_host`] first; so is every redirect.
 
-mod address;
 mod policy;
 mod resolver;
 
-pub use address::{Forbidden, is_forbidden};
+pub use horarium_domain::address::{Forbidden, is_forbidden};
 pub use policy::{EGRESS_ALLOW_VARIABLE, EgressPolicy, InvalidEgressAllow};
 pub use resolver::{Egress, EgressRefusal, GuardedResolver, NameResolver, ResolveError, SystemResolver};

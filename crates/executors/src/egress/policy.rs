@@ -3,9 +3,8 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use horarium_domain::address::{Forbidden, is_forbidden};
 use ipnet::IpNet;
-
-use super::address::{Forbidden, is_forbidden};
 
 /// The setting that opens addresses to jobs; named in every refusal, so that an operator knows where to turn.
 pub const EGRESS_ALLOW_VARIABLE: &str = "HORARIUM_EGRESS_ALLOW";

@@ -6,10 +6,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use horarium_domain::address::Forbidden;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::Host;
 
-use super::address::Forbidden;
 use super::policy::{EGRESS_ALLOW_VARIABLE, EgressPolicy};
 
 /// Turns a host name into addresses.

@@ -29,11 +29,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use horarium_domain::execution::Failure;
+use horarium_domain::execution::{DEFAULT_OUTPUT_LIMIT, Failure};
 use horarium_domain::job::{HttpCall, JobConfiguration, JobType};
 use horarium_scheduler_engine::{Executor, Outcome, Run};
 
-use crate::capture::DEFAULT_OUTPUT_LIMIT;
 use crate::egress::{Egress, EgressPolicy, GuardedResolver, NameResolver, SystemResolver};
 use crate::template::Templates;
 use crate::wrong_type;

@@ -1,13 +1,13 @@
 //! From a response to an outcome.
 
-use horarium_domain::execution::Failure;
+use horarium_domain::execution::{Capture, Failure};
 use horarium_domain::job::HttpCall;
 use horarium_scheduler_engine::Outcome;
 use reqwest::{Response, StatusCode};
 
 use super::request::Request;
 use super::{HttpCallSettings, error};
-use crate::capture::{Capture, items_processed};
+use crate::items_processed::items_processed;
 
 /// Whether `status` is a success for `call`.
 pub(super) fn is_success(call: &HttpCall, status: StatusCode) -> bool {

@@ -1,14 +1,13 @@
 //! Keeping what a job gave back without letting it fill memory or the database.
 
-use horarium_domain::execution::Output;
-use serde_json::Value;
+use super::Output;
 
 /// How many bytes of output are kept of one attempt unless the operator says otherwise: 64 KiB.
 pub const DEFAULT_OUTPUT_LIMIT: usize = 64 * 1024;
 
 /// Gathers output up to a limit and counts on beyond it.
 #[derive(Debug)]
-pub(crate) struct Capture {
+pub struct Capture {
     kept: Vec<u8>,
     limit: usize,
     seen: usize,
@@ -16,25 +15,25 @@ pub(crate) struct Capture {
 
 impl Capture {
     /// Keeps at most `limit` bytes.
-    pub(crate) const fn new(limit: usize) -> Self {
+    pub const fn new(limit: usize) -> Self {
         Self { kept: Vec::new(), limit, seen: 0 }
     }
 
     /// Takes the next piece.
-    pub(crate) fn push(&mut self, chunk: &[u8]) {
+    pub fn push(&mut self, chunk: &[u8]) {
         self.seen = self.seen.saturating_add(chunk.len());
         let room = self.limit - self.kept.len();
         self.kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
     }
 
     /// How many bytes came beyond the limit.
-    pub(crate) const fn overflow(&self) -> usize {
+    pub const fn overflow(&self) -> usize {
         self.seen.saturating_sub(self.limit)
     }
 
     /// What was kept as text; `None` when nothing came. Bytes that are no UTF-8 become U+FFFD; a character that the
     /// limit cuts in two is left out altogether.
-    pub(crate) fn into_output(mut self) -> Option<Output> {
+    pub fn into_output(mut self) -> Option<Output> {
         if self.seen == 0 {
             return None;
         }
@@ -47,19 +46,10 @@ impl Capture {
 }
 
 /// `text` as an [`Output`] of at most `limit` bytes; `None` when it is empty.
-pub(crate) fn output_of(text: &str, limit: usize) -> Option<Output> {
+pub fn output_of(text: &str, limit: usize) -> Option<Output> {
     let mut capture = Capture::new(limit);
     capture.push(text.as_bytes());
     capture.into_output()
-}
-
-/// The `itemsProcessed` of an output that is a JSON object, whole.
-pub(crate) fn items_processed(output: &Output) -> Option<i64> {
-    if output.truncated || !output.text.trim_start().starts_with('{') {
-        return None;
-    }
-    let document: Value = serde_json::from_str(&output.text).ok()?;
-    document.get("itemsProcessed")?.as_i64().filter(|count| *count >= 0)
 }
 
 /// The length of `bytes` without an unfinished character at the end.

@@ -1,4 +1,6 @@
-//! Which addresses no job may reach unless the operator opens them.
+//! What an IP address is for: the public internet, or something that not everybody should be sent to.
+//!
+//! It is what the egress guards of the server and of the agents judge by.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
