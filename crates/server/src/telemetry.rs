@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Config, LogFormat};
+use crate::config::{Config, LogFilter, LogFormat};
 
 /// Modules that speak only to those who ask for them by name in `log`.
 const QUIET: [(&str, &str); 2] = [
@@ -21,7 +21,7 @@ const DURATIONS: [f64; 14] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05,
 /// Upper bounds of batch sizes.
 const BATCHES: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0];
 
-/// Starts writing log lines. Once per process.
+/// Starts writing a server's log lines. Once per process.
 pub(crate) fn start_logging(config: &Config) {
     let mut directives = config.log.as_str().to_owned();
     for (module, level) in QUIET {
@@ -29,12 +29,21 @@ pub(crate) fn start_logging(config: &Config) {
             directives = format!("{directives},{module}={level}");
         }
     }
-    // The filter was checked when the configuration was read.
+    write_lines(&directives, config.log_format);
+}
+
+/// Starts writing an agent's log lines. Once per process.
+pub(crate) fn start_agent_logging(filter: &LogFilter, format: LogFormat) {
+    write_lines(filter.as_str(), format);
+}
+
+fn write_lines(directives: &str, format: LogFormat) {
+    // The filter was checked when it was read.
     let filter = EnvFilter::builder().parse_lossy(directives);
     // A line that cannot be written is lost: to tell of it on the same stderr would panic.
     let lines =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
-    match config.log_format {
+    match format {
         LogFormat::Json => lines.json().flatten_event(true).init(),
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).init(),
     }

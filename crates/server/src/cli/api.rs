@@ -8,6 +8,7 @@ use horarium_domain::tenant::TenantRef;
 use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use serde_json::Value;
 
+use super::credential::GivenCredential;
 use super::output::{self, Format, OutputFlag};
 use super::{Failure, token};
 use crate::config::{Config, Environment, SettingFlags, load};
@@ -45,14 +46,9 @@ pub(super) struct ApiFlags {
 pub(super) struct Api {
     client: reqwest::Client,
     server: Url,
-    credential: Credential,
+    credential: GivenCredential,
     /// How answers are shown.
     pub(super) format: Format,
-}
-
-enum Credential {
-    Token(String),
-    Key(String),
 }
 
 impl ApiFlags {
@@ -63,15 +59,10 @@ impl ApiFlags {
             Some(server) => (server.clone(), is_loopback(server)),
             None => (Url::parse(&first_run::url(self.config(&environment)?.listen))?, true),
         };
-        let given = |name| environment.get(name).map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned);
-        let credential = match (given("HORARIUM_TOKEN"), given("HORARIUM_API_KEY")) {
-            (Some(token), None) => Credential::Token(token),
-            (None, Some(key)) => Credential::Key(key),
-            (None, None) if is_here => Credential::Token(self.own_token(&environment)?),
-            (None, None) => return Err(Failure::new(format!("no credential for {server}: {ADVICE}"))),
-            (Some(_), Some(_)) => {
-                return Err(Failure::new("HORARIUM_TOKEN and HORARIUM_API_KEY are both set; unset one of the two"));
-            }
+        let credential = match GivenCredential::of(&environment)? {
+            Some(given) => given,
+            None if is_here => GivenCredential::Token(self.own_token(&environment)?),
+            None => return Err(Failure::new(format!("no credential for {server}: {ADVICE}"))),
         };
         let client = reqwest::Client::builder()
             .timeout(TIMEOUT)
@@ -148,8 +139,8 @@ impl Api {
 
     async fn call(&self, request: RequestBuilder) -> Result<Value, Failure> {
         let request = match &self.credential {
-            Credential::Token(token) => request.bearer_auth(token),
-            Credential::Key(key) => request.header("X-API-Key", key),
+            GivenCredential::Token(token) => request.bearer_auth(token),
+            GivenCredential::Key(key) => request.header("X-API-Key", key),
         };
         let answer = request.send().await.map_err(|error| {
             let is_away = error.is_connect();

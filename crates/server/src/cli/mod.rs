@@ -1,8 +1,10 @@
 //! The command line: what each command takes, and the way to it.
 
+mod agent;
 mod api;
 mod completions;
 mod config;
+mod credential;
 mod doctor;
 mod executions;
 mod failure;
@@ -12,6 +14,7 @@ mod migrate;
 mod output;
 mod secrets;
 mod serve;
+mod signals;
 mod span;
 mod tenants;
 mod token;
@@ -89,6 +92,11 @@ enum Command {
     /// with the secret in the data folder.
     #[command(subcommand)]
     Executions(executions::Executions),
+    /// Start an agent: a worker that does what a server sends to this machine.
+    ///
+    /// It registers, takes work, and reports how it went, always by calling the server: no port need be open here. It
+    /// tells of the machine and makes HTTP requests; commands and files take the flags that allow them.
+    Agent(agent::Agent),
     /// Write completions for a shell.
     Completions(completions::Completions),
 }
@@ -107,6 +115,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Doctor(command) => on_one_thread(command.run()),
         Command::Jobs(command) => on_one_thread(command.run()),
         Command::Executions(command) => on_one_thread(command.run()),
+        Command::Agent(command) => on_one_thread(command.run()),
         Command::Completions(command) => {
             command.run();
             Ok(ExitCode::SUCCESS)

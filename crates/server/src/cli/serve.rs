@@ -15,11 +15,10 @@ use horarium_domain::{Clock, SystemClock};
 use horarium_scheduler_engine::service::{HealthThresholds, SecretService, Services};
 use horarium_scheduler_engine::{Core, Engine};
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::signals::{FORCED, Signals};
 use super::{Failure, output};
 use crate::config::{Config, Environment, JwksLocation, Loaded, SettingFlags, load};
 use crate::entropy::SystemEntropy;
@@ -31,13 +30,6 @@ const HTTP_GRACE_SECONDS: u64 = 5;
 
 /// How often what histograms gathered is folded together; they would grow without it.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
-
-/// Signals within this time of the first one are the same wish: `timeout` of the coreutils, for one, signals its child
-/// and then the group that the child is in.
-const SAME_WISH: Duration = Duration::from_secs(1);
-
-/// The exit code of a process that was told twice to stop.
-const FORCED: i32 = 1;
 
 /// Starts the server.
 #[derive(Debug, Args)]
@@ -295,34 +287,4 @@ async fn fetch_key_set(config: &Config, verifier: &JwtVerifier) -> Result<(), Fa
         }
     }
     Ok(())
-}
-
-/// What tells the process to stop.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.terminate.recv() => "SIGTERM",
-        }
-    }
-
-    /// The next signal that is not an echo of one that was just received.
-    async fn once_more(&mut self) -> &'static str {
-        let heard_at = Instant::now();
-        loop {
-            let name = self.next().await;
-            if heard_at.elapsed() >= SAME_WISH {
-                return name;
-            }
-        }
-    }
 }

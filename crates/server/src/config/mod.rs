@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 pub(crate) use environment::Environment;
 pub(crate) use error::ConfigError;
 pub(crate) use flags::SettingFlags;
-pub(crate) use kind::{JwksLocation, LogFormat, SecretText};
+pub(crate) use kind::{JwksLocation, LogFilter, LogFormat, SecretText};
 pub(crate) use settings::{Config, SETTINGS, host_name};
 pub(crate) use source::Source;
 
