@@ -132,7 +132,7 @@ class Client:
 # The target ---------------------------------------------------------------------------------------------------------
 
 # `hung_up()` tells whether the caller has closed the connection.
-Call = namedtuple("Call", "at path execution attempt body hung_up")
+Call = namedtuple("Call", "at path execution attempt body hung_up headers")
 
 
 class Target:
@@ -158,6 +158,7 @@ class Target:
                     int(self.headers.get("X-Horarium-Attempt") or 0),
                     self.rfile.read(length).decode(),
                     self.hung_up,
+                    self.headers,
                 )
                 with target.lock:
                     target.calls.append(call)

@@ -96,9 +96,24 @@ impl CallbackStore for SqlStore {
         .await
     }
 
-    async fn replace_signing_secret(&self, tenant: TenantId, secret: SigningSecret) -> Result<(), StoreError> {
+    async fn replace_signing_secret(
+        &self,
+        tenant: TenantId,
+        secret: SigningSecret,
+        only: Option<SigningSecret>,
+    ) -> Result<bool, StoreError> {
         self.write(async |conn| {
             require_tenant(conn, tenant).await?;
+            if let Some(only) = &only {
+                let place = signing_secrets::table
+                    .filter(signing_secrets::tenant_id.eq(key(tenant)))
+                    .filter(signing_secrets::sealed.eq(&only.sealed));
+                let values =
+                    (signing_secrets::sealed.eq(&secret.sealed), signing_secrets::created_at.eq(at(secret.created_at)));
+                let changed =
+                    on!(conn, c => diesel::update(place).set(values).execute(c).await).about("signing_secrets")?;
+                return Ok(changed > 0);
+            }
             let values =
                 (signing_secrets::sealed.eq(&secret.sealed), signing_secrets::created_at.eq(at(secret.created_at)));
             on!(conn, c => {
@@ -111,7 +126,7 @@ impl CallbackStore for SqlStore {
                     .await
             })
             .about("signing_secrets")?;
-            Ok(())
+            Ok(true)
         })
         .await
     }

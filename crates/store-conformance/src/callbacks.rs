@@ -280,15 +280,20 @@ pub async fn the_first_signing_secret_holds_until_it_is_replaced(world: World) {
     let kept = world.a.keep_signing_secret(tenant, secret("one", 1)).await.unwrap();
     assert_eq!(kept, secret("one", 1));
     assert_eq!(world.b.keep_signing_secret(tenant, secret("two", 2)).await.unwrap(), kept);
-    world.a.replace_signing_secret(tenant, secret("three", 3)).await.unwrap();
+    assert!(world.a.replace_signing_secret(tenant, secret("three", 3), None).await.unwrap());
     assert_eq!(world.b.signing_secret(tenant).await.unwrap(), Some(secret("three", 3)));
+    // In the place of one that is gone, nothing is put.
+    assert!(!world.a.replace_signing_secret(tenant, secret("lost", 4), Some(kept)).await.unwrap());
+    let only = Some(secret("three", 3));
+    assert!(world.b.replace_signing_secret(tenant, secret("anew", 3), only).await.unwrap());
+    assert_eq!(world.a.signing_secret(tenant).await.unwrap(), Some(secret("anew", 3)));
     assert_eq!(world.a.signing_secret(other).await.unwrap(), None);
-    world.a.replace_signing_secret(other, secret("four", 4)).await.unwrap();
+    assert!(world.a.replace_signing_secret(other, secret("four", 4), None).await.unwrap());
     assert_eq!(world.a.signing_secret(other).await.unwrap(), Some(secret("four", 4)));
 
     world.a.delete_tenant(tenant).await.unwrap();
     assert_eq!(world.a.signing_secret(tenant).await.unwrap(), None);
     let nobody: TenantId = world.new_tenant().id;
     assert_not_found(world.a.keep_signing_secret(nobody, secret("five", 5)).await);
-    assert_not_found(world.a.replace_signing_secret(nobody, secret("six", 6)).await);
+    assert_not_found(world.a.replace_signing_secret(nobody, secret("six", 6), None).await);
 }

@@ -10,13 +10,17 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, web};
 use async_trait::async_trait;
 use horarium_auth::{
-    AuthError, Credential, EnterTenantError, Principal, TenantDirectory, TenantHeaders, api_key, enter_tenant,
+    AuthError, Credential, CredentialKind, EnterTenantError, Principal, TenantDirectory, TenantHeaders, api_key,
+    enter_tenant,
 };
 use horarium_domain::tenant::{Tenant, TenantRef};
 use horarium_scheduler_engine::service::{Actor, ServiceError, TenantService};
 
 use super::ApiError;
 use crate::state::ApiState;
+
+/// Names the refusal of a key whose tenant is gone.
+pub(crate) const TENANT_GONE: &str = "Tenant gone";
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const X_TENANT_ID: HeaderName = HeaderName::from_static("x-tenantid");
@@ -110,11 +114,18 @@ async fn identify_by(state: &ApiState, headers: &HeaderMap, takes: Takes) -> Res
         organization_id: single(headers, &X_ORGANIZATION_ID, AuthError::TenantMismatch("X-Organization-Id"))?,
         realm_name: single(headers, &REALM_NAME, AuthError::RealmMismatch)?,
     };
-    let tenant =
-        enter_tenant(&principal, &named, &Directory(&state.services.tenants)).await.map_err(|error| match error {
-            EnterTenantError::Denied(refusal) => ApiError::from(refusal),
-            EnterTenantError::Directory(error) => ApiError::from(error),
-        })?;
+    let directory = Directory {
+        tenants: &state.services.tenants,
+        // A key was made in its tenant. If that is gone, the key is only remembered, and must not bring it back.
+        may_create: matches!(principal.credential, CredentialKind::Jwt),
+    };
+    let tenant = enter_tenant(&principal, &named, &directory).await.map_err(|error| match error {
+        EnterTenantError::Denied(AuthError::UnknownTenant) if takes == Takes::KeyOnly => {
+            ApiError::new(StatusCode::NOT_FOUND, "The key's tenant is gone.").titled(TENANT_GONE)
+        }
+        EnterTenantError::Denied(refusal) => ApiError::from(refusal),
+        EnterTenantError::Directory(error) => ApiError::from(error),
+    })?;
     let actor = Actor::new(tenant.id, principal.display_name());
     Ok(Caller { principal, tenant, actor })
 }
@@ -141,17 +152,20 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName, refusal: AuthError) -> 
 }
 
 /// The tenants, as `horarium-auth` wants to ask for them.
-struct Directory<'a>(&'a TenantService);
+struct Directory<'a> {
+    tenants: &'a TenantService,
+    may_create: bool,
+}
 
 #[async_trait]
 impl TenantDirectory for Directory<'_> {
     type Error = ServiceError;
 
     async fn find_or_create(&self, named: &TenantRef) -> Result<Option<Tenant>, ServiceError> {
-        self.0.ensure(named).await
+        if self.may_create { self.tenants.ensure(named).await } else { self.tenants.resolve(named).await }
     }
 
     async fn find(&self, named: &TenantRef) -> Result<Option<Tenant>, ServiceError> {
-        self.0.resolve(named).await
+        self.tenants.resolve(named).await
     }
 }

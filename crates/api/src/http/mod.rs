@@ -22,7 +22,7 @@ mod request_id;
 mod security_headers;
 mod shell;
 
-pub(crate) use authenticate::{Caller, authenticate, authenticate_by_key, identify};
+pub(crate) use authenticate::{Caller, TENANT_GONE, authenticate, authenticate_by_key, identify};
 pub(crate) use authorized::{Authenticated, Authorized, perm};
 pub(crate) use body::{Body, OptionalBody, media_type, parse_json, read_limited};
 pub(crate) use error::ApiError;

@@ -24,3 +24,4 @@ mod operations;
 mod queues;
 mod scheduler_admin;
 mod tenants;
+mod toolkit;

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use horarium_api::ApiConfig;
 use horarium_auth::Role;
 use reqwest::Method;
 use serde_json::Value;
@@ -19,6 +20,8 @@ struct Operation {
     body: Option<Value>,
     is_open: bool,
     is_for_keepers: bool,
+    /// Whether a key is the only credential that it takes.
+    is_by_key: bool,
 }
 
 impl Operation {
@@ -61,6 +64,7 @@ async fn operations(app: &TestApp) -> Vec<Operation> {
                 is_open: operation["security"] == serde_json::json!([{}]),
                 is_for_keepers: ["Tenants", "Administration of jobs"].contains(&operation["tags"][0].as_str().unwrap())
                     || pattern == "/metrics",
+                is_by_key: operation["security"] == serde_json::json!([{"apiKey": []}]),
             });
         }
     }
@@ -101,7 +105,7 @@ async fn without_a_credential_every_operation_is_a_401() {
 #[tokio::test]
 async fn with_a_role_that_does_not_suffice_every_operation_is_a_403() {
     let app = TestApp::start().await;
-    for operation in operations(&app).await.iter().filter(|operation| !operation.is_open) {
+    for operation in operations(&app).await.iter().filter(|operation| !operation.is_open && !operation.is_by_key) {
         let told = |role: Role| format!("{role}: {} {}", operation.method, operation.pattern);
         assert_eq!(operation.call(&app.as_role(Role::Agent)).await, 403, "{}", told(Role::Agent));
         if operation.method != Method::GET {
@@ -111,6 +115,23 @@ async fn with_a_role_that_does_not_suffice_every_operation_is_a_403() {
             assert_eq!(operation.call(&app.as_role(Role::Owner)).await, 403, "{}", told(Role::Owner));
         }
     }
+}
+
+#[tokio::test]
+async fn where_only_a_key_counts_a_token_is_a_401_and_a_key_without_the_scope_a_403() {
+    let app = TestApp::start().await;
+    let operations = operations(&app).await;
+    let weak = serde_json::json!({"name": "weak", "scopes": ["queues:read"]});
+    let weak = app.with_key(&app.owner().post("/api/v1/keys", weak).await.expect(201).member("key"));
+    let mut walked = 0;
+    for operation in operations.iter().filter(|operation| operation.is_by_key) {
+        assert_eq!(operation.call(&app.owner()).await, 401, "{} {}", operation.method, operation.pattern);
+        // Whether a key is good is what this one is for.
+        let expected = if operation.pattern.ends_with("/authenticate") { 200 } else { 403 };
+        assert_eq!(operation.call(&weak).await, expected, "{} {}", operation.method, operation.pattern);
+        walked += 1;
+    }
+    assert!(walked >= 6, "{walked}");
 }
 
 #[tokio::test]
@@ -136,9 +157,14 @@ async fn with_another_tenants_id_every_operation_finds_nothing() {
 
 #[tokio::test]
 async fn with_an_owners_credential_no_operation_is_refused_for_who_calls() {
-    let app = TestApp::start().await;
-    for operation in operations(&app).await.iter().filter(|operation| !operation.is_for_keepers) {
-        let status = operation.call(&app.owner()).await;
+    // Nothing works off the queue here: who waits for it need not wait long.
+    let app = TestApp::with(ApiConfig { submit_wait: Duration::from_millis(50), ..ApiConfig::default() }).await;
+    let operations = operations(&app).await;
+    let all = serde_json::json!({"name": "all", "scopes": ["*"]});
+    let machine = app.with_key(&app.owner().post("/api/v1/keys", all).await.expect(201).member("key"));
+    for operation in operations.iter().filter(|operation| !operation.is_for_keepers) {
+        let caller = if operation.is_by_key { machine.clone() } else { app.owner() };
+        let status = operation.call(&caller).await;
         assert!(![401, 403, 405, 500, 501].contains(&status), "{} {}: {status}", operation.method, operation.pattern);
     }
 }

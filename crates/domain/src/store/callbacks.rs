@@ -42,9 +42,15 @@ pub trait CallbackStore: Send + Sync {
     /// [`StoreError::NotFound`] when there is no such tenant.
     async fn keep_signing_secret(&self, tenant: TenantId, secret: SigningSecret) -> Result<SigningSecret, StoreError>;
 
-    /// Puts a secret in the place of whichever a tenant had.
+    /// Puts a secret in the place of whichever a tenant had; or, when `only` is given, of that one alone. Answers
+    /// whether it did.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is no such tenant.
-    async fn replace_signing_secret(&self, tenant: TenantId, secret: SigningSecret) -> Result<(), StoreError>;
+    async fn replace_signing_secret(
+        &self,
+        tenant: TenantId,
+        secret: SigningSecret,
+        only: Option<SigningSecret>,
+    ) -> Result<bool, StoreError>;
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod builtin_jobs;
+mod callbacks;
 mod cancellation;
 mod code;
 #[cfg(unix)]

@@ -72,11 +72,19 @@ impl CallbackStore for MemoryStore {
         Ok(state.signing_secrets.entry(tenant).or_insert(secret).clone())
     }
 
-    async fn replace_signing_secret(&self, tenant: TenantId, secret: SigningSecret) -> Result<(), StoreError> {
+    async fn replace_signing_secret(
+        &self,
+        tenant: TenantId,
+        secret: SigningSecret,
+        only: Option<SigningSecret>,
+    ) -> Result<bool, StoreError> {
         let mut state = self.state();
         state.require_tenant(tenant)?;
-        state.signing_secrets.insert(tenant, secret);
-        Ok(())
+        let replaces = only.is_none_or(|only| state.signing_secrets.get(&tenant) == Some(&only));
+        if replaces {
+            state.signing_secrets.insert(tenant, secret);
+        }
+        Ok(replaces)
     }
 }
 

@@ -78,7 +78,7 @@ impl CallbackService {
     /// As [`signing_key`](Self::signing_key).
     pub async fn rotate_signing_key(&self, actor: &Actor) -> Result<SigningKey, ServiceError> {
         let (key, sealed) = self.fresh(actor.tenant)?;
-        self.core.store.replace_signing_secret(actor.tenant, sealed).await?;
+        self.core.store.replace_signing_secret(actor.tenant, sealed, None).await?;
         Ok(key)
     }
 
@@ -120,6 +120,23 @@ impl CallbackService {
             error,
         };
         Ok(self.core.store.record_event(tenant, event).await?)
+    }
+
+    /// The secret of a tenant, if it has one, with whether it is sealed with the newest key.
+    pub(super) async fn examine(&self, tenant: TenantId) -> Result<Option<Result<bool, SecretError>>, ServiceError> {
+        let Some(stored) = self.core.store.signing_secret(tenant).await? else { return Ok(None) };
+        let opened = self.core.secrets.open(place(tenant), &stored.sealed);
+        Ok(Some(opened.map(|_| self.core.secrets.is_current(&stored.sealed))))
+    }
+
+    /// Seals the secret of a tenant anew. One that somebody rotated meanwhile is sealed with the newest key anyway.
+    pub(super) async fn seal_anew(&self, tenant: TenantId) -> Result<(), ServiceError> {
+        let Some(stored) = self.core.store.signing_secret(tenant).await? else { return Ok(()) };
+        let key = self.open(tenant, stored.clone())?;
+        let sealed = self.core.secrets.seal(place(tenant), &key.secret).map_err(|error| unusable(&error))?;
+        let secret = SigningSecret { sealed, created_at: stored.created_at };
+        self.core.store.replace_signing_secret(tenant, secret, Some(stored)).await?;
+        Ok(())
     }
 
     /// A fresh secret, open and sealed.

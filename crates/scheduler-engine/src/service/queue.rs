@@ -7,12 +7,15 @@ use horarium_domain::TenantId;
 use horarium_domain::job::QueueName;
 use horarium_domain::queue::{QueueLimits, QueueSummary};
 use moka::sync::Cache;
+use tokio::time::Instant;
 
 use super::{Actor, FieldErrors, ServiceError, limits};
 use crate::core::Core;
 
-/// From how many waiting executions on a count is remembered, for how long, and of how many queues.
-const WORTH_REMEMBERING: u64 = 1000;
+/// A count of so many waiting executions, or one that took so long because others have as many, is remembered.
+const LONG: u64 = 1000;
+const SLOW: Duration = Duration::from_millis(5);
+/// For how long, and of how many queues.
 const REMEMBERED_FOR: Duration = Duration::from_secs(1);
 const REMEMBERED: u64 = 1000;
 
@@ -33,7 +36,7 @@ pub struct QueueInput {
 #[derive(Debug, Clone)]
 pub struct QueueService {
     core: Arc<Core>,
-    /// Long queues that were counted within the last second.
+    /// Queues that were dear to count, within the last second.
     counted: Cache<(TenantId, String), QueueSummary>,
 }
 
@@ -56,8 +59,8 @@ impl QueueService {
         Ok(self.core.store.queue(tenant, &name, self.core.now()).await?)
     }
 
-    /// One queue, perhaps as it was a second ago: what a submitter is told beside the answer. A queue that holds much is
-    /// not counted for each of them.
+    /// One queue, perhaps as it was a second ago: what a submitter is told beside the answer. A queue that is dear to count
+    /// is not counted for each of them.
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -66,8 +69,9 @@ impl QueueService {
         if let Some(summary) = self.counted.get(&key) {
             return Ok(summary);
         }
+        let begun = Instant::now();
         let summary = self.get(tenant, name).await?;
-        if summary.pending >= WORTH_REMEMBERING {
+        if summary.pending >= LONG || begun.elapsed() >= SLOW {
             self.counted.insert(key, summary.clone());
         }
         Ok(summary)

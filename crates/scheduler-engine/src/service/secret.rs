@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use horarium_domain::TenantId;
 use horarium_domain::job::Job;
+use horarium_domain::page::PageRequest;
 use horarium_domain::secret::SecretError;
 use horarium_domain::store::{Conflict, JobChange, StoreError};
 
-use super::ServiceError;
+use super::{CallbackService, ServiceError};
 use crate::core::{Core, JobChangeKind};
 use crate::secrets::{JobSecrets, is_current};
 
@@ -20,11 +22,12 @@ const MAX_TRIES: usize = 10;
 /// What there is to say of the secrets in a database.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SecretsFound {
-    /// Definitions whose secrets are all sealed with the newest key, or that have none.
+    /// Definitions whose secrets are all sealed with the newest key, or that have none; and tenants whose secret for
+    /// webhooks is.
     pub current: u64,
-    /// Definitions with secrets that are not sealed with the newest key, or not sealed at all.
+    /// Definitions, and tenants, with secrets that are not sealed with the newest key, or not sealed at all.
     pub outdated: u64,
-    /// Definitions with a secret that does not open, each with the reason.
+    /// Definitions, and tenants, with a secret that does not open.
     pub unopened: u64,
     /// The keys that are missing.
     pub missing_keys: BTreeSet<String>,
@@ -47,7 +50,7 @@ impl SecretService {
         let mut after = None;
         loop {
             let page = self.core.store.definitions_after(after, PAGE).await?;
-            let Some(last) = page.last() else { return Ok(found) };
+            let Some(last) = page.last() else { break };
             after = Some(last.id);
             for job in &page {
                 match self.secrets(job).open(&job.spec.configuration) {
@@ -57,6 +60,15 @@ impl SecretService {
                 }
             }
         }
+        for tenant in self.tenants().await? {
+            match self.callbacks().examine(tenant).await? {
+                None => {}
+                Some(Ok(true)) => found.current += 1,
+                Some(Ok(false)) => found.outdated += 1,
+                Some(Err(error)) => found.note(&error),
+            }
+        }
+        Ok(found)
     }
 
     /// Seals every secret anew that is not sealed with the newest key; answers what became of the definitions, of
@@ -67,7 +79,7 @@ impl SecretService {
         let mut after = None;
         loop {
             let page = self.core.store.definitions_after(after, PAGE).await?;
-            let Some(last) = page.last() else { return Ok((sealed, found)) };
+            let Some(last) = page.last() else { break };
             after = Some(last.id);
             for job in page {
                 if is_current(&*self.core.secrets, &job.spec.configuration) {
@@ -77,6 +89,38 @@ impl SecretService {
                 }
             }
         }
+        for tenant in self.tenants().await? {
+            match self.callbacks().examine(tenant).await? {
+                None => {}
+                Some(Ok(true)) => found.current += 1,
+                Some(Ok(false)) => {
+                    self.callbacks().seal_anew(tenant).await?;
+                    found.current += 1;
+                    sealed += 1;
+                }
+                Some(Err(error)) => found.note(&error),
+            }
+        }
+        Ok((sealed, found))
+    }
+
+    fn callbacks(&self) -> CallbackService {
+        CallbackService::new(Arc::clone(&self.core))
+    }
+
+    /// Every tenant there is.
+    async fn tenants(&self) -> Result<Vec<TenantId>, ServiceError> {
+        let mut all = Vec::new();
+        for number in 1.. {
+            let page = PageRequest { number, size: PageRequest::MAX_SIZE };
+            let tenants = self.core.store.tenants(page).await?.items;
+            let is_last = tenants.len() < PageRequest::MAX_SIZE as usize;
+            all.extend(tenants.into_iter().map(|tenant| tenant.id));
+            if is_last {
+                break;
+            }
+        }
+        Ok(all)
     }
 
     /// Whether the job is now sealed with the newest key.

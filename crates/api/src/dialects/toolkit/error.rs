@@ -9,10 +9,13 @@ use uuid::Uuid;
 
 use super::dto::{Envelope, Unauthorized};
 use super::map::answered;
-use crate::http::{ApiError, ErrorSchema, Refused};
+use crate::http::{ApiError, ErrorSchema, Refused, TENANT_GONE};
 
 /// Where the dialect lives.
 pub(crate) const PREFIXES: &[&str] = &["/v1/toolkit", "/paid"];
+
+/// What the source document says when the key's tenant has no jobs any more.
+const NO_JOBS: &str = "Jobs directory not found";
 
 /// What OpenAPI says of the refusals.
 pub(crate) static ERROR_SCHEMA: ErrorSchema = ErrorSchema {
@@ -52,6 +55,9 @@ pub(crate) fn shape(refused: &Refused<'_>) -> HttpResponse {
 
 /// The fields that are wrong say more than that some are.
 fn message(refused: &Refused<'_>) -> String {
+    if refused.title == Some(TENANT_GONE) {
+        return NO_JOBS.to_owned();
+    }
     if refused.errors.is_empty() {
         return refused.detail.clone().into_owned();
     }
@@ -63,7 +69,7 @@ fn message(refused: &Refused<'_>) -> String {
 /// What the source document says when the jobs cannot be listed.
 pub(super) fn listing(error: ServiceError) -> ApiError {
     match error {
-        ServiceError::NotFound(_) => ApiError::new(StatusCode::NOT_FOUND, "Jobs directory not found"),
+        ServiceError::NotFound(_) => ApiError::new(StatusCode::NOT_FOUND, NO_JOBS),
         ServiceError::Unavailable { .. } | ServiceError::Internal { .. } => {
             let internal = error.internal().unwrap_or_default().to_owned();
             let told = format!("Failed to retrieve job statuses: {error}");
