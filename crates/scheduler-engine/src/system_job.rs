@@ -36,11 +36,11 @@ impl SystemJob {
             ..JobSpec::new(self.name(), CodeExecution::of(self.name()))
         };
         match self {
-            // 12 attempts over about 14 hours: a receiver may be down for a night.
+            // 14 attempts over about 14 hours: a receiver may be down for a night.
             Self::CallbackDelivery => JobSpec {
                 description: Some("Tells the ends of executions to the URLs that their submitters gave".to_owned()),
                 retry_policy: RetryPolicy {
-                    max_attempts: 12,
+                    max_attempts: 14,
                     delay_seconds: 10,
                     backoff: Backoff::Exponential,
                     max_delay_seconds: 4 * 3600,

@@ -17,11 +17,12 @@ enum Dialect {
     Scheduler,
     Admin,
     Integrations,
+    Toolkit,
 }
 
-use Dialect::{Admin, Integrations, Scheduler};
+use Dialect::{Admin, Integrations, Scheduler, Toolkit};
 
-const DIALECTS: [Dialect; 3] = [Scheduler, Admin, Integrations];
+const DIALECTS: [Dialect; 4] = [Scheduler, Admin, Integrations, Toolkit];
 
 impl Dialect {
     /// Its word for a state.
@@ -43,6 +44,9 @@ impl Dialect {
             (Integrations, Succeeded) => "DONE",
             (Integrations, Failed) => "FAILED",
             (Integrations, Cancelled) => "CANCELLED",
+            (Toolkit, Pending) => "queued",
+            (Toolkit, Running) => "running",
+            (Toolkit, Succeeded | Failed | Cancelled) => "done",
         }
     }
 
@@ -58,6 +62,11 @@ impl Dialect {
             Integrations => {
                 let body = json!({"kind": KIND, "payload": {"n": 1}});
                 app.owner().post("/api/integrations/jobs", body).await.expect(202).member("id")
+            }
+            Toolkit => {
+                // With a webhook it does not wait for the end.
+                let body = json!({"job": KIND, "payload": {"n": 1}, "webhook_url": "https://example.com/hook"});
+                app.machine(&["*"]).await.post("/v1/toolkit/jobs", body).await.expect(202).member("job_id")
             }
         }
     }
@@ -80,6 +89,13 @@ impl Dialect {
                 found(&stats["data"]["recentExecutions"])
             }
             Integrations => found(&app.owner().get("/api/integrations/jobs").await.expect(200).json()["items"]),
+            Toolkit => {
+                let machine = app.machine(&["*"]).await;
+                let one = machine.post("/v1/toolkit/job/status", json!({"job_id": execution})).await.expect(200).json();
+                let all = machine.call("/paid/get/all/jobs/id/status").await.expect(200).json();
+                assert_eq!(one["response"]["job_status"], all["response"][execution]);
+                one["response"]["job_status"].as_str().unwrap().to_owned()
+            }
         }
     }
 }
@@ -148,10 +164,11 @@ async fn the_figures_of_all_dialects_agree() {
     let queue = admin.get(&format!("/api/v1/admin/jobs/{KIND}/stats")).await.expect(200).json()["data"]["queue"].take();
     let dashboard = app.owner().get("/api/v1/scheduler/dashboard/stats").await.expect(200).json();
     let metrics = app.owner().get("/api/integrations/jobs/metrics").await.expect(200).json();
+    let all = DIALECTS.len();
     for (told, counts) in [
-        (3, [&queue["pending"], &dashboard["pendingExecutions"], &metrics["pendingCount"]]),
+        (all, [&queue["pending"], &dashboard["pendingExecutions"], &metrics["pendingCount"]]),
         (1, [&queue["processing"], &dashboard["runningExecutions"], &metrics["processingCount"]]),
-        (3, [&queue["failed"], &dashboard["recentFailures"], &metrics["failedCount"]]),
+        (all, [&queue["failed"], &dashboard["recentFailures"], &metrics["failedCount"]]),
     ] {
         assert_eq!(counts, [&json!(told); 3]);
     }

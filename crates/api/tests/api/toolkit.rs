@@ -23,17 +23,6 @@ const SUBMIT: &str = "/v1/toolkit/jobs";
 const STATUS: &str = "/v1/toolkit/job/status";
 
 impl TestApp {
-    /// A machine of `org-1` with a key that may do these things.
-    async fn machine(&self, scopes: &[&str]) -> Client {
-        self.machine_of("org-1", scopes).await
-    }
-
-    async fn machine_of(&self, tenant: &str, scopes: &[&str]) -> Client {
-        let owner = self.as_role_in(Role::Owner, tenant);
-        let made = owner.post("/api/v1/keys", json!({"name": "machine", "scopes": scopes})).await.expect(201);
-        self.with_key(&made.member("key"))
-    }
-
     /// Starts an engine that echoes the payload of code jobs, and fails those that say so.
     fn start_engine(&self) -> Engine {
         let node = NodeId::from_uuid(Uuid::from_u128(7));

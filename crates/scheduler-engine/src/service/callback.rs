@@ -64,11 +64,11 @@ impl CallbackService {
     /// [`ServiceError::NotFound`] when there is no such tenant.
     pub async fn signing_key(&self, tenant: TenantId) -> Result<SigningKey, ServiceError> {
         if let Some(stored) = self.core.store.signing_secret(tenant).await? {
-            return self.open(tenant, stored);
+            return self.open(tenant, &stored);
         }
         let (_, sealed) = self.fresh(tenant)?;
         let kept = self.core.store.keep_signing_secret(tenant, sealed).await?;
-        self.open(tenant, kept)
+        self.open(tenant, &kept)
     }
 
     /// Makes a new secret. The old one is worth nothing from now on: what is delivered later is signed with the new
@@ -132,7 +132,7 @@ impl CallbackService {
     /// Seals the secret of a tenant anew. One that somebody rotated meanwhile is sealed with the newest key anyway.
     pub(super) async fn seal_anew(&self, tenant: TenantId) -> Result<(), ServiceError> {
         let Some(stored) = self.core.store.signing_secret(tenant).await? else { return Ok(()) };
-        let key = self.open(tenant, stored.clone())?;
+        let key = self.open(tenant, &stored)?;
         let sealed = self.core.secrets.seal(place(tenant), &key.secret).map_err(|error| unusable(&error))?;
         let secret = SigningSecret { sealed, created_at: stored.created_at };
         self.core.store.replace_signing_secret(tenant, secret, Some(stored)).await?;
@@ -152,7 +152,7 @@ impl CallbackService {
         Ok((SigningKey { secret, created_at }, SigningSecret { sealed, created_at }))
     }
 
-    fn open(&self, tenant: TenantId, stored: SigningSecret) -> Result<SigningKey, ServiceError> {
+    fn open(&self, tenant: TenantId, stored: &SigningSecret) -> Result<SigningKey, ServiceError> {
         let secret = self.core.secrets.open(place(tenant), &stored.sealed).map_err(|error| unusable(&error))?;
         Ok(SigningKey { secret, created_at: stored.created_at })
     }

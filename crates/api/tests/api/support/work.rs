@@ -119,6 +119,18 @@ impl TestApp {
         assert_eq!(self.core.store.settle(vec![settlement]).await.unwrap(), [Settled::Applied]);
     }
 
+    /// A machine of `org-1` with a key that may do these things.
+    pub(crate) async fn machine(&self, scopes: &[&str]) -> Client {
+        self.machine_of("org-1", scopes).await
+    }
+
+    /// A machine of a tenant.
+    pub(crate) async fn machine_of(&self, tenant: &str, scopes: &[&str]) -> Client {
+        let owner = self.as_role_in(Role::Owner, tenant);
+        let made = owner.post("/api/v1/keys", json!({"name": "machine", "scopes": scopes})).await.expect(201);
+        self.with_key(&made.member("key"))
+    }
+
     /// An owner of `org-1`, who may do all that these tests need done.
     pub(crate) fn owner(&self) -> Client {
         self.as_role(Role::Owner)
