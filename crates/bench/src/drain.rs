@@ -149,7 +149,7 @@ async fn prepare(store: &SharedStore, ids: &IdGenerator) -> Result<Job, Failure>
 }
 
 /// Makes a database on the server and answers its address.
-async fn create_database(server: &str, name: &str) -> Result<String, Failure> {
+pub(crate) async fn create_database(server: &str, name: &str) -> Result<String, Failure> {
     let (client, connection) = tokio_postgres::connect(server, NoTls).await?;
     tokio::spawn(connection);
     client.batch_execute(&format!("create database {name}")).await?;
@@ -160,7 +160,7 @@ async fn create_database(server: &str, name: &str) -> Result<String, Failure> {
     Ok(format!("{scheme}://{host}/{name}{}", options.map_or_else(String::new, |options| format!("?{options}"))))
 }
 
-async fn drop_database(server: &str, name: &str) -> Result<(), Failure> {
+pub(crate) async fn drop_database(server: &str, name: &str) -> Result<(), Failure> {
     let (client, connection) = tokio_postgres::connect(server, NoTls).await?;
     tokio::spawn(connection);
     client.batch_execute(&format!("drop database {name} with (force)")).await?;

@@ -4,6 +4,7 @@
 //!
 //! `scripts/bench` starts a private PostgreSQL, builds the release binaries, runs this and writes the page.
 
+mod calls;
 mod ceiling;
 mod drain;
 mod process;
@@ -44,6 +45,9 @@ async fn main() -> Result<(), Failure> {
     sections.push(drain::sqlite(options.count, options.rounds).await?);
     if let Some(binary) = &options.binary {
         sections.push(process::at_rest(binary, options.rounds)?);
+        if let Some(url) = &options.postgres {
+            sections.push(calls::over_history(url, binary, options.rounds).await?);
+        }
     }
     report::print(&sections, options.count, options.rounds);
     Ok(())

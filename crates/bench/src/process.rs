@@ -1,7 +1,7 @@
 //! The server as a process: how soon it is ready, and what it costs when there is nothing to do.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -15,13 +15,46 @@ const REST: Duration = Duration::from_secs(10);
 /// The kernel counts a process's CPU time in hundredths of a second (USER_HZ) on every Linux of today.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-struct Server(Child);
+/// A running server, on a port of its own.
+pub(crate) struct Server {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Starts it with its data in `folder`; it is ready when this returns.
+    pub(crate) fn start(binary: &Path, folder: &Path, environment: &[(&str, &str)]) -> Result<Self, Failure> {
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let start = Instant::now();
+        let child = Command::new(binary)
+            .arg("serve")
+            .env("HORARIUM_LISTEN", address.to_string())
+            .env("HORARIUM_DATA_DIR", folder)
+            .envs(environment.iter().copied())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let server = Self { child, address };
+        while !is_ready(address) {
+            if start.elapsed() > Duration::from_secs(30) {
+                return Err("the server was not ready within 30 s".into());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(server)
+    }
+
+    /// Where it listens.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
 
 impl Drop for Server {
     fn drop(&mut self) {
         // It may have ended by itself; either way it must not outlive the measurement.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -30,26 +63,12 @@ pub(crate) fn at_rest(binary: &Path, rounds: usize) -> Result<Section, Failure> 
     let (mut ready_ms, mut resident, mut cpu) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..rounds {
         let folder = tempfile::tempdir()?;
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let start = Instant::now();
-        let child = Command::new(binary)
-            .arg("serve")
-            .env("HORARIUM_LISTEN", address.to_string())
-            .env("HORARIUM_DATA_DIR", folder.path().join("data"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
-        let server = Server(child);
-        while !is_ready(&address.to_string()) {
-            if start.elapsed() > Duration::from_secs(30) {
-                return Err("the server was not ready within 30 s".into());
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        let server = Server::start(binary, &folder.path().join("data"), &[])?;
         ready_ms.push(start.elapsed().as_secs_f64() * 1000.0);
         // One look at rest is enough, and takes its time.
         if round == 0 {
-            let pid = server.0.id();
+            let pid = server.child.id();
             let before = cpu_ticks(pid)?;
             std::thread::sleep(REST);
             cpu.push((cpu_ticks(pid)? - before) / TICKS_PER_SECOND / REST.as_secs_f64() * 100.0);
@@ -67,7 +86,7 @@ pub(crate) fn at_rest(binary: &Path, rounds: usize) -> Result<Section, Failure> 
     })
 }
 
-fn is_ready(address: &str) -> bool {
+fn is_ready(address: SocketAddr) -> bool {
     let ask = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(address)?;
         write!(stream, "GET /health/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;

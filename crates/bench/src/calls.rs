@@ -1,0 +1,182 @@
+//! What reports cost over a long history: calls to a real server, one client at a time, over one connection.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use tokio_postgres::{Client, NoTls};
+
+use crate::process::Server;
+use crate::report::{Line, Section};
+use crate::{Failure, drain};
+
+/// How many executions of one job are over and kept.
+const HISTORY: i64 = 5_000_000;
+
+/// How many were accepted a moment ago.
+const RECENT: usize = 10_000;
+
+/// Calls in each round.
+const CALLS: usize = 300;
+
+const SECRET: &str = "a secret that only this benchmark's server knows";
+const JOB: &str = "long-lived";
+
+/// Ended executions, an hour to a month old, with ids of their time, and the counters that their ends would have made.
+const HISTORY_ROWS: &str = "
+    insert into executions (id, tenant_id, job_id, trigger, triggered_by, queue, priority, scheduled_for, created_at,
+        state, attempt, started_at, completed_at, worker)
+    select (lpad(to_hex((extract(epoch from at) * 1000)::int8), 12, '0') || '7' || substr(noise, 1, 3) || '8'
+            || substr(noise, 4, 15))::uuid,
+        j.tenant_id, j.id, 'Schedule', 'schedule', 'default', 0, at, at, case when n % 1000 = 0 then 3 else 2 end, 1,
+        at, at + interval '45 s', 'bench'
+    from jobs j, generate_series(1, $2::int8) n,
+        lateral (select now() - interval '1 hour' - interval '30 days' * (1 - n / $2::float8) as at,
+                        md5(n::text) as noise) made
+    where j.name = $1";
+const HISTORY_COUNTERS: &str = "
+    update job_counters c set succeeded = $2::int8 - $2::int8 / 1000, failed = $2::int8 / 1000,
+        duration_ms = 45000 * $2::int8, last_state = 2, last_started_at = now() - interval '1 hour',
+        last_completed_at = now() - interval '1 hour' + interval '45 s', last_duration_ms = 45000
+    from jobs j where j.id = c.job_id and j.name = $1";
+
+/// Measures the two reports that must not grow with the history: a job's statistics, and the listing of what changed.
+pub(crate) async fn over_history(postgres: &str, binary: &Path, rounds: usize) -> Result<Section, Failure> {
+    let name = format!("horarium_bench_{}_calls", std::process::id());
+    let url = drain::create_database(postgres, &name).await?;
+    let folder = tempfile::tempdir()?;
+    let environment =
+        [("HORARIUM_DATABASE_URL", url.as_str()), ("HORARIUM_JWT_SECRET", SECRET), ("HORARIUM_RATE_LIMIT", "off")];
+    let server = Server::start(binary, folder.path(), &environment)?;
+    let minted = Command::new(binary)
+        .args(["token", "create", "--tenant", "default", "--role", "system_admin"])
+        .envs(environment)
+        .env("HORARIUM_DATA_DIR", folder.path())
+        .output()?;
+    let token = String::from_utf8(minted.stdout)?.trim().to_owned();
+    let mut owner = Caller::connect(&server, format!("Authorization: Bearer {token}\r\nx-tenantid: default\r\n"))?;
+
+    let job = json!({
+        "name": JOB, "jobType": "CodeExecution", "jobConfiguration": {"handlerType": "system.reportGeneration"}
+    });
+    owner.call("POST", "/api/v1/scheduler/jobs", &job)?;
+    let client = connect(&url).await?;
+    client.execute(HISTORY_ROWS, &[&JOB, &HISTORY]).await?;
+    client.execute(HISTORY_COUNTERS, &[&JOB, &HISTORY]).await?;
+    client.batch_execute("vacuum analyze executions; checkpoint").await?;
+    let recent: Vec<Value> = (0..RECENT).map(|_| json!({"jobName": JOB, "runAt": "2999-01-01T00:00:00Z"})).collect();
+    owner.call("POST", "/api/v1/executions/bulk", &Value::from(recent))?;
+    let key = owner.call("POST", "/api/v1/keys", &json!({"name": "bench", "scopes": ["*"]}))?;
+    let key = key["key"].as_str().ok_or("the new key is not in the answer")?;
+    let mut toolkit = Caller::connect(&server, format!("X-API-Key: {key}\r\n"))?;
+
+    let mut lines: Vec<Line> = Vec::new();
+    for (what, caller, method, path, body) in [
+        ("statistics of a job with 5,000,000 executions", &mut owner, "GET", stats_path(), Value::Null),
+        ("status of 10,000 recent executions", &mut toolkit, "POST", "/v1/toolkit/jobs/status".to_owned(), json!({})),
+    ] {
+        let (mut median, mut slow) = (Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            let mut took = Vec::with_capacity(CALLS);
+            for _ in 0..CALLS {
+                let start = Instant::now();
+                caller.call(method, &path, &body)?;
+                took.push(start.elapsed().as_secs_f64() * 1000.0);
+            }
+            took.sort_by(f64::total_cmp);
+            median.push(took[CALLS / 2]);
+            slow.push(took[CALLS * 99 / 100]);
+        }
+        for (percentile, samples) in [("p50", median), ("p99", slow)] {
+            lines.push(Line { what: format!("{what}, {percentile}"), unit: "ms", samples, yardstick: None });
+        }
+    }
+    drop(server);
+    drain::drop_database(postgres, &name).await?;
+    Ok(Section {
+        title: "Reports over a long history (PostgreSQL, over HTTP, one client)",
+        note: "`GET /api/v1/admin/jobs/{name}/stats` of a job with 5,000,000 ended executions, and \
+               `POST /v1/toolkit/jobs/status` with 10,000 executions of the last ten minutes beside them.",
+        lines,
+    })
+}
+
+fn stats_path() -> String {
+    format!("/api/v1/admin/jobs/{JOB}/stats")
+}
+
+async fn connect(url: &str) -> Result<Client, Failure> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+/// One connection with one credential.
+struct Caller {
+    stream: BufReader<TcpStream>,
+    headers: String,
+}
+
+impl Caller {
+    fn connect(server: &Server, headers: String) -> Result<Self, Failure> {
+        let stream = TcpStream::connect(server.address())?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream: BufReader::new(stream), headers })
+    }
+
+    /// Sends a request and reads the whole answer; any but a 2xx is an error.
+    fn call(&mut self, method: &str, path: &str, body: &Value) -> Result<Value, Failure> {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{}\r\n{body}",
+            body.len(),
+            self.headers
+        );
+        self.stream.get_mut().write_all(request.as_bytes())?;
+        let mut status = String::new();
+        self.stream.read_line(&mut status)?;
+        let mut length = None;
+        loop {
+            let mut header = String::new();
+            self.stream.read_line(&mut header)?;
+            let header = header.trim_end().to_ascii_lowercase();
+            if header.is_empty() {
+                break;
+            }
+            if let Some(value) = header.strip_prefix("content-length:") {
+                length = Some(value.trim().parse::<usize>()?);
+            }
+        }
+        let mut answer = Vec::new();
+        match length {
+            Some(length) => {
+                answer.resize(length, 0);
+                self.stream.read_exact(&mut answer)?;
+            }
+            None => self.read_chunks(&mut answer)?,
+        }
+        if !status.starts_with("HTTP/1.1 2") {
+            return Err(format!("{method} {path}: {status}{}", String::from_utf8_lossy(&answer)).into());
+        }
+        Ok(serde_json::from_slice(&answer)?)
+    }
+
+    fn read_chunks(&mut self, answer: &mut Vec<u8>) -> Result<(), Failure> {
+        loop {
+            let mut size = String::new();
+            self.stream.read_line(&mut size)?;
+            let size = usize::from_str_radix(size.trim_end(), 16)?;
+            let start = answer.len();
+            // The chunk and the line end after it.
+            answer.resize(start + size + 2, 0);
+            self.stream.read_exact(&mut answer[start..])?;
+            answer.truncate(start + size);
+            if size == 0 {
+                return Ok(());
+            }
+        }
+    }
+}
