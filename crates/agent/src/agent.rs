@@ -57,7 +57,7 @@ pub enum AgentError {
     },
 }
 
-/// A worker for a server. See the [crate](crate).
+/// A worker for a server. See the [crate].
 pub struct Agent {
     calls: Calls,
     settings: Settings,

@@ -72,9 +72,9 @@ async fn a_node_tells_of_itself_and_changes_nothing() {
 #[tokio::test]
 async fn data_that_an_operation_does_not_know_is_refused() {
     let host = Host::new(&Allowed::default());
-    let report = host.carry_out("node.hostname.get", json!({"hostnme": "web-1"})).await;
+    let report = host.carry_out("network.ping.do", json!({"address": "localhost", "prot": 80})).await;
     assert_eq!((report.outcome, report.retryable), (TaskOutcome::Failed, false));
-    assert!(report.error.unwrap().contains("hostnme"));
+    assert!(report.error.unwrap().contains("prot"));
 }
 
 #[tokio::test]
@@ -168,6 +168,15 @@ async fn a_task_past_its_time_takes_its_whole_process_group_with_it() {
     assert!(began.elapsed() < Duration::from_secs(10));
     let child = report.data["stdout"].as_str().unwrap().trim().parse().unwrap();
     until("the child is gone", || !process_exists(child)).await;
+}
+
+#[tokio::test]
+async fn a_command_may_have_less_time_than_its_task() {
+    let host = Host::new(&everything_below(Path::new("/tmp")));
+    let data = json!({"command": "echo begun; sleep 300", "timeout_seconds": 1});
+    let report = host.carry_out("command.shell.execute", data).await;
+    assert_eq!((report.outcome, &report.data["stdout"]), (TaskOutcome::Failed, &json!("begun\n")));
+    assert!(report.error.as_deref().unwrap().starts_with("timeout"), "{:?}", report.error);
 }
 
 #[tokio::test]

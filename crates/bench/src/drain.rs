@@ -115,6 +115,7 @@ async fn drain(url: &str, count: usize) -> Result<f64, Failure> {
                 created_at: now,
                 retry_parent_id: None,
                 unique_key: None,
+                max_attempts: None,
             })
             .collect();
         store.enqueue(batch).await?;

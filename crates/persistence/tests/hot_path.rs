@@ -76,6 +76,7 @@ impl Crowd {
                     retry_parent_id: None,
                     // Every tenth is sent by two callers with the same key.
                     unique_key: (n % 10 == 0).then(|| format!("key-{n}")),
+                    max_attempts: None,
                 }
             })
             .collect()
@@ -253,6 +254,7 @@ async fn limits_hold(nodes: Vec<SharedStore>) {
         created_at: NOW,
         retry_parent_id: None,
         unique_key: None,
+        max_attempts: None,
     });
     nodes[0].enqueue(executions.collect()).await.unwrap();
 

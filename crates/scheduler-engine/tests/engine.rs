@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use horarium_domain::execution::{AttemptOutcome, ExecutionState, Failure, Lifecycle, Output};
+use horarium_domain::execution::{AttemptOutcome, ExecutionState, Failure, Lifecycle, NewExecution, Output};
 use horarium_domain::job::ConcurrencyPolicy;
 use horarium_domain::page::PageRequest;
 use horarium_domain::retry::{Backoff, RetryPolicy};
 use horarium_domain::schedule::MisfirePolicy;
-use horarium_domain::store::{ClaimRequest, Decision, ExecutionFilter, Settled, Settlement};
+use horarium_domain::store::{ClaimRequest, Decision, Enqueued, ExecutionFilter, Settled, Settlement};
 use horarium_domain::{NodeId, Timestamp};
 use horarium_scheduler_engine::engine::Planner;
 use horarium_scheduler_engine::memory::Disturbance;
@@ -72,6 +72,22 @@ async fn a_failing_job_is_tried_as_often_and_as_late_as_its_policy_says() {
     for (pair, delay) in starts.windows(2).zip([10, 20]) {
         let waited = pair[1].since(pair[0]);
         assert!(waited >= delay * SECOND && waited < (delay + 1) * SECOND, "{waited:?} in place of {delay} s");
+    }
+    engine.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_execution_with_a_number_of_tries_of_its_own_is_tried_so_often() {
+    let world = World::new().await;
+    let (core, engine) = world.node("a", |_| async { Outcome::failed(Failure::retryable("no")) });
+    let policy = RetryPolicy { max_attempts: 3, delay_seconds: 1, ..RetryPolicy::default() };
+    let job = world.job("fails", |spec| spec.retry_policy = policy).await;
+    for tries in [1, 5] {
+        let execution = NewExecution { max_attempts: Some(tries), ..world.execution_of(&job) };
+        let id = execution.id;
+        assert_eq!(core.enqueue(execution).await.unwrap(), Enqueued::Accepted);
+        let ended = world.until(id, ExecutionState::Failed, MINUTE).await;
+        assert_eq!(ended.attempts().len(), usize::from(tries));
     }
     engine.shutdown().await;
 }

@@ -191,3 +191,20 @@ fn completions_are_written_for_the_three_shells() {
         assert!(script.contains("horarium") && script.contains("executions"), "{shell}");
     }
 }
+
+#[test]
+fn an_agent_without_a_credential_says_where_to_get_one() {
+    let error = Home::new().error_of(&["agent"]);
+    assert!(error.starts_with("error: no credential") && error.contains("agents:lease"), "{error}");
+}
+
+#[test]
+fn an_agent_that_is_allowed_what_is_not_there_does_not_start() {
+    let home = Home::new().with("HORARIUM_API_KEY", "hrm_key");
+    let error = home.error_of(&["agent", "--allow-commands=sh,no-such-program"]);
+    assert!(error.contains("'no-such-program': it is not in PATH"), "{error}");
+    let error = home.error_of(&["agent", "--allow-root", "no-such-folder"]);
+    assert!(error.contains("files cannot be allowed below 'no-such-folder'"), "{error}");
+    // An empty variable in a script must not come to mean everything.
+    assert_eq!(home.run(&["agent", "--allow-commands="]).status.code(), Some(2));
+}

@@ -35,6 +35,20 @@ pub async fn a_claimed_execution_comes_with_all_that_running_it_needs(world: Wor
     assert_eq!(read.worker.as_deref(), Some(request.worker.as_str()));
 }
 
+pub async fn a_claimed_execution_tells_how_often_it_is_to_be_tried(world: World) {
+    let job = world.job(world.tenant().await).await;
+    let limited = world.job_with(job.tenant_id, |spec| spec.max_concurrency = Some(9)).await;
+    for (job, max_attempts) in [(&job, None), (&job, Some(1)), (&job, Some(1000)), (&limited, Some(7))] {
+        world.submit(NewExecution { max_attempts, ..world.execution(job) }).await;
+        let run = world.claim_one(at(0)).await;
+        assert_eq!(run.max_attempts, max_attempts);
+        world.settle(retry(&run, at(1), at(1))).await;
+        let again = world.claim_one(at(1)).await;
+        assert_eq!((again.lifecycle.attempt, again.max_attempts), (2, max_attempts));
+        world.succeed(&again, at(2)).await;
+    }
+}
+
 pub async fn higher_priority_goes_first_and_then_the_older(world: World) {
     let tenant = world.tenant().await;
     let job = world.job(tenant).await;

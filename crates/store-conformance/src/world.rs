@@ -194,6 +194,7 @@ impl World {
             created_at: START,
             retry_parent_id: None,
             unique_key: None,
+            max_attempts: None,
         }
     }
 

@@ -12,10 +12,13 @@
 //! changed something.
 
 use std::collections::BTreeMap;
+use std::future::pending;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::time::sleep;
 
 use super::process::{self, Ended, Exit, Program};
 use super::programs::{Programs, search_path};
@@ -37,6 +40,9 @@ pub(super) struct Exec {
     /// What it reads from standard input.
     #[serde(default)]
     input: Option<String>,
+    /// How long it may take; as long as the task may unless given.
+    #[serde(default, alias = "timeout")]
+    timeout_seconds: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -50,6 +56,9 @@ pub(super) struct Shell {
     /// What it reads from standard input.
     #[serde(default)]
     input: Option<String>,
+    /// How long it may take; as long as the task may unless given.
+    #[serde(default, alias = "timeout")]
+    timeout_seconds: Option<u32>,
 }
 
 #[derive(Debug, Serialize)]
@@ -71,17 +80,17 @@ struct Output {
 }
 
 pub(super) async fn exec(programs: &Programs, exec: Exec, order: &Order, output_limit: usize) -> Result<Done, Problem> {
-    let Exec { command, args, cwd, input } = exec;
+    let Exec { command, args, cwd, input, timeout_seconds } = exec;
     let file = programs.get(&command)?;
     let program = Program { file, args, environment: environment(order), directory: cwd, input };
-    run(&command, &program, order, output_limit).await
+    run(&command, &program, timeout_seconds, order, output_limit).await
 }
 
 pub(super) async fn shell(shell: &Path, line: Shell, order: &Order, output_limit: usize) -> Result<Done, Problem> {
-    let Shell { command, cwd, input } = line;
+    let Shell { command, cwd, input, timeout_seconds } = line;
     let args = vec!["-c".to_owned(), command];
     let program = Program { file: shell.to_owned(), args, environment: environment(order), directory: cwd, input };
-    run("the command", &program, order, output_limit).await
+    run("the command", &program, timeout_seconds, order, output_limit).await
 }
 
 fn environment(order: &Order) -> BTreeMap<String, String> {
@@ -94,7 +103,13 @@ fn environment(order: &Order) -> BTreeMap<String, String> {
     passed_on.chain(own).collect()
 }
 
-async fn run(name: &str, program: &Program, order: &Order, output_limit: usize) -> Result<Done, Problem> {
+async fn run(
+    name: &str,
+    program: &Program,
+    timeout_seconds: Option<u32>,
+    order: &Order,
+    output_limit: usize,
+) -> Result<Done, Problem> {
     if program.args.iter().any(|arg| arg.contains('\0')) {
         return Err(Problem::permanent("data: an argument holds a NUL character"));
     }
@@ -106,7 +121,24 @@ async fn run(name: &str, program: &Program, order: &Order, output_limit: usize) 
             directory.display()
         )));
     }
-    let ended = process::run(program, &order.stop, output_limit).await;
+    let stop = order.stop.child_token();
+    let time_is_up = async {
+        match timeout_seconds {
+            Some(seconds) => sleep(Duration::from_secs(seconds.into())).await,
+            None => pending().await,
+        }
+    };
+    let ended = {
+        let running = process::run(program, &stop, output_limit);
+        tokio::pin!(running);
+        tokio::select! {
+            ended = &mut running => ended,
+            () = time_is_up => {
+                stop.cancel();
+                running.await
+            }
+        }
+    };
     let Ended { exit, stdout, stderr } = ended.map_err(|error| {
         let told = format!("'{}' cannot be run: {error}", program.file.display());
         match error.kind() {
@@ -118,7 +150,8 @@ async fn run(name: &str, program: &Program, order: &Order, output_limit: usize) 
         Exit::Status(0) => (Some(0), None, None),
         Exit::Status(status) => (Some(status), None, Some(format!("{name} exited with status {status}"))),
         Exit::Signal(signal) => (None, Some(signal), Some(format!("{name} was ended by signal {signal}"))),
-        Exit::Stopped => (None, None, Some(format!("{name} was stopped"))),
+        Exit::Stopped if order.stop.is_cancelled() => (None, None, Some(format!("{name} was stopped"))),
+        Exit::Stopped => (None, None, Some(format!("timeout: {name} was not done within its timeout_seconds"))),
     };
     let (stdout, stdout_cut_bytes) = text_and_cut(stdout);
     let (stderr, stderr_cut_bytes) = text_and_cut(stderr);

@@ -39,7 +39,7 @@ pub(super) struct Request {
     #[serde(default)]
     body: Option<Value>,
     /// For the whole exchange; as long as the task may take unless given.
-    #[serde(default)]
+    #[serde(default, alias = "timeout")]
     timeout_seconds: Option<u32>,
     /// The statuses that count as success; any 2xx unless given.
     #[serde(default)]

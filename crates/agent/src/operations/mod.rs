@@ -10,8 +10,8 @@
 //! | `file.deploy.execute` | if the file is not as it should be already | an allowed root |
 //! | `file.status.get` | no | an allowed root |
 //!
-//! Each module documents the data that its operation takes and the result that it gives. Unknown fields of the data are
-//! refused: a misspelt one would otherwise do something else than was meant.
+//! Each module documents the data that its operation takes and the result that it gives. Where an operation takes any,
+//! unknown fields are refused: a misspelt one would otherwise do something else than was meant.
 
 mod command;
 mod file;
@@ -171,13 +171,13 @@ impl Toolbox {
         let data = order.data.take();
         let limit = self.output_limit;
         match operation {
-            Op::NodeHostname => node::get(data, node::Hostname::read).await,
-            Op::NodeStatus => node::get(data, node::Status::read).await,
-            Op::NodeUptime => node::get(data, node::Uptime::read).await,
-            Op::NodeLoad => node::get(data, node::Load::read).await,
-            Op::NodeMemory => node::get(data, node::Memory::read).await,
-            Op::NodeDisk => node::get(data, node::Disks::read).await,
-            Op::NodeOs => node::get(data, || Ok(node::Os::look())).await,
+            Op::NodeHostname => node::get(node::Hostname::read).await,
+            Op::NodeStatus => node::get(node::Status::read).await,
+            Op::NodeUptime => node::get(node::Uptime::read).await,
+            Op::NodeLoad => node::get(node::Load::read).await,
+            Op::NodeMemory => node::get(node::Memory::read).await,
+            Op::NodeDisk => node::get(node::Disks::read).await,
+            Op::NodeOs => node::get(|| Ok(node::Os::look())).await,
             Op::NetworkPing => unless_stopped(&order.stop, network::ping(read(data)?)).await,
             Op::HttpRequest => {
                 unless_stopped(&order.stop, http::request(&self.http, read(data)?, order.execution_id, limit)).await

@@ -23,6 +23,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[serde(deny_unknown_fields)]
 pub(super) struct Ping {
     /// A name or an address.
+    #[serde(alias = "host")]
     address: String,
     /// The TCP port, 443 unless given.
     #[serde(default = "Ping::default_port")]

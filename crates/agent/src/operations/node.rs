@@ -1,4 +1,4 @@
-//! `node.*.get`: what the machine is and how it fares. They take no data, change nothing, and give:
+//! `node.*.get`: what the machine is and how it fares. They need no data, change nothing, and give:
 //!
 //! - `node.hostname.get`: [`Hostname`]
 //! - `node.uptime.get`: [`Uptime`]
@@ -10,11 +10,11 @@
 //!
 //! Sizes are bytes, times are seconds.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sysinfo::System;
 
-use super::{Done, Problem, blocking, read};
+use super::{Done, Problem, blocking};
 
 /// The machine's own name, whatever the agent is called.
 #[derive(Debug, Serialize)]
@@ -93,17 +93,10 @@ pub(super) struct Status {
     os: Os,
 }
 
-/// These operations need to know nothing.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
-
 /// Looks, off the threads that keep the agent alive: a network file system may not answer.
 pub(super) async fn get<T: Serialize + Send + 'static>(
-    data: Value,
     look: impl FnOnce() -> Result<T, sysinfo::Error> + Send + 'static,
 ) -> Result<Done, Problem> {
-    let Nothing {} = read(data)?;
     let untold = |error| Problem::permanent(format!("this machine does not tell: {error}"));
     Done::with(&blocking(move || look().map_err(untold)).await?, false)
 }

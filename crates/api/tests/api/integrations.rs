@@ -160,9 +160,10 @@ async fn what_cannot_be_submitted_is_told_why() {
     assert_eq!(refused(json!({"payload": {}}), 400).await["errors"]["kind"][0], "is required");
     let many = json!({"kind": "whatsapp", "dedupeKey": "", "runAt": "2025-07-10T20:00:00", "payload": "a\0b"});
     assert_json_snapshot!("wrong_fields", refused(many, 400).await);
-    let tries = refused(json!({"kind": "whatsapp", "maxAttempts": 7}), 400).await;
-    assert!(tries["errors"]["maxAttempts"][0].as_str().unwrap().contains("5"), "{tries}");
-    app.owner().post(JOBS, json!({"kind": "whatsapp", "maxAttempts": 5})).await.expect(202);
+    for tries in [0, 1001, -1] {
+        let told = refused(json!({"kind": "whatsapp", "maxAttempts": tries}), 400).await;
+        assert_eq!(told["errors"]["maxAttempts"][0], "must be between 1 and 1000");
+    }
 }
 
 #[tokio::test]
@@ -174,6 +175,16 @@ async fn an_integration_job_is_tried_five_times_unless_told_otherwise() {
     own["retryPolicy"] = json!({"maxAttempts": 2});
     let created = app.owner().post("/api/v1/scheduler/jobs", own).await.expect(201).json();
     assert_eq!(created["retryPolicy"]["maxAttempts"], 2);
+}
+
+#[tokio::test]
+async fn a_submission_may_set_its_own_number_of_tries() {
+    let app = TestApp::start().await;
+    app.owner().create_job(integration("whatsapp")).await;
+    app.owner().submit("whatsapp").await;
+    assert_eq!(app.claim().await.max_attempts, None, "as its job says");
+    app.owner().post(JOBS, json!({"kind": "whatsapp", "maxAttempts": 2})).await.expect(202);
+    assert_eq!(app.claim().await.max_attempts, Some(2));
 }
 
 #[tokio::test]

@@ -69,6 +69,8 @@ pub struct NewExecution {
     pub retry_parent_id: Option<ExecutionId>,
     /// While an execution of this job with this key is Pending or Running, no second one is accepted.
     pub unique_key: Option<String>,
+    /// All tries, the first one included, in place of what the job's retry policy says.
+    pub max_attempts: Option<u16>,
 }
 
 /// What a handler gave back, cut to the configured size.

@@ -69,6 +69,8 @@ pub struct Claimed {
     pub scheduled_for: Timestamp,
     /// When it was accepted.
     pub created_at: Timestamp,
+    /// All tries, the first one included, where its submitter said other than the job's retry policy.
+    pub max_attempts: Option<u16>,
 }
 
 /// What the state machine decided about a running execution.

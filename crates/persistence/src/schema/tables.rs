@@ -131,6 +131,7 @@ diesel::table! {
         output_truncated -> Bool,
         error -> Nullable<Text>,
         items_processed -> Nullable<BigInt>,
+        max_attempts -> Nullable<SmallInt>,
     }
 }
 

@@ -59,7 +59,8 @@ impl Reporter {
         ending: Ending,
     ) {
         let ended_at = self.core.now().max(started_at);
-        let policy = job.map(|job| job.spec.retry_policy.clone()).unwrap_or_default();
+        let mut policy = job.map(|job| job.spec.retry_policy.clone()).unwrap_or_default();
+        policy.max_attempts = claim.max_attempts.unwrap_or(policy.max_attempts);
         let timeout_seconds = job.map_or(0, |job| job.spec.timeout_seconds);
         match settlement(
             claim,

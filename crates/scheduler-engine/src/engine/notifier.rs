@@ -109,6 +109,7 @@ impl Notifier {
             created_at: now,
             retry_parent_id: None,
             unique_key: Some(callback.execution_id.to_string()),
+            max_attempts: None,
         };
         Handover { execution_id: callback.execution_id, delivery }
     }

@@ -115,6 +115,7 @@ impl State {
             trigger: accepted.trigger,
             scheduled_for: accepted.scheduled_for,
             created_at: accepted.created_at,
+            max_attempts: accepted.max_attempts,
         })
     }
 

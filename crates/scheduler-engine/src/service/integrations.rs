@@ -10,7 +10,7 @@ use horarium_domain::store::{CursorPage, GroupFilter, StoreError};
 use horarium_domain::{ExecutionId, TenantId};
 use serde_json::Value;
 
-use super::{Actor, Admission, ExecutionService, JobRef, ServiceError, Submission, TriggerInput};
+use super::{Actor, Admission, ExecutionService, FieldErrors, JobRef, ServiceError, Submission, TriggerInput, limits};
 use crate::core::Core;
 
 /// The group that makes a job an integration job.
@@ -122,8 +122,7 @@ pub struct IntegrationInput {
     pub run_at: Option<String>,
     /// While an execution of the job with this key waits or runs, no second one is accepted. 1 to 200 characters.
     pub unique_key: Option<String>,
-    /// All tries, the first one included. How often an execution is tried is its job's to say, so this must be the
-    /// number that holds anyway: a caller that counts on another one is told so, and not left in error.
+    /// All tries, the first one included, 1 to 1000; as its job's retry policy says when none is given.
     pub max_attempts: Option<i64>,
 }
 
@@ -195,15 +194,15 @@ impl IntegrationService {
             return Err(MISSING);
         }
         let IntegrationInput { payload, run_at, unique_key, max_attempts } = input;
-        let tries = job.spec.retry_policy.max_attempts;
-        if max_attempts.is_some_and(|asked| asked != i64::from(tries)) {
-            let problem = format!(
-                "must be left out or {tries}, which is how often jobs of this kind are tried; its retry policy says so"
-            );
-            return Err(ServiceError::invalid("maxAttempts", problem));
+        let mut errors = FieldErrors::default();
+        let bounds = 1..=i64::from(RetryPolicy::MAX_ATTEMPTS);
+        let max_attempts = max_attempts.and_then(|given| limits::number(&mut errors, "maxAttempts", given, bounds));
+        if !errors.is_empty() {
+            return Err(errors.into());
         }
         let input = TriggerInput { payload, priority: None, run_at, unique_key };
-        let admission = self.executions.submit(actor, Submission { job: JobRef::Id(job.id), input }).await?;
+        let submission = Submission { job: JobRef::Id(job.id), input };
+        let admission = self.executions.submit_tried(actor, submission, max_attempts).await?;
         let state = if admission.is_duplicate {
             self.core.store.execution(actor.tenant, admission.id).await?.summary.lifecycle.state
         } else {

@@ -30,18 +30,18 @@ const ALL_COMMANDS: &str = "*";
 /// Starts an agent.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  export HORARIUM_API_KEY=hrm_...       made by: horarium keys create --name agents --scope agents:lease
   horarium agent --server https://horarium.example
-  horarium agent --server https://horarium.example --hostname web-1 --label group=web.dev --label zone=eu
-  horarium agent --server http://127.0.0.1:8080 --allow-commands=uptime,/usr/bin/systemctl
-  horarium agent --server http://127.0.0.1:8080 --allow-commands --allow-root /etc/app --allow-root /srv
+  horarium agent --hostname web-1 --label group=web.dev --label zone=eu
+  horarium agent --allow-commands=uptime,/usr/bin/systemctl
+  horarium agent --allow-commands --allow-root /etc/app --allow-root /srv
 
+The credential is HORARIUM_API_KEY or HORARIUM_TOKEN. One that is good for agents alone is made by
+  horarium keys create --name agents --scope agents:lease
+
+An agent whose credential is refused exits with 1; one whose server cannot be reached keeps trying.
 SIGTERM or Ctrl-C stops it in order: it takes no more work, lets what runs finish for --grace, hands
 back the rest, and reports what is left to report. A second one stops it at once; what ran is done
-again elsewhere when its lease is up.
-
-The credential is HORARIUM_TOKEN or HORARIUM_API_KEY. An agent whose credential is refused exits with
-1; one whose server cannot be reached keeps trying.")]
+again elsewhere when its lease is up.")]
 pub(super) struct Agent {
     /// The server.
     #[arg(long, env = "HORARIUM_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL")]

@@ -59,7 +59,7 @@ pub(super) use ready_tenants;
 macro_rules! claimed_columns {
     () => {
         "c.id, c.tenant_id, c.job_id, c.priority, c.attempt, c.lost, c.fence, coalesce(j.version, 0),
-         e.payload, e.trigger, e.scheduled_for, e.created_at"
+         e.payload, e.trigger, e.scheduled_for, e.created_at, e.max_attempts"
     };
 }
 pub(super) use claimed_columns;
@@ -142,7 +142,7 @@ impl PostgresHot {
             session.rows(&claim, &[&after.as_uuid(), &tenants, &limit, &node, &request.worker, &now, &until]).await
         })
         .await?;
-        let (tenants, gated) = claimed.first().map_or((0, false), |row| (row.get::<_, i64>(12), row.get(13)));
+        let (tenants, gated) = claimed.first().map_or((0, false), |row| (row.get::<_, i64>(13), row.get(14)));
         self.gated.store(gated, Ordering::Relaxed);
         claimed.retain(|row| row.get::<_, Option<Uuid>>(0).is_some());
         let share = wanted.div_ceil(usize::try_from(tenants).unwrap_or(0).max(1));
@@ -203,6 +203,9 @@ fn claimed_row(row: &Row) -> Result<(i16, Claimed), Fault> {
         trigger,
         scheduled_for: column::<Ts>(row, 10, "executions")?.0,
         created_at: column::<Ts>(row, 11, "executions")?.0,
+        max_attempts: column::<Option<i16>>(row, 12, "executions")?
+            .map(|tries| count(tries, "max_attempts", "executions", id))
+            .transpose()?,
     };
     Ok((column(row, 3, TABLE)?, claimed))
 }

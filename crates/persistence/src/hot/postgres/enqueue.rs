@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::PostgresHot;
 use super::session::{self, Session};
-use super::values::{Ts, column};
+use super::values::{Ts, column, small};
 use crate::error::Fault;
 use crate::text::{storable, storable_json};
 
@@ -24,9 +24,10 @@ use crate::text::{storable, storable_json};
 pub(super) const INSERT: &str = "
     with batch as materialized (
         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::int2[],
-            $8::jsonb[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::uuid[], $13::text[])
+            $8::jsonb[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::uuid[], $13::text[],
+            $15::int2[])
             with ordinality as b (id, tenant_id, job_id, trigger, triggered_by, queue, priority,
-            payload, scheduled_for, run_at, created_at, retry_parent_id, unique_key, position)
+            payload, scheduled_for, run_at, created_at, retry_parent_id, unique_key, max_attempts, position)
     ), admitted as materialized (
         select b.*, j.limited or coalesce(q.gated, false) as gated
         from batch b
@@ -48,9 +49,9 @@ pub(super) const INSERT: &str = "
         returning id
     ), written as (
         insert into executions (id, tenant_id, job_id, trigger, triggered_by, queue, priority, payload, scheduled_for,
-            created_at, retry_parent_id)
+            created_at, retry_parent_id, max_attempts)
         select id, tenant_id, job_id, trigger, triggered_by, queue, priority, payload, scheduled_for,
-            created_at, retry_parent_id
+            created_at, retry_parent_id, max_attempts
         from admitted where coalesce(id in (select id from queued), false)
     )
     select id from queued";
@@ -181,6 +182,7 @@ async fn insert(session: &Session, rows: &[&NewExecution], lengths_held: bool) -
     let created_at: Vec<Ts> = rows.iter().map(|new| Ts(new.created_at)).collect();
     let parents: Vec<Option<Uuid>> = rows.iter().map(|new| new.retry_parent_id.map(ExecutionId::as_uuid)).collect();
     let keys: Vec<_> = rows.iter().map(|new| new.unique_key.as_deref().map(storable)).collect();
+    let max_attempts: Vec<Option<i16>> = rows.iter().map(|new| new.max_attempts.map(small)).collect();
     let statement = session.statement(INSERT).await?;
     let rows = session
         .rows(
@@ -200,6 +202,7 @@ async fn insert(session: &Session, rows: &[&NewExecution], lengths_held: bool) -
                 &parents,
                 &keys,
                 &lengths_held,
+                &max_attempts,
             ],
         )
         .await?;

@@ -31,7 +31,8 @@ const LEASE: &str = "
     where id = ?1 and state + 0 in (0, 3)
     returning id, tenant_id, job_id, attempt, lost, fence, priority";
 
-const EXECUTION: &str = "select id, payload, trigger, scheduled_for, created_at from executions where id = ?1";
+const EXECUTION: &str = "
+    select id, payload, trigger, scheduled_for, created_at, max_attempts from executions where id = ?1";
 
 const JOB_VERSION: &str = "select version from jobs where id = ?1";
 
@@ -180,6 +181,7 @@ impl<'c> Lessor<'c> {
             trigger: trigger.ok_or_else(|| inconsistent(format!("there is no trigger '{name}'")))?,
             scheduled_for: column::<Ts>(row, 3, "executions")?.0,
             created_at: column::<Ts>(row, 4, "executions")?.0,
+            max_attempts: column(row, 5, "executions")?,
         };
         Ok((leased.priority, claimed))
     }

@@ -24,8 +24,8 @@ const HOLDER: &str = "select id from execution_queue where job_id = ?1 and uniqu
 
 const INSERT_EXECUTION: &str = "
     insert into executions (id, tenant_id, job_id, trigger, triggered_by, queue, priority, payload, scheduled_for,
-        created_at, retry_parent_id)
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        created_at, retry_parent_id, max_attempts)
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 
 const INSERT_QUEUE: &str = "
     insert into execution_queue (id, tenant_id, job_id, queue, state, priority, run_at, gated, unique_key)
@@ -141,6 +141,7 @@ fn insert(
             Ts(new.scheduled_for),
             Ts(new.created_at),
             new.retry_parent_id.map(Key::from),
+            new.max_attempts,
         ])
         .checked()?;
     Ok(())

@@ -72,6 +72,17 @@ impl ExecutionService {
         self.submit_as(actor, submission, Trigger::Api).await
     }
 
+    /// Submits one execution that is tried so often, whatever its job's retry policy says.
+    pub(super) async fn submit_tried(
+        &self,
+        actor: &Actor,
+        submission: Submission,
+        max_attempts: Option<u16>,
+    ) -> Result<Admission, ServiceError> {
+        let execution = self.asked_for(actor, submission, Trigger::Api).await?;
+        self.admit(NewExecution { max_attempts, ..execution }).await
+    }
+
     /// Submits one execution on behalf of a program that wants to be called back, or to give it a name of its own.
     ///
     /// # Errors
@@ -136,6 +147,7 @@ impl ExecutionService {
             created_at: now,
             retry_parent_id: Some(id),
             unique_key: None,
+            max_attempts: None,
         };
         let admission = self.admit(new).await?;
         let event = Event {

@@ -105,6 +105,7 @@ impl ExecutionService {
             created_at: now,
             retry_parent_id: None,
             unique_key: None,
+            max_attempts: None,
         });
         let id = admission.await?.id;
         self.wait(actor.tenant, id, patience).await

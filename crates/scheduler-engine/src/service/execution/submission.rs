@@ -197,6 +197,7 @@ impl ExecutionService {
             created_at: now,
             retry_parent_id: None,
             unique_key,
+            max_attempts: None,
         })
     }
 
