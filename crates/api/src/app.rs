@@ -7,7 +7,7 @@ use actix_web::{App, Error, web};
 use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_actix_web::{AppExt, scope};
 
-use crate::http::{ErrorShapes, authenticate, fallback, idempotent, shell};
+use crate::http::{ErrorShapes, audited, authenticate, fallback, idempotent, shell};
 use crate::state::ApiState;
 use crate::{dialects, openapi, platform};
 
@@ -28,12 +28,14 @@ pub fn app(
     App::new()
         .app_data(web::Data::new(state.clone()))
         .app_data(openapi::method_table())
+        .app_data(openapi::actions())
         .app_data(ErrorShapes(dialects::ERROR_SHAPES))
         .into_utoipa_app()
         .configure(routes)
         .into_app()
         .default_service(web::to(fallback))
         .wrap(Compress::default())
+        .wrap(from_fn(audited))
         .wrap(from_fn(shell))
 }
 

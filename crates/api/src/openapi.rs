@@ -23,7 +23,7 @@ use utoipa::openapi::{
 use utoipa_actix_web::AppExt;
 
 use crate::dialects::{ERROR_SCHEMAS, KEY_ONLY, scheduler};
-use crate::http::{ErrorSchema, MethodTable, ProblemDetails};
+use crate::http::{Actions, ErrorSchema, MethodTable, ProblemDetails};
 
 /// What every path answers with that no dialect's shape of errors owns.
 static PROBLEM: ErrorSchema = ErrorSchema {
@@ -72,6 +72,25 @@ pub(crate) fn method_table() -> web::Data<MethodTable> {
     // One for all worker threads: walking the routes is not free.
     static TABLE: OnceLock<Arc<MethodTable>> = OnceLock::new();
     web::Data::from(Arc::clone(TABLE.get_or_init(|| Arc::new(make_method_table()))))
+}
+
+/// What each operation is called, for the audit log.
+pub(crate) fn actions() -> web::Data<Actions> {
+    static ACTIONS: OnceLock<Arc<Actions>> = OnceLock::new();
+    web::Data::from(Arc::clone(ACTIONS.get_or_init(|| Arc::new(make_actions()))))
+}
+
+fn make_actions() -> Actions {
+    let mut document = App::new().into_utoipa_app().configure(crate::app::routes).split_for_parts().1;
+    let mut actions = Actions::default();
+    for (path, item) in &mut document.paths.paths {
+        for (method, operation) in operations(item) {
+            if let Some(id) = &operation.operation_id {
+                actions.add(name(&method), path, id);
+            }
+        }
+    }
+    actions
 }
 
 fn make_method_table() -> MethodTable {
@@ -171,7 +190,11 @@ const REFUSALS: &[(&str, &str, &str)] = &[
     ("413", "TooLarge", "The body is too large."),
     ("415", "UnsupportedMediaType", "The body is compressed, or is not of a media type that this call takes."),
     ("422", "KeyReused", "The Idempotency-Key was used for another request."),
-    ("429", "TooManyRequests", "The tenant sends more requests than it may."),
+    (
+        "429",
+        "TooManyRequests",
+        "The credential or its tenant sends more requests than it may, or too many credentials from this address were refused.",
+    ),
     ("500", "Defect", "A defect; it is logged with the request's id."),
     ("503", "Unavailable", "The service is unavailable for the moment; try again."),
 ];
@@ -269,6 +292,7 @@ fn tags() -> Vec<Tag> {
         ("Queues", "Where executions wait, and their limits."),
         ("Events", "What happens, as it happens."),
         ("API keys", "Credentials for machines."),
+        ("Audit", "Who changed what."),
         ("Tenants", "For whoever looks after them all."),
         ("Health", "Whether the process lives, whether jobs can run, and its metrics."),
         ("Documentation", "This document."),

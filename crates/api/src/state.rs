@@ -14,7 +14,7 @@ use horarium_scheduler_engine::service::{HealthThresholds, Services};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::http::RateLimiter;
+use crate::http::{Gate, RateLimits, TrustedProxies};
 
 /// Bounds and switches of the HTTP surface.
 #[derive(Clone)]
@@ -28,11 +28,17 @@ pub struct ApiConfig {
     /// How long a submission without a webhook waits for its job's end, and a test of the queue for its answer; 20 s
     /// unless said otherwise. It must lie below the time that a request may take.
     pub submit_wait: Duration,
-    /// How many requests per second each tenant may send to this node, and as many at once after a pause; unlimited
-    /// unless said otherwise.
-    pub requests_per_second: Option<NonZeroU32>,
     /// From where on the health of integrations is no longer good.
     pub integration_health: HealthThresholds,
+    /// How long a body may take to come, beside a second for each KiB; 10 s unless said otherwise.
+    pub body_grace: Duration,
+    /// How many requests credentials and tenants may send to this node; unlimited unless said otherwise.
+    pub rate_limits: RateLimits,
+    /// How many credentials of one address may be refused each minute before no others are looked at; unlimited unless
+    /// said otherwise.
+    pub failures_per_minute: Option<NonZeroU32>,
+    /// The proxies that are believed when they say who the client is; none unless said otherwise.
+    pub trusted_proxies: TrustedProxies,
     /// A bearer token that may read `/metrics` and nothing else.
     pub metrics_token: Option<String>,
     /// How often an event stream shows that it is alive; 15 s unless said otherwise.
@@ -49,8 +55,11 @@ impl Default for ApiConfig {
             max_bulk_body_bytes: 16 * 1024 * 1024,
             request_timeout: Duration::from_secs(30),
             submit_wait: Duration::from_secs(20),
-            requests_per_second: None,
             integration_health: HealthThresholds::default(),
+            body_grace: Duration::from_secs(10),
+            rate_limits: RateLimits::OFF,
+            failures_per_minute: None,
+            trusted_proxies: TrustedProxies::default(),
             metrics_token: None,
             event_heartbeat: Duration::from_secs(15),
             event_stream_lifetime: Duration::from_hours(1),
@@ -65,8 +74,11 @@ impl fmt::Debug for ApiConfig {
             .field("max_bulk_body_bytes", &self.max_bulk_body_bytes)
             .field("request_timeout", &self.request_timeout)
             .field("submit_wait", &self.submit_wait)
-            .field("requests_per_second", &self.requests_per_second)
             .field("integration_health", &self.integration_health)
+            .field("body_grace", &self.body_grace)
+            .field("rate_limits", &self.rate_limits)
+            .field("failures_per_minute", &self.failures_per_minute)
+            .field("trusted_proxies", &self.trusted_proxies)
             .field("metrics_token", &self.metrics_token.as_ref().map(|_| "[redacted]"))
             .field("event_heartbeat", &self.event_heartbeat)
             .field("event_stream_lifetime", &self.event_stream_lifetime)
@@ -129,19 +141,19 @@ pub struct ApiState(Arc<Shared>);
 
 struct Shared {
     parts: ApiParts,
-    rate_limiter: Option<RateLimiter>,
+    gate: Gate,
 }
 
 impl ApiState {
     /// Ties the parts together.
     pub fn new(parts: ApiParts) -> Self {
-        let rate_limiter = parts.config.requests_per_second.map(RateLimiter::new);
-        Self(Arc::new(Shared { parts, rate_limiter }))
+        let gate = Gate::new(parts.config.rate_limits, parts.config.failures_per_minute);
+        Self(Arc::new(Shared { parts, gate }))
     }
 
-    /// What keeps one tenant from taking the service away from the others, if it is switched on.
-    pub(crate) fn rate_limiter(&self) -> Option<&RateLimiter> {
-        self.0.rate_limiter.as_ref()
+    /// What keeps one caller from taking the service away from the others.
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.0.gate
     }
 }
 

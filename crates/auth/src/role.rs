@@ -44,7 +44,6 @@ const WRITE: PermissionSet = READ.union(RUN).union(PermissionSet::of(&[Permissio
 
 const MANAGER: PermissionSet = READ.union(RUN).union(PermissionSet::of(&[
     Permission::KeysRead,
-    Permission::AuditRead,
     Permission::IntegrationsRead,
     Permission::IntegrationsWrite,
 ]));
@@ -144,8 +143,8 @@ mod tests {
                 P::JobsRead | P::ExecutionsRead | P::QueuesRead | P::AgentsRead | P::EventsRead => &readers,
                 P::ExecutionsTrigger | P::ExecutionsCancel | P::ExecutionsRetry | P::AgentsUse => runners,
                 P::JobsWrite => &["super_admin", "system_admin", "owner", "admin", "write"],
-                P::IntegrationsRead | P::IntegrationsWrite | P::KeysRead | P::AuditRead => managers,
-                P::SchedulerAdmin | P::AgentsManage | P::QueuesWrite | P::KeysManage => owners,
+                P::IntegrationsRead | P::IntegrationsWrite | P::KeysRead => managers,
+                P::SchedulerAdmin | P::AgentsManage | P::QueuesWrite | P::KeysManage | P::AuditRead => owners,
                 P::AgentsLease => &["super_admin", "system_admin", "owner", "admin", "agent"],
                 P::AdminDialect | P::MetricsRead => &readers[..2],
                 P::TenantsManage | P::AnyTenant | P::SecretsReveal => &readers[..1],

@@ -16,7 +16,7 @@ use horarium_auth::{
 use horarium_domain::tenant::{Tenant, TenantRef};
 use horarium_scheduler_engine::service::{Actor, ServiceError, TenantService};
 
-use super::ApiError;
+use super::{ApiError, AuditNote};
 use crate::state::ApiState;
 
 /// Names the refusal of a key whose tenant is gone.
@@ -74,8 +74,12 @@ async fn admit<B: MessageBody + 'static>(
     let Some(state) = req.app_data::<web::Data<ApiState>>().filter(|_| !is_open).cloned() else {
         return Ok(next.call(req).await?.map_into_left_body());
     };
-    match identify_by(&state, req.headers(), takes).await.and_then(|caller| within_rate(&state, caller)) {
+    let note = req.extensions().get::<Rc<AuditNote>>().cloned();
+    match let_in(&state, &req, takes, note.as_deref()).await {
         Ok(caller) => {
+            if let Some(note) = note {
+                note.is_of(caller.tenant.id, &caller.principal);
+            }
             req.extensions_mut().insert(Rc::new(caller));
             Ok(next.call(req).await?.map_into_left_body())
         }
@@ -83,32 +87,71 @@ async fn admit<B: MessageBody + 'static>(
     }
 }
 
-/// Lets a caller pass whose tenant has not sent too much of late.
-fn within_rate(state: &ApiState, caller: Caller) -> Result<Caller, ApiError> {
-    let Some(limiter) = state.rate_limiter() else { return Ok(caller) };
-    limiter.admit(caller.tenant.id, state.core.now()).map_err(|wait| {
-        let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
-        let detail = "Your tenant sends more requests than it may; slow down.";
-        ApiError::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(seconds)
-    })?;
+/// Identifies the caller, within the limits of how often that may be tried and of what may be sent.
+async fn let_in(
+    state: &ApiState,
+    req: &ServiceRequest,
+    takes: Takes,
+    note: Option<&AuditNote>,
+) -> Result<Caller, ApiError> {
+    let from = state.config.trusted_proxies.client(req.peer_addr(), req.headers());
+    let (gate, now) = (state.gate(), state.core.now());
+    gate.may_try(from, req.headers(), now)?;
+    let principal = match credential(state, req.headers(), takes).await {
+        Ok(principal) => principal,
+        Err(refusal) => {
+            if refusal.status() == StatusCode::UNAUTHORIZED {
+                gate.failed(from, req.headers(), now);
+                let address = from.map(tracing::field::display);
+                tracing::info!(target: "horarium::access", address, path = req.path(), "let nobody in: {refusal}");
+            }
+            return Err(refusal);
+        }
+    };
+    gate.succeeded(req.headers());
+    let caller = match enter(state, req.headers(), &principal, takes).await {
+        Ok((tenant, actor)) => Caller { principal, tenant, actor },
+        Err(refusal) => {
+            // It never got to the tenant that it asked for; its own is where its owners look.
+            if let Some(note) = note.filter(|_| refusal.status() == StatusCode::FORBIDDEN)
+                && let Ok(Some(home)) = state.services.tenants.resolve(&principal.tenant).await
+            {
+                note.is_of(home.id, &principal);
+            }
+            return Err(refusal);
+        }
+    };
+    gate.admit(&caller, now)?;
     Ok(caller)
 }
 
 /// Who sends these headers.
 pub(crate) async fn identify(state: &ApiState, headers: &HeaderMap) -> Result<Caller, ApiError> {
-    identify_by(state, headers, Takes::Any).await
+    let principal = credential(state, headers, Takes::Any).await?;
+    let (tenant, actor) = enter(state, headers, &principal, Takes::Any).await?;
+    Ok(Caller { principal, tenant, actor })
 }
 
-async fn identify_by(state: &ApiState, headers: &HeaderMap, takes: Takes) -> Result<Caller, ApiError> {
+/// Whose credential these headers show.
+async fn credential(state: &ApiState, headers: &HeaderMap, takes: Takes) -> Result<Principal, ApiError> {
     let authorization = match takes {
         Takes::Any => single(headers, &AUTHORIZATION, AuthError::UnsupportedScheme)?,
         Takes::KeyOnly => None,
     };
     let x_api_key = single(headers, &X_API_KEY, AuthError::InvalidApiKey)?;
-    let principal = match Credential::from_headers(authorization, x_api_key)? {
-        Credential::Bearer(token) => state.tokens.verify(token, state.core.now()).await?,
-        Credential::ApiKey(text) => verify_key(state, text).await?,
-    };
+    match Credential::from_headers(authorization, x_api_key)? {
+        Credential::Bearer(token) => Ok(state.tokens.verify(token, state.core.now()).await?),
+        Credential::ApiKey(text) => verify_key(state, text).await,
+    }
+}
+
+/// The tenant that a request with these headers acts in.
+async fn enter(
+    state: &ApiState,
+    headers: &HeaderMap,
+    principal: &Principal,
+    takes: Takes,
+) -> Result<(Tenant, Actor), ApiError> {
     let named = TenantHeaders {
         tenant_id: single(headers, &X_TENANT_ID, AuthError::TenantMismatch("x-tenantid"))?,
         organization_id: single(headers, &X_ORGANIZATION_ID, AuthError::TenantMismatch("X-Organization-Id"))?,
@@ -119,7 +162,7 @@ async fn identify_by(state: &ApiState, headers: &HeaderMap, takes: Takes) -> Res
         // A key was made in its tenant. If that is gone, the key is only remembered, and must not bring it back.
         may_create: matches!(principal.credential, CredentialKind::Jwt),
     };
-    let tenant = enter_tenant(&principal, &named, &directory).await.map_err(|error| match error {
+    let tenant = enter_tenant(principal, &named, &directory).await.map_err(|error| match error {
         EnterTenantError::Denied(AuthError::UnknownTenant) if takes == Takes::KeyOnly => {
             ApiError::new(StatusCode::NOT_FOUND, "The key's tenant is gone.").titled(TENANT_GONE)
         }
@@ -127,7 +170,7 @@ async fn identify_by(state: &ApiState, headers: &HeaderMap, takes: Takes) -> Res
         EnterTenantError::Directory(error) => ApiError::from(error),
     })?;
     let actor = Actor::new(tenant.id, principal.display_name());
-    Ok(Caller { principal, tenant, actor })
+    Ok((tenant, actor))
 }
 
 async fn verify_key(state: &ApiState, text: &str) -> Result<Principal, ApiError> {

@@ -47,6 +47,7 @@ pub(crate) mod perm {
         QueuesRead,
         QueuesWrite,
         EventsRead,
+        AuditRead,
         KeysRead,
         KeysManage,
         TenantsManage,

@@ -2,13 +2,14 @@
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use actix_web::http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use actix_web::{FromRequest, HttpRequest, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
 
+use super::slow_body::came_too_slowly;
 use super::{ApiError, Object};
 use crate::state::ApiState;
 
@@ -148,6 +149,11 @@ pub(crate) fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiErro
 }
 
 fn unreadable(error: &actix_web::error::PayloadError) -> ApiError {
+    if came_too_slowly(error) {
+        let refusal = ApiError::new(StatusCode::REQUEST_TIMEOUT, "The body came too slowly.");
+        // The rest of it is not waited for.
+        return refusal.with_header(CONNECTION, HeaderValue::from_static("close"));
+    }
     ApiError::bad_request(format!("The body could not be read: {error}."))
 }
 

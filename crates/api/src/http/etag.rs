@@ -72,7 +72,7 @@ fn tags<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &
 }
 
 /// The version in a tag. Proxies that compress make a tag weak; what it says of the version still holds.
-fn version_of(tag: &str) -> Option<i64> {
+pub(super) fn version_of(tag: &str) -> Option<i64> {
     let inner = strong(tag).strip_prefix("\"v")?.strip_suffix('"')?;
     inner.split_once('-').map_or(inner, |(version, _)| version).parse().ok().filter(|version| *version > NO_VERSION)
 }

@@ -1,87 +1,164 @@
-//! How many requests a tenant may send: so that one that runs wild does not take the service away from the others.
+//! How many requests a credential, a tenant and an address may send: so that one that runs wild does not take the
+//! service away from the others, and keys cannot be guessed in bulk.
 
 use std::collections::HashMap;
+use std::fmt;
+use std::hash::Hash;
 use std::num::NonZeroU32;
+use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use horarium_domain::{TenantId, Timestamp};
+use horarium_domain::Timestamp;
 
-/// From how many tenants on those that are idle are forgotten.
+/// From how many keys on those that are idle are forgotten.
 const TIDY_FROM: usize = 1024;
 
-/// So many requests per second for each tenant, and as many at once after a pause. Counted on this node alone.
-///
-/// It is the generic cell rate algorithm: of each tenant one instant is kept, the one at which its requests so far
-/// would have been sent evenly.
-#[derive(Debug)]
-pub(crate) struct RateLimiter {
-    interval: Duration,
-    // Held for a few instructions, never over an await.
-    even: Mutex<HashMap<TenantId, Timestamp>>,
+/// How many requests per second a credential and a tenant may send to this node, and as many at once after a pause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimits {
+    /// Each credential: a token's subject in a tenant, or an API key.
+    pub per_credential: Option<NonZeroU32>,
+    /// Each tenant, over all of its credentials.
+    pub per_tenant: Option<NonZeroU32>,
 }
 
-impl RateLimiter {
-    /// What may be saved up by a pause: one second's worth.
-    const BURST: Duration = Duration::from_secs(1);
+/// A text that states no limits.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("it must be 'off', or requests per second, such as 'credential=100, tenant=1000'")]
+pub struct InvalidRateLimits;
 
-    pub(crate) fn new(per_second: NonZeroU32) -> Self {
-        Self { interval: Self::BURST / per_second.get(), even: Mutex::default() }
+impl RateLimits {
+    /// No limits.
+    pub const OFF: Self = Self { per_credential: None, per_tenant: None };
+}
+
+impl FromStr for RateLimits {
+    type Err = InvalidRateLimits;
+
+    /// Reads `off`, or limits separated by commas: `credential=<n>`, `tenant=<n>`; a number alone is for each
+    /// credential. What is not named is not limited.
+    fn from_str(text: &str) -> Result<Self, InvalidRateLimits> {
+        let mut limits = Self::OFF;
+        if matches!(text.trim().to_ascii_lowercase().as_str(), "off" | "") {
+            return Ok(limits);
+        }
+        for word in text.split(',') {
+            let (what, number) = word.split_once('=').unwrap_or(("credential", word));
+            let limit = number.trim().trim_end_matches("/s").parse().map_err(|_| InvalidRateLimits)?;
+            match what.trim() {
+                "credential" => limits.per_credential = Some(limit),
+                "tenant" => limits.per_tenant = Some(limit),
+                _ => return Err(InvalidRateLimits),
+            }
+        }
+        Ok(limits)
+    }
+}
+
+impl fmt::Display for RateLimits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let limits = [("credential", self.per_credential), ("tenant", self.per_tenant)];
+        let words: Vec<_> = limits.iter().filter_map(|(what, limit)| Some(format!("{what}={}", (*limit)?))).collect();
+        f.write_str(if words.is_empty() { "off" } else { "" })?;
+        f.write_str(&words.join(", "))
+    }
+}
+
+/// So many events in each window for each key, and as many at once after a pause. Counted on this node alone.
+///
+/// It is the generic cell rate algorithm: of each key one instant is kept, the one at which its events so far would
+/// have come evenly.
+#[derive(Debug)]
+pub(crate) struct RateLimiter<K> {
+    interval: Duration,
+    window: Duration,
+    // Held for a few instructions, never over an await.
+    even: Mutex<HashMap<K, Timestamp>>,
+}
+
+impl<K: Eq + Hash> RateLimiter<K> {
+    pub(crate) fn new(limit: NonZeroU32, window: Duration) -> Self {
+        Self { interval: window / limit.get(), window, even: Mutex::default() }
     }
 
-    /// Counts a request, or answers how long it would have to wait.
-    pub(crate) fn admit(&self, tenant: TenantId, now: Timestamp) -> Result<(), Duration> {
+    /// Counts an event, or answers how long it would have to wait.
+    pub(crate) fn admit(&self, key: K, now: Timestamp) -> Result<(), Duration> {
         let mut even = self.even.lock().unwrap_or_else(PoisonError::into_inner);
         if even.len() >= TIDY_FROM {
             even.retain(|_, at| *at > now);
         }
-        let next = even.get(&tenant).copied().unwrap_or(now).max(now) + self.interval;
-        let ahead = next.since(now);
-        if ahead > Self::BURST {
-            return Err(ahead.saturating_sub(Self::BURST));
-        }
-        even.insert(tenant, next);
+        let next = self.next(even.get(&key).copied(), now)?;
+        even.insert(key, next);
         Ok(())
+    }
+
+    /// Whether an event would be admitted; it is not counted.
+    pub(crate) fn would_admit(&self, key: &K, now: Timestamp) -> Result<(), Duration> {
+        let even = self.even.lock().unwrap_or_else(PoisonError::into_inner);
+        self.next(even.get(key).copied(), now).map(drop)
+    }
+
+    fn next(&self, even: Option<Timestamp>, now: Timestamp) -> Result<Timestamp, Duration> {
+        let next = even.unwrap_or(now).max(now) + self.interval;
+        let ahead = next.since(now);
+        if ahead > self.window { Err(ahead.saturating_sub(self.window)) } else { Ok(next) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use uuid::Uuid;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_000);
 
-    fn tenant(number: u128) -> TenantId {
-        TenantId::from_uuid(Uuid::from_u128(number))
+    fn limiter(per_second: u32) -> RateLimiter<u32> {
+        RateLimiter::new(NonZeroU32::new(per_second).unwrap(), Duration::from_secs(1))
     }
 
-    fn admitted(limiter: &RateLimiter, tenant: TenantId, now: Timestamp) -> usize {
-        (0..100).take_while(|_| limiter.admit(tenant, now).is_ok()).count()
+    fn admitted(limiter: &RateLimiter<u32>, key: u32, now: Timestamp) -> usize {
+        (0..100).take_while(|_| limiter.admit(key, now).is_ok()).count()
     }
 
     #[test]
     fn a_seconds_worth_goes_at_once_and_the_rest_at_the_rate() {
-        let limiter = RateLimiter::new(NonZeroU32::new(10).unwrap());
-        assert_eq!(admitted(&limiter, tenant(1), NOW), 10);
-        assert_eq!(limiter.admit(tenant(1), NOW), Err(Duration::from_millis(100)));
-        assert_eq!(admitted(&limiter, tenant(1), NOW + Duration::from_millis(250)), 2);
-        assert_eq!(admitted(&limiter, tenant(1), NOW + Duration::from_mins(5)), 10);
+        let limiter = limiter(10);
+        assert_eq!(admitted(&limiter, 1, NOW), 10);
+        assert_eq!(limiter.would_admit(&1, NOW), Err(Duration::from_millis(100)));
+        assert_eq!(limiter.admit(1, NOW), Err(Duration::from_millis(100)));
+        assert_eq!(admitted(&limiter, 1, NOW + Duration::from_millis(250)), 2);
+        assert_eq!(admitted(&limiter, 1, NOW + Duration::from_mins(5)), 10);
     }
 
     #[test]
-    fn one_tenants_requests_are_not_counted_against_another() {
-        let limiter = RateLimiter::new(NonZeroU32::new(2).unwrap());
-        assert_eq!(admitted(&limiter, tenant(1), NOW), 2);
-        assert_eq!(admitted(&limiter, tenant(2), NOW), 2);
+    fn what_one_sends_is_not_counted_against_another() {
+        let limiter = limiter(2);
+        assert_eq!(admitted(&limiter, 1, NOW), 2);
+        assert_eq!(admitted(&limiter, 2, NOW), 2);
     }
 
     #[test]
-    fn tenants_that_are_idle_are_forgotten() {
-        let limiter = RateLimiter::new(NonZeroU32::new(2).unwrap());
-        for number in 0..=TIDY_FROM as u128 {
-            limiter.admit(tenant(number), NOW + Duration::from_secs(number as u64)).unwrap();
+    fn those_that_are_idle_are_forgotten() {
+        let limiter = limiter(2);
+        for number in 0..=u32::try_from(TIDY_FROM).unwrap() {
+            limiter.admit(number, NOW + Duration::from_secs(number.into())).unwrap();
         }
         assert!(limiter.even.lock().unwrap().len() < 10);
+    }
+
+    #[test]
+    fn limits_are_read_as_they_are_written() {
+        let limits = |credential, tenant| {
+            Ok(RateLimits { per_credential: NonZeroU32::new(credential), per_tenant: NonZeroU32::new(tenant) })
+        };
+        assert_eq!("off".parse(), Ok(RateLimits::OFF));
+        assert_eq!("50".parse(), limits(50, 0));
+        assert_eq!("tenant=1000, credential=100/s".parse(), limits(100, 1000));
+        for text in ["0", "user=1", "credential", "credential=0", "credential=1,,"] {
+            assert_eq!(text.parse::<RateLimits>(), Err(InvalidRateLimits), "{text}");
+        }
+        for text in ["off", "credential=100, tenant=1000", "tenant=5"] {
+            assert_eq!(text.parse::<RateLimits>().unwrap().to_string(), text);
+        }
     }
 }

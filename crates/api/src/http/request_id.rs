@@ -1,6 +1,7 @@
 //! `X-Request-Id`: one name for a request, in the caller's log and in ours.
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::{HttpMessage, HttpRequest};
 use uuid::Uuid;
 
 /// The header, on requests and on answers.
@@ -21,6 +22,16 @@ pub(super) fn choose(headers: &HeaderMap, fresh: impl FnOnce() -> Uuid) -> Heade
         // A UUID's text is a legal header value, so the fallback is never taken.
         None => HeaderValue::try_from(fresh().to_string()).unwrap_or(HeaderValue::from_static("unknown")),
     }
+}
+
+/// The id that was chosen for a request, for what is written down of it.
+#[derive(Debug, Clone)]
+pub(super) struct RequestId(pub(super) HeaderValue);
+
+/// The id of a request.
+pub(super) fn of(req: &HttpRequest) -> String {
+    let chosen = req.extensions().get::<RequestId>().and_then(|id| id.0.to_str().ok().map(str::to_owned));
+    chosen.unwrap_or_else(|| "unknown".to_owned())
 }
 
 #[cfg(test)]

@@ -13,8 +13,13 @@ use actix_web::{Error, HttpMessage, HttpResponse, web};
 use tracing::Instrument;
 
 use super::error_shape::{ErrorShapes, Refused};
-use super::{ApiError, Caller, request_id, security_headers};
+use super::patience::{Patience, TimeIsUp};
+use super::request_id::RequestId;
+use super::{ApiError, Caller, request_id, security_headers, slow_body};
 use crate::state::ApiState;
+
+/// For what is put together without a state, and so without limits.
+const NO_LIMIT: Duration = Duration::from_hours(24);
 
 /// The route label of requests that no route matches.
 const UNMATCHED: &str = "unmatched";
@@ -45,24 +50,28 @@ struct Seen {
     shapes: ErrorShapes,
 }
 
-/// The middleware. A route has `request_timeout` to begin its answer; what it streams after that may take its time.
+/// The middleware. A route has `request_timeout` to begin its answer, or more if it asks its [`Patience`] for it; what it
+/// streams after that may take its time.
 pub(crate) async fn shell<B: MessageBody + 'static>(
     mut req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let (id, timeout) = match req.app_data::<web::Data<ApiState>>() {
-        Some(state) => {
-            let fresh = || state.core.ids.uuid(state.core.now());
-            (request_id::choose(req.headers(), fresh), state.config.request_timeout)
-        }
-        None => (HeaderValue::from_static("unknown"), Duration::MAX),
-    };
+    let state = req.app_data::<web::Data<ApiState>>().cloned();
+    let id = state.as_ref().map_or(HeaderValue::from_static("unknown"), |state| {
+        request_id::choose(req.headers(), || state.core.ids.uuid(state.core.now()))
+    });
+    let config = state.as_ref().map(|state| &state.config);
+    let patience = Patience::of(config.map_or(NO_LIMIT, |config| config.request_timeout));
+    let body = req.take_payload();
+    req.set_payload(slow_body::guarded(body, config.map_or(NO_LIMIT, |config| config.body_grace)));
+    req.extensions_mut().insert(patience.clone());
+    req.extensions_mut().insert(RequestId(id.clone()));
     let seen = Seen {
         method: req.method().clone(),
         path: req.path().to_owned(),
         id,
         started: Instant::now(),
-        state: req.app_data::<web::Data<ApiState>>().cloned(),
+        state,
         shapes: req.app_data::<ErrorShapes>().copied().unwrap_or(ErrorShapes(&[])),
     };
     let _in_flight = InFlight::new();
@@ -74,7 +83,7 @@ pub(crate) async fn shell<B: MessageBody + 'static>(
 
     // Whatever is logged on the way names the request.
     let span = tracing::info_span!(target: "horarium::access", "request", id = %text(&seen.id));
-    match tokio::time::timeout(timeout, next.call(req).instrument(span)).await {
+    match patience.wait_for(next.call(req).instrument(span)).await {
         Ok(Ok(answer)) => {
             let (req, response) = answer.into_parts();
             let refusal = match response.error() {
@@ -100,7 +109,7 @@ pub(crate) async fn shell<B: MessageBody + 'static>(
         }
         // The request itself is gone with the future that failed, so the answer travels inside the error.
         Ok(Err(error)) => Err(finished(refusal_response(&error, &seen), &seen)),
-        Err(_elapsed) => {
+        Err(TimeIsUp) => {
             let refusal = ApiError::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The request took too long and was given up. Read what became of it before you send it again.",

@@ -11,11 +11,15 @@ use horarium_scheduler_engine::service::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::time::Duration;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::{ApiError, Authorized, Object, media_type, parse_json, perm, read_limited};
+use crate::http::{ApiError, AuditHandle, Authorized, Object, Patience, media_type, parse_json, perm, read_limited};
 use crate::state::ApiState;
+
+/// How long a batch may take to come and to be accepted: it is larger than other bodies.
+const UPLOAD: Duration = Duration::from_mins(2);
 
 /// How many rejected entries are told in detail.
 const REJECTIONS_TOLD: usize = 100;
@@ -102,6 +106,7 @@ impl FromRequest for Batch {
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (req, mut payload) = (req.clone(), payload.take());
         Box::pin(async move {
+            Patience::extract(&req).await?.at_least(UPLOAD);
             let state = req.app_data::<web::Data<ApiState>>();
             let state = state.ok_or_else(|| ApiError::internal("the application has no ApiState"))?;
             let lines = match media_type(req.headers()).as_deref() {
@@ -157,6 +162,7 @@ fn parse_lines(body: &[u8]) -> Result<Vec<Object<BulkEntry>>, ApiError> {
 pub(super) async fn submit_executions(
     caller: Authorized<perm::ExecutionsTrigger>,
     state: web::Data<ApiState>,
+    audit: AuditHandle,
     batch: Batch,
 ) -> Result<HttpResponse, ApiError> {
     // Entries that name no job are set aside, and their answers put back in their places afterwards.
@@ -174,6 +180,12 @@ pub(super) async fn submit_executions(
     let mut submitted = state.services.executions.submit_many(&caller.actor, submissions).await?.into_iter();
     let answers = answers.into_iter().filter_map(|answer| answer.or_else(|| submitted.next()));
     let result = summarize(answers);
+    let mut ids = result.ids.iter().flatten();
+    if let Some(first) = ids.next() {
+        // Ids sort by creation: these two enclose all that were made.
+        let span = ids.next_back().map_or_else(|| first.to_string(), |last| format!("{first}..{last}"));
+        audit.made("execution", span);
+    }
     if result.accepted + result.duplicates > 0 {
         return Ok(HttpResponse::Accepted().json(result));
     }

@@ -1,6 +1,7 @@
 //! What every service of this kind has: health, metrics, documentation, events, and the keepers of keys, tenants and
 //! queues.
 
+mod audit;
 mod bulk;
 mod docs;
 mod events;
@@ -27,7 +28,9 @@ pub(crate) fn open(cfg: &mut ServiceConfig<'_>) {
 /// Routes below `/api/v1`, within the authenticating scope.
 pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
     // What has a fixed name comes before what has an id in the same place.
-    cfg.service(bulk::submit_executions)
+    cfg.service(audit::list_audit)
+        .service(audit::export_audit)
+        .service(bulk::submit_executions)
         .service(executions::list_executions)
         .service(executions::read_execution)
         .service(executions::stop_execution)

@@ -1,6 +1,5 @@
 //! The admin dialect: a job's statistics by its name, triggering, the list, and one envelope for everything.
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use horarium_api::ApiConfig;
@@ -188,7 +187,7 @@ async fn every_refusal_is_in_the_envelope_whoever_refuses() {
 
 #[tokio::test]
 async fn too_many_requests_are_told_in_the_envelope() {
-    let app = TestApp::with(ApiConfig { requests_per_second: NonZeroU32::new(1), ..ApiConfig::default() }).await;
+    let app = TestApp::with(ApiConfig { rate_limits: "tenant=1".parse().unwrap(), ..ApiConfig::default() }).await;
     app.admin().get(JOBS).await.expect(200);
     let refused = app.admin().get(JOBS).await;
     refusal(&refused, 429, "TOO_MANY_REQUESTS");

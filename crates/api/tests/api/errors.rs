@@ -208,7 +208,7 @@ async fn a_request_that_takes_too_long_is_given_up() {
 
 #[tokio::test]
 async fn a_tenant_that_sends_too_much_is_slowed_down_and_the_others_are_not() {
-    let config = ApiConfig { requests_per_second: std::num::NonZeroU32::new(3), ..ApiConfig::default() };
+    let config = ApiConfig { rate_limits: "tenant=3".parse().unwrap(), ..ApiConfig::default() };
     let app = TestApp::with(config).await;
     for _ in 0..3 {
         app.owner().get(JOBS).await.expect(200);

@@ -6,6 +6,7 @@
 mod support;
 
 mod admin;
+mod audit;
 mod authentication;
 mod bulk;
 mod conditional;
@@ -19,6 +20,7 @@ mod idempotency;
 mod integrations;
 mod jobs;
 mod keys;
+mod limits;
 mod openapi;
 mod operations;
 mod queues;

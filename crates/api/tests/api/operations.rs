@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use horarium_api::ApiConfig;
 use horarium_auth::Role;
+use horarium_domain::store::AuditFilter;
 use reqwest::Method;
 use serde_json::Value;
 
@@ -17,8 +18,10 @@ struct Operation {
     path: String,
     /// As documented.
     pattern: String,
+    id: String,
     body: Option<Value>,
     is_open: bool,
+    takes_keys_only: bool,
     is_for_keepers: bool,
     /// Whether a key is the only credential that it takes.
     is_by_key: bool,
@@ -60,8 +63,10 @@ async fn operations(app: &TestApp) -> Vec<Operation> {
                 method: method.to_uppercase().parse().unwrap(),
                 path: path.clone(),
                 pattern: pattern.clone(),
+                id: operation["operationId"].as_str().unwrap().to_owned(),
                 body: example(&document, operation),
                 is_open: operation["security"] == serde_json::json!([{}]),
+                takes_keys_only: operation["security"] == serde_json::json!([{"apiKey": []}]),
                 is_for_keepers: ["Tenants", "Administration of jobs"].contains(&operation["tags"][0].as_str().unwrap())
                     || pattern == "/metrics",
                 is_by_key: operation["security"] == serde_json::json!([{"apiKey": []}]),
@@ -167,4 +172,32 @@ async fn with_an_owners_credential_no_operation_is_refused_for_who_calls() {
         let status = operation.call(&caller).await;
         assert!(![401, 403, 405, 500, 501].contains(&status), "{} {}: {status}", operation.method, operation.pattern);
     }
+}
+
+/// What is asked for with POST and changes nothing, and what workers say all the time.
+const UNAUDITED: [&str; 6] =
+    ["list_job_statuses", "list_all_job_statuses", "get_job_status", "/lease", "/report", "/heartbeat"];
+
+#[tokio::test]
+async fn every_operation_that_changes_something_leaves_an_entry_in_the_audit_log() {
+    let app = TestApp::start().await;
+    let all = operations(&app).await;
+    let tenant = app.core.store.tenant(&"org-1".parse().unwrap()).await.unwrap().id;
+    let entries_of = async |action: &str| {
+        let filter = AuditFilter { action: Some(action.to_owned()), ..AuditFilter::default() };
+        app.core.store.audit(tenant, &filter, None, 1000).await.unwrap().len()
+    };
+    let owner = app.owner();
+    let key = owner.post("/api/v1/keys", serde_json::json!({"name": "m", "scopes": ["*"]})).await.expect(201);
+    let machine = app.with_key(&key.member("key"));
+    let mut walked = 0;
+    for operation in all.iter().filter(|operation| operation.method != Method::GET && !operation.is_open) {
+        let before = entries_of(&operation.id).await;
+        operation.call(if operation.takes_keys_only { &machine } else { &owner }).await;
+        let left = entries_of(&operation.id).await - before;
+        let is_exempt = UNAUDITED.iter().any(|exempt| operation.id == *exempt || operation.pattern.ends_with(exempt));
+        assert_eq!(left, usize::from(!is_exempt), "{} {} {}", operation.id, operation.method, operation.pattern);
+        walked += 1;
+    }
+    assert!(walked > 25, "{walked}");
 }

@@ -1,6 +1,7 @@
 //! `horarium serve`.
 
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroU32;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -135,7 +136,11 @@ impl Node {
             tokens: verifier,
             metrics: Some(metrics.clone()),
             config: ApiConfig {
-                requests_per_second: config.requests_per_second,
+                request_timeout: config.request_timeout_seconds,
+                body_grace: config.client_timeout_seconds,
+                rate_limits: config.rate_limit,
+                failures_per_minute: u32::try_from(config.failed_logins_per_minute).ok().and_then(NonZeroU32::new),
+                trusted_proxies: config.trusted_proxies.clone(),
                 max_body_bytes: config.max_body_bytes,
                 submit_wait: config.submit_wait_seconds,
                 integration_health: HealthThresholds {
@@ -150,7 +155,7 @@ impl Node {
             shutdown: end_of_streams.clone(),
         };
         let listening = api_listener.local_addr()?;
-        let mut http = vec![start(api_server(ApiState::new(parts), api_listener, config.http_workers)?)];
+        let mut http = vec![start(api_server(ApiState::new(parts), api_listener, &config)?)];
         if let Some(listener) = metrics_listener {
             http.push(start(metrics_server(metrics.clone(), listener)?));
         }
@@ -216,9 +221,12 @@ fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
     Ok(listener)
 }
 
-fn api_server(state: ApiState, listener: TcpListener, workers: usize) -> Result<Server, Failure> {
+fn api_server(state: ApiState, listener: TcpListener, config: &Config) -> Result<Server, Failure> {
     let server = HttpServer::new(move || horarium_api::app(&state))
-        .workers(workers)
+        .workers(config.http_workers)
+        .max_connections(config.max_connections.div_ceil(config.http_workers))
+        .client_request_timeout(config.client_timeout_seconds)
+        .keep_alive(config.keep_alive_seconds)
         .disable_signals()
         .shutdown_timeout(HTTP_GRACE_SECONDS)
         .listen(listener)?;

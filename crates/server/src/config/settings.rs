@@ -1,11 +1,11 @@
 //! All settings, each declared once.
 
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use horarium_api::{RateLimits, TrustedProxies};
 use horarium_auth::JwtAlgorithm;
 use horarium_executors::EgressPolicy;
 use horarium_persistence::DatabaseUrl;
@@ -212,9 +212,31 @@ settings! {
     /// How long the audit log is kept.
     audit_retention_days: u32 = days(1, 36_500), Fixed("365");
 
-    /// How many requests per second each tenant may send to this node, and as many at once after a pause; what exceeds
-    /// that is answered with 429.
-    requests_per_second: Option<NonZeroU32> = Maybe(text("a whole number from 1")), Unset("not limited");
+    /// How many requests per second each credential and each tenant may send to this node, and as many at once after a
+    /// pause; what exceeds that is answered with 429. What is not named is not limited; a number alone is for each
+    /// credential.
+    rate_limit: RateLimits = own("off, or limits such as credential=100, tenant=1000"), Fixed("credential=10000, tenant=20000");
+
+    /// How many keys and tokens of one client address may be refused per minute before no others are looked at for a
+    /// while (429), so that they cannot be guessed in bulk. Those that were good lately still are. 0: no limit.
+    failed_logins_per_minute: usize = count(0, 1_000_000), Fixed("600");
+
+    /// Addresses and networks of proxies whose `X-Forwarded-For` is believed, for the audit log and for limits by
+    /// address.
+    trusted_proxies: TrustedProxies = own("a list of addresses and networks, such as 127.0.0.1, 10.0.0.0/8"), Unset("none");
+
+    /// How long a request may take until its answer begins; then it is answered with 503. Calls that wait on purpose
+    /// (long polls, submissions that wait for their end) have the time that they wait for besides.
+    request_timeout_seconds: Duration = seconds(1, 3600), Fixed("30");
+
+    /// How long a client may take to send the head of a request, and the body, which gets a second more for each KiB.
+    client_timeout_seconds: Duration = seconds(1, 3600), Fixed("10");
+
+    /// How long an idle connection is kept for a client's next request.
+    keep_alive_seconds: Duration = seconds(1, 3600), Fixed("75");
+
+    /// How many connections are served at once; further ones wait to be accepted.
+    max_connections: usize = count(1, 1_000_000), Fixed("20000");
 
     /// How long a submission of the toolkit dialect that names no webhook waits for its job's end before it is answered
     /// with 202.

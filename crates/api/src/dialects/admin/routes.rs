@@ -10,7 +10,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::dto::{AdminEnvelope, JobOverviewDto, JobStatsDto, TriggerJobRequest, TriggeredJobDto};
 use super::request::{JobName, TenantNamed};
 use super::{error, map};
-use crate::http::{ApiError, Authorized, Body, FromQuery, Query, QueryFields, perm};
+use crate::http::{ApiError, AuditHandle, Authorized, Body, FromQuery, Query, QueryFields, perm};
 use crate::state::ApiState;
 
 /// Where the dialect lives.
@@ -101,6 +101,7 @@ pub(crate) async fn trigger_admin_job(
     caller: Authorized<perm::AdminDialect>,
     _: TenantNamed,
     state: web::Data<ApiState>,
+    audit: AuditHandle,
     body: Body<TriggerJobRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let name = body.0.job_name.ok_or_else(|| ApiError::invalid_field("jobName", "is required"))?;
@@ -108,6 +109,7 @@ pub(crate) async fn trigger_admin_job(
     let executions = &state.services.executions;
     let admission = executions.trigger_by_name(&caller.actor, &name, TriggerInput::default()).await;
     let admission = admission.map_err(|failure| error::about(failure, &name))?;
+    audit.made("execution", admission.id);
     let data = map::triggered(executions.get(caller.tenant.id, admission.id).await?, &caller.principal);
     Ok(HttpResponse::Ok().json(AdminEnvelope::new("Job triggered successfully", data, state.core.now())))
 }

@@ -16,7 +16,7 @@ use super::dto::{
 use super::error;
 use super::map::STATUSES;
 use super::request::OwnOrganization;
-use crate::http::{ApiError, Authorized, Body, FromQuery, Query, QueryFields, perm};
+use crate::http::{ApiError, AuditHandle, Authorized, Body, FromQuery, Query, QueryFields, perm};
 use crate::state::ApiState;
 
 /// Registers the routes.
@@ -128,15 +128,17 @@ pub(crate) async fn submit_integration_job(
     caller: Authorized<perm::IntegrationsWrite>,
     own: OwnOrganization,
     state: web::Data<ApiState>,
+    audit: AuditHandle,
     body: Body<SubmitIntegrationJobRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    submit(caller, own, state, body).await
+    submit(caller, own, state, audit, body).await
 }
 
 async fn submit(
     caller: Authorized<perm::IntegrationsWrite>,
     _: OwnOrganization,
     state: web::Data<ApiState>,
+    audit: AuditHandle,
     body: Body<SubmitIntegrationJobRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let SubmitIntegrationJobRequest { kind, payload, dedupe_key, run_at, max_attempts } = body.0;
@@ -144,6 +146,7 @@ async fn submit(
     let input = IntegrationInput { payload, run_at, unique_key: dedupe_key, max_attempts };
     let submitted = state.services.integrations.submit(&caller.actor, &kind, input).await;
     let (admission, status) = submitted.map_err(|failure| error::submission(failure, &kind))?;
+    audit.made("execution", admission.id);
     let body = SubmittedIntegrationJobDto { id: admission.id.as_uuid(), status: status.into() };
     Ok(if admission.is_duplicate { HttpResponse::Ok().json(body) } else { HttpResponse::Accepted().json(body) })
 }

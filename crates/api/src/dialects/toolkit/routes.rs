@@ -1,7 +1,7 @@
 //! The routes, below `/v1/toolkit` and `/paid`.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::RETRY_AFTER;
@@ -24,9 +24,13 @@ use super::dto::{
 };
 use super::{error, map};
 use crate::http::{
-    ApiError, Authenticated, Authorized, Body, Caller, OptionalBody, authenticate_by_key, idempotent, perm,
+    ApiError, AuditHandle, Authenticated, Authorized, Body, Caller, OptionalBody, Patience, authenticate_by_key,
+    idempotent, perm,
 };
 use crate::state::ApiState;
+
+/// What a call that waits on purpose is given beside the time that it waits.
+const TIME_TO_ANSWER: Duration = Duration::from_secs(5);
 
 /// Registers the routes.
 pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
@@ -162,6 +166,8 @@ pub(crate) async fn get_job_status(
 pub(crate) async fn submit_job(
     caller: Authorized<perm::ExecutionsTrigger>,
     state: web::Data<ApiState>,
+    patience: Patience,
+    audit: AuditHandle,
     body: Body<SubmitRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let begun = Instant::now();
@@ -178,7 +184,9 @@ pub(crate) async fn submit_job(
         }
         Err(error) => return Err(error.into()),
     };
+    audit.made("execution", admission.id);
     let execution = if waits {
+        patience.at_least(state.config.submit_wait + TIME_TO_ANSWER);
         executions.wait(caller.tenant.id, admission.id, state.config.submit_wait).await?
     } else {
         executions.get(caller.tenant.id, admission.id).await?
@@ -222,8 +230,10 @@ pub(crate) async fn check_key(caller: Authenticated, state: web::Data<ApiState>)
 pub(crate) async fn test_queue(
     caller: Authorized<perm::ExecutionsTrigger>,
     state: web::Data<ApiState>,
+    time: Patience,
 ) -> Result<HttpResponse, ApiError> {
     let patience = state.config.submit_wait;
+    time.at_least(patience + TIME_TO_ANSWER);
     let execution = state.services.executions.test_queue(&caller.actor, patience).await?;
     let queue = queue(&state, &caller, &execution.summary.queue).await?;
     let told = map::finished(&execution, None, queue.pending, state.about.version);

@@ -6,7 +6,7 @@ mod client;
 mod document;
 mod work;
 
-pub(crate) use answer::Answer;
+pub(crate) use answer::{Answer, redacted};
 pub(crate) use app::TestApp;
 pub(crate) use client::Client;
 pub(crate) use document::assert_has_the_shape_of;

@@ -1,0 +1,294 @@
+//! The audit log's share of every call: each one that may change something is noted on the way in, and written down
+//! before its answer goes out.
+//!
+//! It lies around all routes, so none can be forgotten, and knows by itself what a call was about: the last parameter
+//! of its path, and what the answer's `Location` and `ETag` say came of it. A route that knows better says so to its
+//! [`AuditNote`]. Neither the query nor the body is noted: secrets are in there.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::{Ready, ready};
+use std::rc::Rc;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{ETAG, HeaderMap, HeaderName, IF_MATCH, LOCATION, USER_AGENT};
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
+use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, web};
+use horarium_auth::{CredentialKind, Principal};
+use horarium_domain::audit::{AuditActor, AuditActorKind, AuditEntry, AuditTarget};
+use horarium_domain::{TenantId, Timestamp};
+
+use super::etag::version_of;
+use super::{ApiError, request_id};
+use crate::state::ApiState;
+
+/// The longest text that is taken over from a request.
+const MAX_CHARS: usize = 200;
+
+/// Reads that are asked for with POST, by what they are called.
+const READS: &[&str] = &["list_job_statuses", "list_all_job_statuses", "get_job_status"];
+
+/// Calls that change nothing a person would ask about: workers' thousands of "any work?" and "I am here". What they do
+/// to executions is told by the executions' own timelines.
+const OF_WORKERS: &[&str] =
+    &["/api/v1/agents/{agent_id}/lease", "/api/v1/agents/{agent_id}/report", "/api/v1/agents/{agent_id}/heartbeat"];
+
+/// What each operation is called, by method and route.
+#[derive(Debug, Default)]
+pub(crate) struct Actions(HashMap<(String, String), String>);
+
+impl Actions {
+    /// Notes the name of an operation.
+    pub(crate) fn add(&mut self, method: &str, route: &str, name: &str) {
+        self.0.insert((method.to_owned(), route.to_owned()), name.to_owned());
+    }
+
+    fn name(&self, method: &str, route: &str) -> String {
+        let known = self.0.get(&(method.to_owned(), route.to_owned()));
+        known.cloned().unwrap_or_else(|| format!("{method} {route}"))
+    }
+}
+
+/// What is known of a call while it is being answered.
+pub(crate) struct AuditNote {
+    state: web::Data<ApiState>,
+    at: Timestamp,
+    action: String,
+    method: Method,
+    route: String,
+    /// The last parameter of the path: what kind of thing, and its value.
+    named: Option<(String, String)>,
+    version_before: Option<i64>,
+    address: Option<String>,
+    user_agent: Option<String>,
+    request_id: String,
+    who: RefCell<Option<(TenantId, AuditActor)>>,
+    said: RefCell<Option<AuditTarget>>,
+    is_written: Cell<bool>,
+}
+
+impl AuditNote {
+    /// The note of a call; `None` for one that changes nothing.
+    fn of(req: &ServiceRequest) -> Option<Self> {
+        let method = req.method();
+        if [Method::GET, Method::HEAD, Method::OPTIONS].contains(method) {
+            return None;
+        }
+        let route = req.match_pattern().filter(|route| !OF_WORKERS.contains(&route.as_str()))?;
+        let state = req.app_data::<web::Data<ApiState>>()?.clone();
+        let action = req.app_data::<web::Data<Actions>>()?.name(method.as_str(), &route);
+        if READS.contains(&action.as_str()) {
+            return None;
+        }
+        let client = state.config.trusted_proxies.client(req.peer_addr(), req.headers());
+        Some(Self {
+            at: state.core.now(),
+            action,
+            method: method.clone(),
+            named: named(&route, req.path()),
+            route,
+            version_before: version(req.headers(), &IF_MATCH),
+            address: client.map(|address| address.to_string()),
+            user_agent: req.headers().get(USER_AGENT).and_then(|value| value.to_str().ok()).map(sane),
+            request_id: request_id::of(req.request()),
+            state,
+            who: RefCell::default(),
+            said: RefCell::default(),
+            is_written: Cell::default(),
+        })
+    }
+
+    /// Notes who calls, and in which tenant.
+    pub(super) fn is_of(&self, tenant: TenantId, caller: &Principal) {
+        let kind = match caller.credential {
+            CredentialKind::Jwt => AuditActorKind::Token,
+            CredentialKind::ApiKey(_) => AuditActorKind::ApiKey,
+        };
+        let actor = AuditActor {
+            kind,
+            id: sane(&caller.subject),
+            name: caller.name.as_deref().map(sane),
+            email: caller.email.as_deref().map(sane),
+        };
+        *self.who.borrow_mut() = Some((tenant, actor));
+    }
+
+    /// Notes what a call was about, where neither its path nor its answer's `Location` tells.
+    pub(crate) fn is_about(&self, target: AuditTarget) {
+        *self.said.borrow_mut() = Some(target);
+    }
+
+    /// The entry, for an answer with this status and these headers; `None` when nobody was let in.
+    fn entry(&self, status: Option<StatusCode>, headers: Option<&HeaderMap>) -> Option<AuditEntry> {
+        let (tenant_id, actor) = self.who.borrow().clone()?;
+        Some(AuditEntry {
+            id: self.state.core.ids.audit(self.at),
+            tenant_id,
+            at: self.at,
+            actor,
+            action: self.action.clone(),
+            method: self.method.to_string(),
+            route: self.route.clone(),
+            target: self.said.borrow().clone().or_else(|| self.target(status, headers)),
+            status: status.map(|status| status.as_u16()),
+            address: self.address.clone(),
+            user_agent: self.user_agent.clone(),
+            request_id: self.request_id.clone(),
+        })
+    }
+
+    fn target(&self, status: Option<StatusCode>, headers: Option<&HeaderMap>) -> Option<AuditTarget> {
+        let headers = headers.filter(|_| status.is_some_and(|status| status.is_success()));
+        let made = headers.and_then(|headers| location(headers));
+        let (kind, before) = match (&self.named, &made) {
+            (Some((kind, id)), _) => (kind.clone(), Some(id.clone())),
+            (None, Some((kind, _))) => (kind.clone(), None),
+            (None, None) => return None,
+        };
+        let stays = headers.is_some() && self.method != Method::DELETE;
+        let after = made.map(|(_, id)| id).or_else(|| before.clone().filter(|_| stays));
+        Some(AuditTarget {
+            kind,
+            before,
+            after,
+            version_before: self.version_before,
+            version_after: headers.and_then(|headers| version(headers, &ETAG)),
+        })
+    }
+
+    /// Writes the entry; answers after the commit.
+    async fn write(&self, status: StatusCode, headers: Option<&HeaderMap>) {
+        self.is_written.set(true);
+        let Some(entry) = self.entry(Some(status), headers) else { return };
+        if let Err(error) = self.state.services.audit.record(entry.clone()).await {
+            lost(&entry, error.internal().unwrap_or_default());
+        }
+    }
+}
+
+/// What was done cannot be undone for want of a record, so the log keeps what the audit log could not.
+fn lost(entry: &AuditEntry, cause: &str) {
+    metrics::counter!("horarium_audit_lost_total").increment(1);
+    tracing::error!(target: "horarium::audit", cause, ?entry, "an entry of the audit log could not be written");
+}
+
+/// For routes that say themselves what they are about.
+impl FromRequest for AuditHandle {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self(req.extensions().get::<Rc<AuditNote>>().cloned())))
+    }
+}
+
+/// The note of the call that a route answers.
+pub(crate) struct AuditHandle(Option<Rc<AuditNote>>);
+
+impl AuditHandle {
+    /// Notes what came of the call, such as the execution that it made.
+    pub(crate) fn made(&self, kind: &str, id: impl ToString) {
+        if let Some(note) = &self.0 {
+            let after = Some(id.to_string());
+            note.is_about(AuditTarget { kind: kind.to_owned(), after, ..AuditTarget::default() });
+        }
+    }
+}
+
+/// Writes the note of a call that ends without an answer: its caller hung up, or its time was up.
+struct Unanswered(Rc<AuditNote>);
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        if self.0.is_written.get() {
+            return;
+        }
+        let Some(entry) = self.0.entry(None, None) else { return };
+        let state = self.0.state.clone();
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => {
+                runtime.spawn(async move {
+                    if let Err(error) = state.services.audit.record(entry.clone()).await {
+                        lost(&entry, error.internal().unwrap_or_default());
+                    }
+                });
+            }
+            Err(_) => lost(&entry, "the server is stopping"),
+        }
+    }
+}
+
+/// The middleware, around everything that knows of callers and routes.
+pub(crate) async fn audited<B: MessageBody + 'static>(
+    req: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let Some(note) = AuditNote::of(&req).map(Rc::new) else { return next.call(req).await };
+    req.extensions_mut().insert(Rc::clone(&note));
+    let unanswered = Unanswered(Rc::clone(&note));
+    let result = next.call(req).await;
+    match &result {
+        // Nobody was let in: a line in the log is all there is.
+        Ok(answer) if answer.status() == StatusCode::UNAUTHORIZED => note.is_written.set(true),
+        Ok(answer) => note.write(answer.status(), Some(answer.headers())).await,
+        Err(error) => note.write(error.as_response_error().status_code(), None).await,
+    }
+    drop(unanswered);
+    result
+}
+
+/// The last parameter of a path, by the route that it matches.
+fn named(route: &str, path: &str) -> Option<(String, String)> {
+    let segments: Vec<_> = route.split('/').zip(path.split('/')).collect();
+    let at = segments.iter().rposition(|(pattern, _)| pattern.starts_with('{'))?;
+    let (pattern, value) = segments[at];
+    let parameter = pattern.trim_matches(['{', '}']);
+    let kind = parameter.strip_suffix("Id").or_else(|| parameter.strip_suffix("_id")).unwrap_or_default();
+    let kind = if kind.is_empty() { singular(at.checked_sub(1).map_or("", |before| segments[before].0)) } else { kind };
+    Some((kind.to_owned(), sane(value)))
+}
+
+/// What an answer says was made: `/api/v1/keys/7` is the key 7.
+fn location(headers: &HeaderMap) -> Option<(String, String)> {
+    let mut segments = headers.get(LOCATION)?.to_str().ok()?.rsplit('/');
+    let (id, kind) = (segments.next()?, segments.next()?);
+    Some((singular(kind).to_owned(), sane(id)))
+}
+
+fn singular(plural: &str) -> &str {
+    plural.strip_suffix('s').unwrap_or(plural)
+}
+
+/// The version in an entity tag of ours.
+fn version(headers: &HeaderMap, name: &HeaderName) -> Option<i64> {
+    version_of(headers.get(name)?.to_str().ok()?.trim())
+}
+
+/// Text from outside, as the log keeps it.
+fn sane(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MAX_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(route: &str, path: &str) -> Option<(String, String)> {
+        named(route, path)
+    }
+
+    #[test]
+    fn a_call_is_about_the_last_parameter_of_its_path() {
+        let about = |kind: &str, id: &str| Some((kind.to_owned(), id.to_owned()));
+        assert_eq!(
+            told("/api/v1/scheduler/jobs/{jobId}/trigger", "/api/v1/scheduler/jobs/7/trigger"),
+            about("job", "7")
+        );
+        assert_eq!(told("/api/v1/queues/{name}", "/api/v1/queues/default"), about("queue", "default"));
+        assert_eq!(told("/job/{id}", "/job/9"), about("job", "9"));
+        assert_eq!(told("/api/v1/agents/{agent_id}/drain", "/api/v1/agents/a1/drain"), about("agent", "a1"));
+        assert_eq!(told("/api/v1/keys", "/api/v1/keys"), None);
+    }
+}

@@ -1,0 +1,149 @@
+//! The audit log: what is on record after a call, who may read it, and what is not in it.
+
+use std::time::Duration;
+
+use horarium_api::ApiConfig;
+use horarium_auth::Role;
+use horarium_domain::store::AuditFilter;
+use insta::assert_json_snapshot;
+use serde_json::{Value, json};
+
+use crate::support::{TestApp, http_job, redacted};
+
+const AUDIT: &str = "/api/v1/audit";
+const JOBS: &str = "/api/v1/scheduler/jobs";
+
+async fn latest(app: &TestApp, query: &str) -> Value {
+    let page = app.owner().get(&format!("{AUDIT}?limit=1&{query}")).await.expect(200).json();
+    page["items"][0].clone()
+}
+
+#[tokio::test]
+async fn an_entry_says_who_did_what_to_what_from_where() {
+    let app = TestApp::start().await;
+    let (job, _) = app.owner().trigger_new_job("audited").await;
+    let caller = app.owner().with_header("user-agent", "test/1").with_header("x-request-id", "r-7");
+    let triggered = caller.call(&format!("{JOBS}/{job}/trigger")).await.expect(202).json();
+    let entry = latest(&app, "action=trigger_job").await;
+    assert_eq!(entry["target"]["before"], json!(job));
+    assert_eq!(entry["target"]["after"], triggered);
+    assert_json_snapshot!(redacted(entry));
+
+    let mut change = http_job("audited");
+    change["name"] = json!("renamed");
+    let changed = app.owner().put(&format!("{JOBS}/{job}"), change).await.expect(200);
+    let entry = latest(&app, &format!("target={job}&action=update_job")).await;
+    assert_eq!(entry["target"]["versionAfter"], 2, "{} {entry}", changed.header("etag"));
+    app.owner().delete(&format!("{JOBS}/{job}")).await.expect(204);
+    let entry = latest(&app, &format!("target={job}&action=delete_job")).await;
+    assert_eq!((&entry["target"]["before"], &entry["target"]["after"]), (&json!(job), &Value::Null));
+}
+
+#[tokio::test]
+async fn a_retry_is_on_record_with_the_old_and_the_new_execution() {
+    let app = TestApp::start().await;
+    let (_, failed) = app.owner().trigger_new_job("fails").await;
+    app.fail_next("boom", Duration::from_secs(1)).await;
+    let retried = app.owner().call(&format!("/api/v1/executions/{failed}/retry")).await.expect(202).json();
+    for id in [json!(failed), retried.clone()] {
+        let entry = latest(&app, &format!("action=rerun_execution&target={}", id.as_str().unwrap())).await;
+        assert_eq!((&entry["target"]["before"], &entry["target"]["after"]), (&json!(failed), &retried));
+    }
+}
+
+#[tokio::test]
+async fn what_was_refused_is_on_record_and_what_nobody_was_let_in_for_is_not() {
+    let app = TestApp::start().await;
+    app.as_role(Role::Read).post(JOBS, http_job("no")).await.expect(403);
+    app.anonymous().post(JOBS, http_job("no")).await.expect(401);
+    app.owner().post(JOBS, json!({})).await.expect(400);
+    app.owner().with_header("x-tenantid", "org-2").post(JOBS, http_job("no")).await.expect(403);
+    app.owner().get(JOBS).await.expect(200);
+    let page = app.owner().get(AUDIT).await.expect(200).json();
+    let told: Vec<_> =
+        page["items"].as_array().unwrap().iter().map(|entry| entry["status"].as_u64().unwrap()).collect();
+    assert_eq!(told, [403, 400, 403]);
+    assert_eq!(page["items"][2]["actor"]["id"], "user-read");
+}
+
+#[tokio::test]
+async fn a_call_that_was_given_up_is_on_record_without_a_status() {
+    let app = TestApp::with(ApiConfig { request_timeout: Duration::from_millis(50), ..ApiConfig::default() }).await;
+    let (token, address) = (app.token(Role::Owner, "org-1"), app.address().to_owned());
+    let mut socket = std::net::TcpStream::connect(address).unwrap();
+    let head = format!("POST {JOBS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: 9\r\n");
+    std::io::Write::write_all(&mut socket, format!("{head}Content-Type: application/json\r\n\r\n").as_bytes()).unwrap();
+    let tenant = loop {
+        if let Ok(tenant) = app.core.store.tenant(&"org-1".parse().unwrap()).await {
+            break tenant.id;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        let entries = app.core.store.audit(tenant, &AuditFilter::default(), None, 10).await.unwrap();
+        if let Some(entry) = entries.first() {
+            assert_eq!((entry.action.as_str(), entry.status), ("create_job", None));
+            return;
+        }
+        assert!(std::time::Instant::now() < deadline, "it is not on record");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_on_record() {
+    let app = TestApp::start().await;
+    let key = app.owner().post("/api/v1/keys", json!({"name": "k", "scopes": ["*"]})).await.expect(201).member("key");
+    let mut job = http_job("secret");
+    job["jobConfiguration"]["headers"] = json!({"Authorization": "plaintext-secret"});
+    app.with_key(&key).post(&format!("{JOBS}?token=plaintext-secret"), job).await.expect(201);
+    let exported = app.owner().get(&format!("{AUDIT}/export")).await.expect(200).text();
+    assert!(exported.contains("create_job") && !exported.contains("plaintext-secret") && !exported.contains(&key));
+}
+
+#[tokio::test]
+async fn only_owners_read_the_log_and_only_their_own() {
+    let app = TestApp::start().await;
+    app.owner().create_job(http_job("mine")).await;
+    for role in [Role::Owner, Role::Admin, Role::SystemAdmin, Role::SuperAdmin] {
+        app.as_role(role).get(AUDIT).await.expect(200);
+        app.as_role(role).get(&format!("{AUDIT}/export")).await.expect(200);
+    }
+    for role in [Role::Manager, Role::Write, Role::Read, Role::Agent] {
+        app.as_role(role).get(AUDIT).await.expect(403);
+        app.as_role(role).get(&format!("{AUDIT}/export")).await.expect(403);
+    }
+    let stranger = app.as_role_in(Role::Owner, "org-2");
+    assert_eq!(stranger.get(AUDIT).await.expect(200).json()["items"], json!([]));
+    assert_eq!(stranger.get(&format!("{AUDIT}/export")).await.expect(200).text(), "");
+}
+
+#[tokio::test]
+async fn a_list_is_walked_and_an_export_is_whole() {
+    let app = TestApp::start().await;
+    for number in 0..5 {
+        app.owner().create_job(http_job(&format!("job-{number}"))).await;
+        app.advance(Duration::from_secs(1));
+    }
+    let mut ids = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let page = app.owner().get(&format!("{AUDIT}?limit=2&cursor={cursor}")).await.expect(200).json();
+        ids.extend(page["items"].as_array().unwrap().iter().map(|entry| entry["id"].clone()));
+        match page["nextCursor"].as_str() {
+            Some(next) => cursor = next.to_owned(),
+            None => break,
+        }
+    }
+    assert_eq!(ids.len(), 5);
+    let export = app.owner().get(&format!("{AUDIT}/export")).await.expect(200);
+    assert_eq!(export.header("content-type"), "application/x-ndjson");
+    let exported: Vec<Value> = export.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(exported.iter().map(|entry| entry["id"].clone()).collect::<Vec<_>>(), ids);
+
+    let since = app.now() - Duration::from_secs(2);
+    let late = app.owner().get(&format!("{AUDIT}?since={since}")).await.expect(200).json();
+    assert_eq!(late["items"].as_array().unwrap().len(), 2);
+    app.owner().get(&format!("{AUDIT}?since=yesterday")).await.problem(400);
+}
