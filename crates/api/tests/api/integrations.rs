@@ -94,7 +94,7 @@ async fn health_worsens_with_failures_and_with_waiting() {
 #[tokio::test]
 async fn the_thresholds_of_health_are_the_operators() {
     let integration_health =
-        HealthThresholds { error_failures: 1, error_age: Duration::from_secs(60), ..HealthThresholds::default() };
+        HealthThresholds { error_failures: 1, error_age: Duration::from_mins(1), ..HealthThresholds::default() };
     let app = TestApp::with(ApiConfig { integration_health, ..ApiConfig::default() }).await;
     app.owner().create_job(integration("whatsapp")).await;
     app.owner().submit("whatsapp").await;

@@ -17,7 +17,9 @@ pub(super) fn submission(error: ServiceError, kind: &str) -> ApiError {
             let mut renamed = FieldErrors::default();
             for (field, problems) in errors.into_map() {
                 let field = if field == "uniqueKey" { "dedupeKey".to_owned() } else { field };
-                problems.into_iter().for_each(|problem| renamed.add(field.clone(), problem));
+                for problem in problems {
+                    renamed.add(field.clone(), problem);
+                }
             }
             ApiError::invalid(renamed)
         }
