@@ -161,6 +161,7 @@ pub(crate) async fn create_database(server: &str, name: &str) -> Result<String, 
     Ok(format!("{scheme}://{host}/{name}{}", options.map_or_else(String::new, |options| format!("?{options}"))))
 }
 
+/// Removes it again.
 pub(crate) async fn drop_database(server: &str, name: &str) -> Result<(), Failure> {
     let (client, connection) = tokio_postgres::connect(server, NoTls).await?;
     tokio::spawn(connection);

@@ -7,6 +7,7 @@
 mod calls;
 mod ceiling;
 mod drain;
+mod listing;
 mod process;
 mod report;
 
@@ -17,14 +18,15 @@ use clap::Parser;
 /// Any error ends the run: a benchmark that carries on after a fault measures something else.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Measures claiming and completing through the engine beside hand-written SQL, and what the server costs at rest.
+/// Measures claiming and completing through the engine beside hand-written SQL, listing recent jobs, and what the
+/// server costs at rest.
 #[derive(Debug, Parser)]
 #[command(version, about)]
 struct Options {
     /// A PostgreSQL server on which databases may be created; without it only SQLite is measured.
     #[arg(long, env = "HORARIUM_TEST_POSTGRES_URL")]
     postgres: Option<String>,
-    /// The server binary whose start and rest are measured; without it they are left out.
+    /// The server binary whose listing, start and rest are measured; without it they are left out.
     #[arg(long)]
     binary: Option<PathBuf>,
     /// Executions drained in each round.
@@ -44,6 +46,7 @@ async fn main() -> Result<(), Failure> {
     }
     sections.push(drain::sqlite(options.count, options.rounds).await?);
     if let Some(binary) = &options.binary {
+        sections.push(listing::recent(binary, options.postgres.as_deref(), options.rounds).await?);
         sections.push(process::at_rest(binary, options.rounds)?);
         if let Some(url) = &options.postgres {
             sections.push(calls::over_history(url, binary, options.rounds).await?);

@@ -15,7 +15,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Client, TestApp, http_job};
+use crate::support::{TestApp, http_job};
 
 const STATUSES: &str = "/v1/toolkit/jobs/status";
 const ALL_STATUSES: &str = "/paid/get/all/jobs/id/status";
