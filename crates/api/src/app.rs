@@ -41,6 +41,14 @@ pub fn app(
 
 /// Every route; also walked without a server, to write the OpenAPI document.
 pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
+    for prefix in dialects::agents::PREFIXES {
+        cfg.service(
+            scope::scope(prefix)
+                .configure(dialects::agents::configure)
+                .wrap(from_fn(idempotent))
+                .wrap(from_fn(authenticate)),
+        );
+    }
     cfg.configure(platform::open).configure(dialects::toolkit::configure).service(
         scope::scope("/api/v1")
             .configure(dialects::admin::configure)

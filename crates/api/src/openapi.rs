@@ -22,7 +22,7 @@ use utoipa::openapi::{
 };
 use utoipa_actix_web::AppExt;
 
-use crate::dialects::{ERROR_SCHEMAS, KEY_ONLY, scheduler};
+use crate::dialects::{ERROR_SCHEMAS, KEY_ONLY, agents, scheduler};
 use crate::http::{Actions, ErrorSchema, MethodTable, ProblemDetails};
 
 /// What every path answers with that no dialect's shape of errors owns.
@@ -62,6 +62,7 @@ pub fn document() -> OpenApi {
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in operations(item) {
             complete(operation, &method, path, shape_at(path));
+            name_apart(operation, path);
         }
     }
     document
@@ -133,6 +134,14 @@ fn name(method: &HttpMethod) -> &'static str {
         HttpMethod::Head => "HEAD",
         HttpMethod::Patch => "PATCH",
         HttpMethod::Trace => "TRACE",
+    }
+}
+
+/// Gives an operation that is served at a further path an id of its own.
+fn name_apart(operation: &mut Operation, path: &str) {
+    let [_, further] = agents::PREFIXES;
+    if let Some(id) = operation.operation_id.as_mut().filter(|_| path.starts_with(further)) {
+        id.push_str("_alias");
     }
 }
 
@@ -280,6 +289,9 @@ fn tags() -> Vec<Tag> {
     [
         ("Jobs", "What to run, when, and how."),
         ("Executions", "The runs of jobs."),
+        ("Agent jobs", "Operations that agents carry out, and what became of them."),
+        ("Agents", "The workers on other machines."),
+        ("Agent protocol", "What agents call; docs/agent-protocol.md describes it."),
         ("Dashboard", "Figures, all from counters: reading them costs the same whatever the history."),
         (
             "Administration of jobs",

@@ -72,6 +72,10 @@ typed_id!(
     AgentId
 );
 typed_id!(
+    /// One host's part of an execution that agents run.
+    AgentTaskId
+);
+typed_id!(
     /// An API key; the public part of `hrm_<id>_<secret>`.
     ApiKeyId
 );
@@ -128,6 +132,11 @@ impl IdGenerator {
     /// A fresh id for an entry of the audit log.
     pub fn audit(&self, now: Timestamp) -> AuditId {
         AuditId(self.uuid(now))
+    }
+
+    /// A fresh id of an agent's task.
+    pub fn agent_task(&self, now: Timestamp) -> AgentTaskId {
+        AgentTaskId(self.uuid(now))
     }
 
     /// A fresh API key id.

@@ -269,6 +269,7 @@ fn succeeded(claimed: &Claimed) -> Settlement {
             output: Some(Output { text: "done".to_owned(), truncated: false }),
             error: None,
             items_processed: None,
+            partial: false,
         },
         event: None,
         only_if_expired_at: None,

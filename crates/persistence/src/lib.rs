@@ -10,6 +10,7 @@
 //! Rows are decoded strictly: one that makes no sense is reported with its table and key, and never repaired in silence.
 
 mod address;
+mod agents;
 mod api_keys;
 mod audit;
 mod callbacks;

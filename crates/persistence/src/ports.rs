@@ -88,6 +88,10 @@ impl MaintenanceStore for SqlStore {
         self.hot.prune_executions(tenant, before, limit).await
     }
 
+    async fn delete_execution(&self, tenant: TenantId, id: ExecutionId) -> Result<(), StoreError> {
+        self.hot.delete_execution(tenant, id).await
+    }
+
     async fn prune_rollups(&self, now: Timestamp) -> Result<u64, StoreError> {
         self.delete_old_figures(now).await
     }

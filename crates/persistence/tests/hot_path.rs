@@ -165,7 +165,7 @@ fn settlement(claimed: &Claimed) -> Settlement {
         (false, 0) => ExecutionState::Failed,
         (false, _) => ExecutionState::Succeeded,
     };
-    let finish = Decision::Finish { state, output: None, error: None, items_processed: None };
+    let finish = Decision::Finish { state, output: None, error: None, items_processed: None, partial: false };
     Settlement {
         lease: claimed.lease,
         tenant_id: claimed.tenant_id,
@@ -283,6 +283,7 @@ async fn limits_hold(nodes: Vec<SharedStore>) {
                             output: None,
                             error: None,
                             items_processed: None,
+                            partial: false,
                         },
                         next: Lifecycle { state: ExecutionState::Succeeded, ..claim.lifecycle },
                         ..settlement(claim)

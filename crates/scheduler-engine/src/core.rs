@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use horarium_domain::agent::AgentTiming;
 use horarium_domain::callback::NewCallback;
 use horarium_domain::execution::{ExecutionState, NewExecution};
 use horarium_domain::secret::{SecretSealer, Unsealed};
@@ -9,6 +10,7 @@ use horarium_domain::store::{Enqueued, SharedStore, StoreError};
 use horarium_domain::{Clock, Entropy, ExecutionId, IdGenerator, JobId, TenantId, Timestamp};
 use tokio::sync::Notify;
 
+use crate::agents::AgentHub;
 use crate::bus::{Bus, LiveEvent, LiveEventKind};
 use crate::enqueuer::Enqueuer;
 use crate::running::RunningSet;
@@ -57,6 +59,7 @@ pub struct Core {
     pub bus: Bus,
     pub(crate) wakes: Wakes,
     pub(crate) running: RunningSet,
+    pub(crate) agents: AgentHub,
     enqueuer: Enqueuer,
 }
 
@@ -89,8 +92,15 @@ impl Core {
             bus: Bus::default(),
             wakes: Wakes::default(),
             running: RunningSet::default(),
+            agents: AgentHub::default(),
             enqueuer,
         })
+    }
+
+    /// Says how long this node waits for agents, before anything asks; it is as for `AgentTiming::default()` otherwise.
+    /// Answers whether it came in time.
+    pub fn wait_for_agents(&self, timing: AgentTiming) -> bool {
+        self.agents.settle_timing(timing)
     }
 
     /// The present.
@@ -156,6 +166,7 @@ impl Core {
     pub fn execution_cancelled(&self, tenant: TenantId, job: JobId, id: ExecutionId, was_running: bool) {
         if was_running {
             self.stop_cancelled([id]);
+            self.agents.look.notify_one();
         }
         self.tell(tenant, LiveEventKind::ExecutionCancelled, job, Some(id), Some(ExecutionState::Cancelled));
     }

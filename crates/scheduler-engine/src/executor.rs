@@ -22,6 +22,8 @@ pub struct Run {
     pub job: Arc<Job>,
     /// The attempt's number, from 1.
     pub attempt: u16,
+    /// How many earlier attempts ended because their worker was lost; they do not count against the retry policy.
+    pub lost: u16,
     /// Why the execution came into being.
     pub trigger: Trigger,
     /// When it was due.
@@ -110,6 +112,12 @@ impl Outcome {
 pub trait Executor: Send + Sync + 'static {
     /// Runs one attempt to its end, or until `run.cancellation` is cancelled.
     async fn execute(&self, run: Run) -> Outcome;
+
+    /// Whether its attempts do next to nothing but wait. They then take no slot from those that work; see
+    /// [`EngineConfig::light_concurrency`](crate::EngineConfig::light_concurrency).
+    fn is_light(&self) -> bool {
+        false
+    }
 }
 
 /// The executors of a node, by job type.

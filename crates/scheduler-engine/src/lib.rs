@@ -3,6 +3,7 @@
 //! [`Engine::start`] runs the loops over any [`Store`](horarium_domain::store::Store); [`Services`] are the use cases
 //! that an API or an embedding program calls. Neither knows HTTP or SQL.
 
+mod agents;
 pub mod bus;
 mod core;
 pub mod engine;
@@ -16,6 +17,7 @@ mod secrets;
 pub mod service;
 mod system_job;
 
+pub use crate::agents::{AgentExecutor, AgentKeeper};
 pub use crate::core::{Core, JobChangeKind};
 pub use engine::{Engine, EngineConfig};
 pub use entropy::SystemEntropy;

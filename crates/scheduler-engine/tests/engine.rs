@@ -191,6 +191,7 @@ async fn claim_and_vanish(world: &World, lease: Duration) -> Settlement {
             output: Some(Output { text: "from the grave".to_owned(), truncated: false }),
             error: None,
             items_processed: None,
+            partial: false,
         },
         event: None,
         only_if_expired_at: None,

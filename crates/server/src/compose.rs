@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use horarium_auth::{FileJwks, JwksConfig, JwksSource, JwtConfig, JwtKeys, JwtVerifier, SharedSecret};
+use horarium_domain::agent::AgentTiming;
 use horarium_domain::job::JobType;
 use horarium_domain::secret::{SecretSealer, Unsealed};
 use horarium_domain::store::SharedStore;
@@ -14,7 +15,7 @@ use horarium_executors::{
 };
 use horarium_persistence::{DatabaseOptions, SqlStore};
 use horarium_scheduler_engine::service::{Services, TenantPolicy};
-use horarium_scheduler_engine::{Core, EngineConfig, Registry};
+use horarium_scheduler_engine::{AgentExecutor, Core, EngineConfig, Registry};
 
 use crate::cli::Failure;
 use crate::config::{self, Config, JwksLocation};
@@ -74,6 +75,7 @@ pub(crate) fn services(config: &Config, store: SqlStore) -> Result<(Arc<Core>, S
     };
     let store: SharedStore = Arc::new(store);
     let core = Core::with_secrets(store, Arc::new(SystemClock), Arc::new(SystemEntropy), keys);
+    core.wait_for_agents(AgentTiming::of(config.broadcast_timeout_seconds));
     let tenants =
         TenantPolicy { create_on_first_sight: config.auto_create_tenants, built_in_jobs: Arc::new(builtin::jobs_for) };
     let services = Services::new(&core, tenants);
@@ -81,7 +83,7 @@ pub(crate) fn services(config: &Config, store: SqlStore) -> Result<(Arc<Core>, S
 }
 
 /// The executors of this node.
-pub(crate) fn executors(config: &Config, core: &Core, services: &Services) -> Result<Registry, Failure> {
+pub(crate) fn executors(config: &Config, core: &Arc<Core>, services: &Services) -> Result<Registry, Failure> {
     let templates = Templates::new(config::host_name());
     let mut calls = HttpCallSettings::new(config.egress_allow.clone(), templates.clone());
     calls.output_limit = config.max_output_bytes;
@@ -93,7 +95,10 @@ pub(crate) fn executors(config: &Config, core: &Core, services: &Services) -> Re
     let handlers = builtin::register(Handlers::new(), &core.store, &core.clock, config.retention_days);
     let handlers = callback::register(handlers, delivery);
     let coded = CodeExecutor::new(handlers, templates).with_output_limit(config.max_output_bytes);
-    let registry = Registry::new().with(JobType::HttpCall, calls).with(JobType::CodeExecution, coded);
+    let registry = Registry::new()
+        .with(JobType::HttpCall, calls)
+        .with(JobType::CodeExecution, coded)
+        .with(JobType::Agent, AgentExecutor::new(Arc::clone(core)));
     if config.allowed_commands.is_empty() {
         return Ok(registry);
     }

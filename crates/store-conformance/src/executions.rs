@@ -359,6 +359,7 @@ pub async fn text_that_no_database_keeps_does_not_stop_an_end_from_being_written
             output: Some(Output { text: "before\0after".to_owned(), truncated: false }),
             error: Some("\0".to_owned()),
             items_processed: None,
+            partial: false,
         },
         ..success(&runs[0], at(1))
     };
@@ -386,6 +387,7 @@ pub async fn large_values_are_kept_whole(world: World) {
         output: Some(Output { text: text.clone(), truncated: false }),
         error: None,
         items_processed: None,
+        partial: false,
     };
     world.settle(Settlement { decision, ..success(&run, at(1)) }).await;
     assert_eq!(world.read(tenant, id).await.output.unwrap().text, text);

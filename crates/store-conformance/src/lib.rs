@@ -24,6 +24,7 @@
 // A case is read from top to bottom: names are brought in where they are first needed, and values are set plainly.
 #![allow(clippy::items_after_statements, clippy::assigning_clones)]
 
+pub mod agents;
 pub mod audit;
 pub mod bulk;
 pub mod callbacks;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use horarium_domain::execution::ExecutionState;
 use horarium_domain::page::PageRequest;
 use horarium_domain::stats::ROLLUP_WIDTHS;
-use horarium_domain::store::{ExecutionFilter, RollupWindow, SkippedSlots, StoreError};
+use horarium_domain::store::{Conflict, ExecutionFilter, RollupWindow, SkippedSlots, StateCounts, StoreError};
 
 use crate::World;
 use crate::world::{START, assert_not_found, at, retry};
@@ -92,6 +92,25 @@ pub async fn a_pruned_execution_takes_its_events_along(world: World) {
     let again = horarium_domain::execution::NewExecution { id, ..world.execution(&job) };
     world.submit(again).await;
     assert!(world.read(tenant, id).await.events.is_empty());
+}
+
+pub async fn one_that_is_over_can_be_deleted_by_itself(world: World) {
+    let (tenant, other) = (world.tenant().await, world.tenant().await);
+    let job = world.job(tenant).await;
+    let ids = world.submit_many(&job, 3).await;
+    let runs = world.claim(2, at(1)).await;
+    world.succeed(&runs[0], at(2)).await;
+    for (of, id) in [(other, ids[0]), (tenant, world.ids.execution(at(0)))] {
+        assert!(matches!(world.a.delete_execution(of, id).await, Err(StoreError::NotFound(_))));
+    }
+    for live in [ids[1], ids[2]] {
+        let refused = world.a.delete_execution(tenant, live).await;
+        assert!(matches!(refused, Err(StoreError::Conflict(Conflict::ExecutionRunning))), "{refused:?}");
+    }
+    world.a.delete_execution(tenant, ids[0]).await.unwrap();
+    assert!(matches!(world.b.execution(tenant, ids[0]).await, Err(StoreError::NotFound(_))));
+    let left = StateCounts { pending: 1, running: 1, ..StateCounts::default() };
+    assert_eq!(world.b.state_counts(tenant).await.unwrap(), left);
 }
 
 pub async fn old_rollups_and_skipped_slots_go_and_recent_ones_stay(world: World) {

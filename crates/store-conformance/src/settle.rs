@@ -18,6 +18,7 @@ pub async fn a_success_is_kept_with_all_that_the_handler_gave(world: World) {
             output: Some(Output { text: "{\"rows\": 7} – \u{1F600} 'quoted' \\".to_owned(), truncated: true }),
             error: None,
             items_processed: Some(i64::MAX),
+            partial: false,
         },
         ..success(&run, at_millis(3_456))
     };
@@ -41,7 +42,8 @@ pub async fn an_empty_output_is_not_the_same_as_none(world: World) {
         let id = world.submit_one(&job).await;
         let run = world.claim_one(at(0)).await;
         let state = ExecutionState::Succeeded;
-        let decision = Decision::Finish { state, output: output.clone(), error: None, items_processed: None };
+        let decision =
+            Decision::Finish { state, output: output.clone(), error: None, items_processed: None, partial: false };
         world.settle(Settlement { decision, ..success(&run, at(1)) }).await;
         assert_eq!(world.read(tenant, id).await.output, output);
     }

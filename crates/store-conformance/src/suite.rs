@@ -244,6 +244,7 @@ macro_rules! suite {
             pruning_goes_on_where_its_limit_stopped_it
             pruning_takes_executions_out_of_the_counters_and_not_out_of_the_rollups
             a_pruned_execution_takes_its_events_along
+            one_that_is_over_can_be_deleted_by_itself
             old_rollups_and_skipped_slots_go_and_recent_ones_stay
             a_fresh_database_is_sound
         });
@@ -269,6 +270,28 @@ macro_rules! suite {
             a_revocation_is_not_undone_by_a_rotation
             the_last_use_of_a_key_never_goes_back
             keys_that_are_long_over_are_deleted
+        });
+        $crate::suite!(@$make agents {
+            an_agent_is_read_back_as_it_registered
+            an_agent_that_registers_again_is_the_same_and_says_what_it_is_now
+            agents_are_listed_by_hostname_and_by_when_they_were_heard_of
+            an_agent_can_be_drained_and_removed
+            a_task_is_made_once_however_often_it_is_asked_for
+            an_agent_leases_what_is_for_its_host_and_what_any_may_take
+            what_any_may_take_waits_for_one_that_can_do_it
+            agents_that_ask_at_once_never_share_a_task
+            a_reported_end_is_kept_and_a_second_one_refused
+            answers_to_reports_are_in_the_order_of_the_batch
+            a_heartbeat_keeps_what_is_held_and_names_it
+            a_lost_agents_work_goes_to_another_and_its_late_report_is_refused
+            a_silent_host_times_out_and_the_others_answers_stand
+            a_task_that_takes_its_agents_down_is_given_up
+            a_task_that_is_handed_back_goes_on_elsewhere_and_does_not_count
+            the_tasks_of_an_execution_that_is_over_are_cancelled
+            another_round_repairs_what_failed_and_leaves_the_rest
+            another_tenants_agents_and_tasks_are_not_there
+            a_partial_failure_is_a_failure_that_can_be_told_apart
+            tasks_go_with_their_execution
         });
         $crate::suite!(@$make queues {
             limits_are_read_back_as_they_were_set

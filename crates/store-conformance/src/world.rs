@@ -337,6 +337,7 @@ pub(crate) fn success(run: &Run, ended_at: Timestamp) -> Settlement {
         output: Some(Output { text: "done".to_owned(), truncated: false }),
         error: None,
         items_processed: None,
+        partial: false,
     };
     ended(run, ended_at, ExecutionState::Succeeded, decision)
 }
@@ -348,6 +349,7 @@ pub(crate) fn failure(run: &Run, ended_at: Timestamp) -> Settlement {
         output: None,
         error: Some("it broke".to_owned()),
         items_processed: None,
+        partial: false,
     };
     ended(run, ended_at, ExecutionState::Failed, decision)
 }

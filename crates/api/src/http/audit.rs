@@ -33,7 +33,7 @@ const READS: &[&str] = &["list_job_statuses", "list_all_job_statuses", "get_job_
 /// Calls that change nothing a person would ask about: workers' thousands of "any work?" and "I am here". What they do
 /// to executions is told by the executions' own timelines.
 const OF_WORKERS: &[&str] =
-    &["/api/v1/agents/{agent_id}/lease", "/api/v1/agents/{agent_id}/report", "/api/v1/agents/{agent_id}/heartbeat"];
+    &["/api/v1/agents/{agentId}/lease", "/api/v1/agents/{agentId}/report", "/api/v1/agents/{agentId}/heartbeat"];
 
 /// What each operation is called, by method and route.
 #[derive(Debug, Default)]

@@ -52,6 +52,24 @@ impl<T: DeserializeOwned + 'static> FromRequest for OptionalBody<T> {
     }
 }
 
+/// A JSON array that must be there.
+#[derive(Debug)]
+pub(crate) struct ArrayBody(pub(crate) Vec<serde_json::Value>);
+
+impl FromRequest for ArrayBody {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (req, mut payload) = (req.clone(), payload.take());
+        Box::pin(async move {
+            require_json(req.headers())?;
+            let bytes = read(&req, &mut payload).await?;
+            parse_json(&bytes).map(Self)
+        })
+    }
+}
+
 async fn read(req: &HttpRequest, payload: &mut Payload) -> Result<Bytes, ApiError> {
     let state =
         req.app_data::<web::Data<ApiState>>().ok_or_else(|| ApiError::internal("the application has no ApiState"))?;

@@ -30,7 +30,7 @@ mod slow_body;
 pub(crate) use audit::{Actions, AuditHandle, AuditNote, audited};
 pub(crate) use authenticate::{Caller, TENANT_GONE, authenticate, authenticate_by_key, identify};
 pub(crate) use authorized::{Authenticated, Authorized, perm};
-pub(crate) use body::{Body, OptionalBody, media_type, parse_json, read_limited};
+pub(crate) use body::{ArrayBody, Body, OptionalBody, media_type, parse_json, read_limited};
 pub use client_address::{InvalidProxy, TrustedProxies};
 pub(crate) use error::ApiError;
 pub(crate) use error_shape::{ErrorSchema, ErrorShape, ErrorShapes, Refused};

@@ -4,7 +4,7 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
-use horarium_domain::{ApiKeyId, ExecutionId, JobId, TenantId};
+use horarium_domain::{AgentId, ApiKeyId, ExecutionId, JobId, TenantId};
 use uuid::Uuid;
 
 use super::ApiError;
@@ -30,7 +30,7 @@ macro_rules! path_ids {
     )*};
 }
 
-path_ids!(JobId = "job", ExecutionId = "execution", ApiKeyId = "API key", TenantId = "tenant");
+path_ids!(AgentId = "agent", JobId = "job", ExecutionId = "execution", ApiKeyId = "API key", TenantId = "tenant");
 
 /// The one id in a route's path.
 #[derive(Debug)]

@@ -82,6 +82,7 @@ pub(super) async fn list_executions(
         state: query.status,
         started_from: query.from_date,
         started_to: query.to_date,
+        ..ExecutionFilter::default()
     };
     let before = query.cursor.map(ExecutionId::from_uuid);
     let limit = query.limit.unwrap_or(50);

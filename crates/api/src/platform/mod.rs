@@ -1,6 +1,7 @@
 //! What every service of this kind has: health, metrics, documentation, events, and the keepers of keys, tenants and
 //! queues.
 
+mod agents;
 mod audit;
 mod bulk;
 mod docs;
@@ -28,7 +29,8 @@ pub(crate) fn open(cfg: &mut ServiceConfig<'_>) {
 /// Routes below `/api/v1`, within the authenticating scope.
 pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
     // What has a fixed name comes before what has an id in the same place.
-    cfg.service(audit::list_audit)
+    cfg.configure(agents::configure)
+        .service(audit::list_audit)
         .service(audit::export_audit)
         .service(bulk::submit_executions)
         .service(executions::list_executions)

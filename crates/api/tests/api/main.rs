@@ -6,6 +6,8 @@
 mod support;
 
 mod admin;
+mod agent_jobs;
+mod agents;
 mod audit;
 mod authentication;
 mod bulk;

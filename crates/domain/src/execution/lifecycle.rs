@@ -96,17 +96,26 @@ pub struct Failure {
     pub http_status: Option<u16>,
     /// `false` when another attempt cannot help (a malformed configuration, a refused address).
     pub retryable: bool,
+    /// Whether part of the work is done: some hosts of a broadcast succeeded.
+    pub partial: bool,
 }
 
 impl Failure {
     /// A failure that another attempt may repair.
     pub fn retryable(error: impl Into<String>) -> Self {
-        Self { error: error.into(), http_status: None, retryable: true }
+        Self { error: error.into(), http_status: None, retryable: true, partial: false }
     }
 
     /// A failure that no further attempt can repair.
     pub fn permanent(error: impl Into<String>) -> Self {
-        Self { error: error.into(), http_status: None, retryable: false }
+        Self { error: error.into(), http_status: None, retryable: false, partial: false }
+    }
+
+    /// The same failure, of a work that is done in part.
+    #[must_use]
+    pub const fn in_part(mut self) -> Self {
+        self.partial = true;
+        self
     }
 
     /// The same failure, with the HTTP status that the target answered.

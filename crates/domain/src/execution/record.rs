@@ -121,6 +121,8 @@ pub struct ExecutionSummary {
     pub items_processed: Option<i64>,
     /// How far its handler said it is, in percent.
     pub progress: Option<u8>,
+    /// Whether it is Failed although part of the work is done: some hosts of a broadcast succeeded.
+    pub partial: bool,
 }
 
 impl ExecutionSummary {

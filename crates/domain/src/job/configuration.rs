@@ -8,6 +8,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::agent::Target;
+
 /// What kind of work a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum JobType {
@@ -348,7 +350,13 @@ impl JobConfiguration {
                 }
             }
             Self::Command(command) => not_blank("command", &command.command),
-            Self::Agent(agent) => not_blank("operation", &agent.operation),
+            Self::Agent(agent) => {
+                not_blank("operation", &agent.operation)?;
+                match agent.target.as_deref().map(str::parse::<Target>) {
+                    Some(Err(error)) => Err(InvalidConfiguration::new("target", error.to_string())),
+                    Some(Ok(_)) | None => Ok(()),
+                }
+            }
         }
     }
 }

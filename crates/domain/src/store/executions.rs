@@ -20,6 +20,38 @@ pub struct ExecutionFilter {
     pub started_from: Option<Timestamp>,
     /// Only those whose latest attempt started at or before this, in the same sense.
     pub started_to: Option<Timestamp>,
+    /// Only those that are over, and ended in one of these ways; any, over or not, when none is named.
+    pub ends: Vec<ExecutionEnd>,
+}
+
+/// How an execution ended, told more finely than by its state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ExecutionEnd {
+    /// Well.
+    Succeeded,
+    /// Not well.
+    Failed,
+    /// Not well, though some hosts of a broadcast succeeded.
+    PartlyFailed,
+    /// Somebody stopped it.
+    Cancelled,
+}
+
+/// How many of a tenant's executions that are kept stand where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StateCounts {
+    /// They wait.
+    pub pending: u64,
+    /// They run.
+    pub running: u64,
+    /// They ended well.
+    pub succeeded: u64,
+    /// They failed, and no host of a broadcast succeeded.
+    pub failed: u64,
+    /// They failed, though some hosts of a broadcast succeeded.
+    pub partly_failed: u64,
+    /// They were cancelled.
+    pub cancelled: u64,
 }
 
 /// One page of a list that is walked with a cursor.
@@ -122,6 +154,9 @@ pub trait ExecutionStore: Send + Sync {
 
     /// The slots of a job that fired nothing, the last recorded first.
     async fn skipped_slots(&self, tenant: TenantId, job: JobId, limit: usize) -> Result<Vec<SkippedSlots>, StoreError>;
+
+    /// How many of a tenant's executions stand where, from counters.
+    async fn state_counts(&self, tenant: TenantId) -> Result<StateCounts, StoreError>;
 
     /// A tenant at a glance, at `now`.
     async fn dashboard(&self, tenant: TenantId, now: Timestamp) -> Result<DashboardStats, StoreError>;

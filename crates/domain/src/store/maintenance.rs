@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::{TenantId, Timestamp};
+use crate::{ExecutionId, TenantId, Timestamp};
 
 /// A counter that differed from the history it counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +75,12 @@ pub trait MaintenanceStore: Send + Sync {
     /// Deletes up to `limit` of a tenant's executions that ended before `before`, and takes them out of the job
     /// counters; answers how many. Rollups are kept: they are the long memory.
     async fn prune_executions(&self, tenant: TenantId, before: Timestamp, limit: usize) -> Result<u64, StoreError>;
+
+    /// Deletes a tenant's execution that is over, in the same way.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`Conflict::ExecutionRunning`](super::Conflict::ExecutionRunning) when it is not over.
+    async fn delete_execution(&self, tenant: TenantId, id: ExecutionId) -> Result<(), StoreError>;
 
     /// Deletes rollup buckets, skipped slots and the like that no view reaches back to; answers how many rows.
     async fn prune_rollups(&self, now: Timestamp) -> Result<u64, StoreError>;

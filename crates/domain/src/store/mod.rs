@@ -5,6 +5,7 @@
 //! caller; a store never reads a clock of its own. `horarium-store-conformance` holds the suite that each
 //! implementation passes.
 
+mod agents;
 mod audit;
 mod callbacks;
 mod executions;
@@ -17,9 +18,13 @@ mod tenants;
 
 use std::sync::Arc;
 
+pub use agents::{AgentStore, Heartbeat, Registration, Reported, SweptTasks, TaskRequest, WaitingTasks};
 pub use audit::{AuditFilter, AuditStore};
 pub use callbacks::CallbackStore;
-pub use executions::{CursorPage, ExecutionFilter, ExecutionStore, Recent, RollupWindow, SkippedSlots, TimelineData};
+pub use executions::{
+    CursorPage, ExecutionEnd, ExecutionFilter, ExecutionStore, Recent, RollupWindow, SkippedSlots, StateCounts,
+    TimelineData,
+};
 pub use groups::{GroupFilter, GroupStore};
 pub use jobs::{JobChange, JobFilter, JobSort, JobStore};
 pub use maintenance::{Drift, IdempotencyStore, MaintenanceStore, Reservation, StoredAnswer};
@@ -44,6 +49,7 @@ pub trait Store:
     + MaintenanceStore
     + CallbackStore
     + AuditStore
+    + AgentStore
 {
 }
 
@@ -60,6 +66,7 @@ impl<T> Store for T where
         + MaintenanceStore
         + CallbackStore
         + AuditStore
+        + AgentStore
 {
 }
 

@@ -86,6 +86,8 @@ pub enum Decision {
         error: Option<String>,
         /// How many items its handler said it processed.
         items_processed: Option<i64>,
+        /// Whether it is Failed although part of the work is done: some hosts of a broadcast succeeded.
+        partial: bool,
     },
     /// It goes back to the queue.
     Requeue {

@@ -16,7 +16,7 @@ use horarium_domain::store::{
     JobStore, MaintenanceStore, Settlement, SharedStore, StoreError, TenantStore,
 };
 use horarium_domain::tenant::Tenant;
-use horarium_domain::{ApiKeyId, Clock, IdGenerator, NodeId, TenantId, Timestamp};
+use horarium_domain::{ApiKeyId, Clock, ExecutionId, IdGenerator, NodeId, TenantId, Timestamp};
 use horarium_executors::builtin::{self, DataSync, ExecutionRetention};
 use horarium_executors::{CodeExecutor, Handlers};
 use horarium_scheduler_engine::memory::MemoryStore;
@@ -124,7 +124,7 @@ impl World {
             worker: "node-1".into(),
             started_at,
             ended_at,
-            decision: Decision::Finish { state, output: None, error: None, items_processed: None },
+            decision: Decision::Finish { state, output: None, error: None, items_processed: None, partial: false },
             event: None,
             only_if_expired_at: None,
         };
@@ -301,6 +301,10 @@ impl MaintenanceStore for Troubled {
             self.cancellation.cancel();
         }
         Ok(limit as u64)
+    }
+
+    async fn delete_execution(&self, _: TenantId, _: ExecutionId) -> Result<(), StoreError> {
+        Ok(())
     }
 
     async fn prune_rollups(&self, _: Timestamp) -> Result<u64, StoreError> {

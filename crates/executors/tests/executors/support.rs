@@ -38,6 +38,7 @@ pub(crate) fn run(job_type: JobType, configuration: &Value) -> Run {
         execution_id: EXECUTION.parse::<ExecutionId>().unwrap(),
         job: Arc::new(job(job_type, configuration)),
         attempt: 2,
+        lost: 0,
         trigger: Trigger::Manual,
         scheduled_for: "2025-07-10T22:50:00Z".parse().unwrap(),
         started_at: "2025-07-10T22:50:00.125Z".parse().unwrap(),

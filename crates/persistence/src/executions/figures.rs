@@ -10,7 +10,7 @@ use diesel_async::RunQueryDsl;
 use horarium_domain::stats::{
     DashboardStats, DurationBucket, DurationHistogram, JobCounters, ROLLUP_WIDTHS, RollupBucket, UpcomingRun,
 };
-use horarium_domain::store::{RollupWindow, StoreError, TimelineData};
+use horarium_domain::store::{RollupWindow, StateCounts, StoreError, TimelineData};
 use horarium_domain::{JobId, TenantId, Timestamp};
 
 use super::Answer;
@@ -235,6 +235,41 @@ pub(super) async fn running_jobs(conn: &mut Conn, tenant: TenantId, jobs: &[JobI
         running.extend(on!(conn, c => query.load::<JobId>(c).await).about("execution_queue")?);
     }
     Ok(running)
+}
+
+#[derive(QueryableByName)]
+struct EndedCount {
+    #[diesel(sql_type = BigInt)]
+    succeeded: i64,
+    #[diesel(sql_type = BigInt)]
+    failed: i64,
+    #[diesel(sql_type = BigInt)]
+    partial: i64,
+    #[diesel(sql_type = BigInt)]
+    cancelled: i64,
+}
+
+const ENDED_COUNT: &str = "select cast(coalesce(sum(succeeded), 0) as bigint) as succeeded, \
+    cast(coalesce(sum(failed), 0) as bigint) as failed, cast(coalesce(sum(partial), 0) as bigint) as partial, \
+    cast(coalesce(sum(cancelled), 0) as bigint) as cancelled from job_counters where tenant_id = $1";
+
+/// How many of a tenant's executions stand where.
+pub(super) async fn state_counts(conn: &mut Conn, tenant: TenantId) -> Answer<StateCounts> {
+    let ended: EndedCount =
+        on!(conn, c => sql_query(ENDED_COUNT).bind::<Id, _>(key(tenant)).get_result(c).await).about("job_counters")?;
+    let live = execution_queue::table.filter(execution_queue::tenant_id.eq(key(tenant)));
+    let (running, waiting) = (live.filter(execution_queue::state.eq(1)), live.filter(execution_queue::state.ne(1)));
+    let running: i64 = on!(conn, c => running.count().get_result(c).await).about("execution_queue")?;
+    let pending: i64 = on!(conn, c => waiting.count().get_result(c).await).about("execution_queue")?;
+    let count = |value: i64| u64::try_from(value).unwrap_or(0);
+    Ok(StateCounts {
+        pending: count(pending),
+        running: count(running),
+        succeeded: count(ended.succeeded),
+        failed: count(ended.failed - ended.partial),
+        partly_failed: count(ended.partial),
+        cancelled: count(ended.cancelled),
+    })
 }
 
 /// A rollup's width as it is stored.

@@ -9,7 +9,7 @@ use diesel::sql_types::BigInt;
 use diesel_async::RunQueryDsl;
 use horarium_domain::execution::ExecutionState;
 use horarium_domain::page::PageRequest;
-use horarium_domain::store::ExecutionFilter;
+use horarium_domain::store::{ExecutionEnd, ExecutionFilter};
 use horarium_domain::{ExecutionId, TenantId};
 
 use super::Answer;
@@ -45,6 +45,16 @@ macro_rules! of_history {
         if let Some(state) = filter.state {
             query = query.filter(executions::state.nullable().eq(terminal_code(state)));
         }
+        if !filter.ends.is_empty() {
+            let codes = filter.ends.iter().filter_map(|end| terminal_code(state_of(*end)));
+            query = query.filter(executions::state.eq_any(codes.collect::<Vec<_>>()));
+            let named = |end| filter.ends.contains(&end);
+            if named(ExecutionEnd::PartlyFailed) != named(ExecutionEnd::Failed) {
+                // Of what failed, only one kind.
+                let of_kind = executions::partial.eq(named(ExecutionEnd::PartlyFailed));
+                query = query.filter(executions::state.ne(FAILED).or(of_kind));
+            }
+        }
         // While an execution lives the queue tells when it started, afterwards the history does; never both.
         if let Some(from) = filter.started_from {
             let live = execution_queue::started_at.nullable().ge(at(from));
@@ -56,6 +66,17 @@ macro_rules! of_history {
         }
         query
     }};
+}
+
+/// The code of the state that has two kinds.
+const FAILED: i16 = 3;
+
+const fn state_of(end: ExecutionEnd) -> ExecutionState {
+    match end {
+        ExecutionEnd::Succeeded => ExecutionState::Succeeded,
+        ExecutionEnd::Failed | ExecutionEnd::PartlyFailed => ExecutionState::Failed,
+        ExecutionEnd::Cancelled => ExecutionState::Cancelled,
+    }
 }
 
 /// Narrows a boxed query on the queue to a tenant and a filter for what lives.
@@ -168,7 +189,7 @@ async fn count(conn: &mut Conn, tenant: TenantId, filter: &ExecutionFilter) -> A
             of_history!(query, tenant, filter).get_result(c).await
         })
         .about("executions")
-    } else if filter.state.is_some() {
+    } else if filter.state.is_some() || !filter.ends.is_empty() {
         over(conn, tenant, filter).await
     } else {
         Ok(live(conn, tenant, filter).await? + over(conn, tenant, filter).await?)
@@ -185,16 +206,26 @@ async fn live(conn: &mut Conn, tenant: TenantId, filter: &ExecutionFilter) -> An
 
 /// How many are over, from the counters of the jobs.
 async fn over(conn: &mut Conn, tenant: TenantId, filter: &ExecutionFilter) -> Answer<i64> {
-    let sum = match filter.state {
-        Some(ExecutionState::Succeeded) => "cast(coalesce(sum(succeeded), 0) as bigint)",
-        Some(ExecutionState::Failed) => "cast(coalesce(sum(failed), 0) as bigint)",
-        Some(ExecutionState::Cancelled) => "cast(coalesce(sum(cancelled), 0) as bigint)",
-        _ => "cast(coalesce(sum(succeeded + failed + cancelled), 0) as bigint)",
-    };
+    const ENDS: [(ExecutionEnd, &str); 4] = [
+        (ExecutionEnd::Succeeded, "succeeded"),
+        (ExecutionEnd::Failed, "failed - partial"),
+        (ExecutionEnd::PartlyFailed, "partial"),
+        (ExecutionEnd::Cancelled, "cancelled"),
+    ];
+    let counted: Vec<&str> = ENDS
+        .iter()
+        .filter(|(end, _)| filter.ends.is_empty() || filter.ends.contains(end))
+        .filter(|(end, _)| filter.state.is_none_or(|state| state == state_of(*end)))
+        .map(|(_, column)| *column)
+        .collect();
+    if counted.is_empty() {
+        return Ok(0);
+    }
+    let sum = format!("cast(coalesce(sum({}), 0) as bigint)", counted.join(" + "));
     on!(conn, c => {
         let mut query = job_counters::table
             .filter(job_counters::tenant_id.eq(key(tenant)))
-            .select(sql::<BigInt>(sum))
+            .select(sql::<BigInt>(&sum))
             .into_boxed::<Db>();
         if let Some(job) = filter.job_id {
             query = query.filter(job_counters::job_id.eq(key(job)));

@@ -13,7 +13,8 @@ use horarium_domain::execution::{Event, Execution, ExecutionSummary};
 use horarium_domain::page::{Page, PageRequest};
 use horarium_domain::stats::{DashboardStats, DurationHistogram, JobCounters};
 use horarium_domain::store::{
-    CursorPage, ExecutionFilter, ExecutionStore, Recent, RollupWindow, SkippedSlots, StoreError, TimelineData,
+    CursorPage, ExecutionFilter, ExecutionStore, Recent, RollupWindow, SkippedSlots, StateCounts, StoreError,
+    TimelineData,
 };
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 
@@ -170,6 +171,10 @@ impl ExecutionStore for SqlStore {
                 Ok(SkippedSlots { first, last, count, reason, recorded_at })
             })
             .collect()
+    }
+
+    async fn state_counts(&self, tenant: TenantId) -> Result<StateCounts, StoreError> {
+        self.read(async |conn| figures::state_counts(conn, tenant).await).await
     }
 
     async fn dashboard(&self, tenant: TenantId, now: Timestamp) -> Result<DashboardStats, StoreError> {

@@ -32,6 +32,7 @@ pub(crate) struct ExecutionRow {
     completed_at: Option<Timestamp>,
     worker: Option<String>,
     items_processed: Option<i64>,
+    partial: bool,
 }
 
 /// What the queue tells of a live execution.
@@ -114,6 +115,7 @@ pub(crate) fn summary((row, job_name, live): SummaryRow) -> Result<ExecutionSumm
         retry_parent_id: row.retry_parent_id,
         items_processed: row.items_processed,
         progress: standing.progress,
+        partial: row.partial,
     })
 }
 

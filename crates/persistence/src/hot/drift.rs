@@ -13,6 +13,7 @@ use super::rollup::{Deltas, JobDelta};
 pub(crate) struct Tally {
     pub(crate) succeeded: i64,
     pub(crate) failed: i64,
+    pub(crate) partial: i64,
     pub(crate) cancelled: i64,
     pub(crate) duration_ms: i64,
     pub(crate) durations: BTreeMap<DurationBucket, i64>,
@@ -39,6 +40,7 @@ pub(crate) fn compare(stored: &Tallies, counted: &Tallies) -> (Vec<Drift>, Delta
         let job = JobDelta {
             succeeded: difference("succeeded", stored.succeeded, counted.succeeded),
             failed: difference("failed", stored.failed, counted.failed),
+            partial: difference("partial", stored.partial, counted.partial),
             cancelled: difference("cancelled", stored.cancelled, counted.cancelled),
             duration_ms: difference("durationMs", stored.duration_ms, counted.duration_ms),
             ..JobDelta::default()

@@ -24,7 +24,7 @@ use async_trait::async_trait;
 use horarium_domain::callback::{HandedOver, Handover, NewCallback};
 use horarium_domain::execution::NewExecution;
 use horarium_domain::store::{Drift, Enqueued, ExecutionQueue, FireOutcome, Firing, StoreError};
-use horarium_domain::{JobId, TenantId, Timestamp};
+use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 
 mod aftermath;
 mod drift;
@@ -64,6 +64,9 @@ pub(crate) trait HotStore: ExecutionQueue {
 
     /// See [`MaintenanceStore::prune_executions`](horarium_domain::store::MaintenanceStore::prune_executions).
     async fn prune_executions(&self, tenant: TenantId, before: Timestamp, limit: usize) -> Result<u64, StoreError>;
+
+    /// See [`MaintenanceStore::delete_execution`](horarium_domain::store::MaintenanceStore::delete_execution).
+    async fn delete_execution(&self, tenant: TenantId, id: ExecutionId) -> Result<(), StoreError>;
 
     /// See [`MaintenanceStore::reconcile_counters`](horarium_domain::store::MaintenanceStore::reconcile_counters).
     async fn reconcile_counters(&self, tenant: TenantId) -> Result<Vec<Drift>, StoreError>;

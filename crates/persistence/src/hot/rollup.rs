@@ -21,17 +21,20 @@ pub(crate) enum Outcome {
     Succeeded,
     /// The execution is over, and not well.
     Failed,
+    /// The same, though some hosts of a broadcast succeeded.
+    PartlyFailed,
     /// Somebody cancelled the execution; perhaps it never started.
     Cancelled,
     /// The attempt is over; the execution goes back to the queue.
     Requeued,
 }
 
-impl From<ExecutionState> for Outcome {
+impl Outcome {
     /// Of an execution that ends in this state; one that does not end goes back to the queue.
-    fn from(state: ExecutionState) -> Self {
+    pub(crate) const fn of(state: ExecutionState, partial: bool) -> Self {
         match state {
             ExecutionState::Succeeded => Self::Succeeded,
+            ExecutionState::Failed if partial => Self::PartlyFailed,
             ExecutionState::Failed => Self::Failed,
             ExecutionState::Cancelled => Self::Cancelled,
             ExecutionState::Pending | ExecutionState::Running => Self::Requeued,
@@ -58,7 +61,7 @@ impl End {
     /// What a settlement counts as.
     pub(crate) fn of(settlement: &Settlement) -> Self {
         let outcome = match settlement.decision {
-            Decision::Finish { state, .. } => state.into(),
+            Decision::Finish { state, partial, .. } => Outcome::of(state, partial),
             Decision::Requeue { .. } => Outcome::Requeued,
         };
         Self {
@@ -86,8 +89,10 @@ pub(crate) fn run_ms(started: Timestamp, ended: Timestamp) -> i64 {
 pub(crate) struct JobDelta {
     /// Executions that ended well.
     pub(crate) succeeded: i64,
-    /// Executions that failed.
+    /// Executions that failed, those that did so in part included.
     pub(crate) failed: i64,
+    /// Of those, the ones that failed in part.
+    pub(crate) partial: i64,
     /// Executions that were cancelled.
     pub(crate) cancelled: i64,
     /// How long those that succeeded or failed ran.
@@ -155,7 +160,7 @@ impl Deltas {
                 job.failures = 0;
                 ExecutionState::Succeeded
             }
-            Outcome::Failed => {
+            Outcome::Failed | Outcome::PartlyFailed => {
                 job.failures += 1;
                 ExecutionState::Failed
             }
@@ -177,10 +182,16 @@ impl Deltas {
         match end.outcome {
             Outcome::Succeeded => job.succeeded += sign,
             Outcome::Failed => job.failed += sign,
+            Outcome::PartlyFailed => {
+                job.failed += sign;
+                job.partial += sign;
+            }
             Outcome::Cancelled => job.cancelled += sign,
             Outcome::Requeued => {}
         }
-        if let (Outcome::Succeeded | Outcome::Failed, Some(ms)) = (end.outcome, end.duration_ms()) {
+        if let (Outcome::Succeeded | Outcome::Failed | Outcome::PartlyFailed, Some(ms)) =
+            (end.outcome, end.duration_ms())
+        {
             job.duration_ms = job.duration_ms.saturating_add(ms.saturating_mul(sign));
             *self.durations.entry((end.job_id, DurationBucket::of_ms(ms))).or_default() += sign;
         }
@@ -201,14 +212,16 @@ impl Deltas {
             let ended = self.bucket(scope_id, width, end.tenant_id, end.ended_at);
             match end.outcome {
                 Outcome::Succeeded => ended.succeeded += 1,
-                Outcome::Failed => ended.failed += 1,
+                Outcome::Failed | Outcome::PartlyFailed => ended.failed += 1,
                 Outcome::Cancelled => ended.cancelled += 1,
                 Outcome::Requeued => {}
             }
             if end.started_at.is_some() {
                 ended.stopped += 1;
             }
-            if let (Outcome::Succeeded | Outcome::Failed, Some(ms)) = (end.outcome, end.duration_ms()) {
+            if let (Outcome::Succeeded | Outcome::Failed | Outcome::PartlyFailed, Some(ms)) =
+                (end.outcome, end.duration_ms())
+            {
                 ended.duration_ms = ended.duration_ms.saturating_add(ms);
             }
         }
@@ -280,7 +293,7 @@ mod tests {
         fn any_end()(
             job_number in 0_u8..4,
             outcome in prop::sample::select(vec![
-                Outcome::Succeeded, Outcome::Failed, Outcome::Cancelled, Outcome::Requeued,
+                Outcome::Succeeded, Outcome::Failed, Outcome::PartlyFailed, Outcome::Cancelled, Outcome::Requeued,
             ]),
             started in prop::option::of(0_i64..20_000_000_000),
             took in -1_000_000_i64..5_000_000_000,
@@ -309,6 +322,7 @@ mod tests {
                 let of = |read: fn(&JobDelta) -> i64| parts.iter().filter_map(|p| p.jobs.get(id)).map(read).sum::<i64>();
                 prop_assert_eq!(job.succeeded, of(|j| j.succeeded));
                 prop_assert_eq!(job.failed, of(|j| j.failed));
+                prop_assert_eq!(job.partial, of(|j| j.partial));
                 prop_assert_eq!(job.cancelled, of(|j| j.cancelled));
                 prop_assert_eq!(job.duration_ms, of(|j| j.duration_ms));
                 let failures = parts.iter().filter_map(|p| p.jobs.get(id)).fold(0, |before, part| {
@@ -353,7 +367,7 @@ mod tests {
                     (job.succeeded + out.succeeded, job.failed + out.failed, job.cancelled + out.cancelled),
                     (0, 0, 0)
                 );
-                prop_assert_eq!(job.duration_ms + out.duration_ms, 0);
+                prop_assert_eq!((job.duration_ms + out.duration_ms, job.partial + out.partial), (0, 0));
                 prop_assert!(out.last.is_none() && !out.reset_failures && out.failures == 0);
             }
             for (key, count) in &added.durations {

@@ -73,6 +73,7 @@ diesel::table! {
         last_started_at -> Nullable<Ts>,
         last_completed_at -> Nullable<Ts>,
         last_duration_ms -> Nullable<BigInt>,
+        partial -> BigInt,
     }
 }
 
@@ -131,6 +132,7 @@ diesel::table! {
         output_truncated -> Bool,
         error -> Nullable<Text>,
         items_processed -> Nullable<BigInt>,
+        partial -> Bool,
         max_attempts -> Nullable<SmallInt>,
     }
 }
@@ -312,6 +314,25 @@ diesel::table! {
 }
 
 diesel::table! {
+    use diesel::sql_types::{Bool, Text};
+    use crate::schema::types::{Id, Js, Ts};
+
+    agents (id) {
+        id -> Id,
+        tenant_id -> Id,
+        hostname -> Text,
+        labels -> Js,
+        operations -> Js,
+        facts -> Js,
+        version -> Text,
+        draining -> Bool,
+        leaving -> Bool,
+        registered_at -> Ts,
+        last_seen_at -> Ts,
+    }
+}
+
+diesel::table! {
     use diesel::sql_types::SmallInt;
     use crate::schema::types::Ts;
 
@@ -321,8 +342,40 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Integer, Nullable, SmallInt, Text};
+    use crate::schema::types::{Id, Js, Ts};
+
+    agent_tasks (id) {
+        id -> Id,
+        tenant_id -> Id,
+        execution_id -> Id,
+        slot -> Text,
+        hostname -> Nullable<Text>,
+        operation -> Text,
+        data -> Js,
+        timeout_seconds -> Integer,
+        state -> SmallInt,
+        fence -> Integer,
+        attempt -> SmallInt,
+        round -> SmallInt,
+        created_at -> Ts,
+        deadline_at -> Ts,
+        leased_at -> Nullable<Ts>,
+        lease_until -> Nullable<Ts>,
+        ended_at -> Nullable<Ts>,
+        result -> Nullable<Js>,
+        changed -> Nullable<Bool>,
+        error -> Nullable<Text>,
+        retryable -> Bool,
+        duration_ms -> Nullable<BigInt>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     tenants,
+    agents,
+    agent_tasks,
     jobs,
     job_slots,
     job_counters,

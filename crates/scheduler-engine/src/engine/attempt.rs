@@ -88,6 +88,7 @@ async fn conduct(
         execution_id: claim.lease.execution_id,
         job: Arc::clone(&job),
         attempt: claim.lifecycle.attempt,
+        lost: claim.lifecycle.lost,
         trigger: claim.trigger,
         scheduled_for: claim.scheduled_for,
         started_at,

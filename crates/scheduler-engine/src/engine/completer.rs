@@ -114,6 +114,7 @@ fn settlement(
             output: ending.output,
             error: error.clone(),
             items_processed: ending.items_processed,
+            partial: matches!(&ending.command, Command::Fail(failure) if failure.partial),
         },
     };
     let event = transition.event.map(|kind| Event {
@@ -266,6 +267,7 @@ impl Completer {
                 output: None,
                 error: Some(format!("the attempt ended, but its result could not be stored: {problem}")),
                 items_processed: None,
+                partial: false,
             },
             event: None,
             ..settlement.clone()

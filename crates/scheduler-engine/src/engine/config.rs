@@ -13,6 +13,8 @@ pub struct EngineConfig {
     pub worker: String,
     /// How many attempts run at once.
     pub concurrency: usize,
+    /// How many attempts that only wait run beside those; further ones take slots like any other.
+    pub light_concurrency: usize,
     /// How many more each claimer may hold ahead, so that a slot never waits for the database.
     pub prefetch: usize,
     /// How many are claimed at once.
@@ -47,6 +49,7 @@ impl EngineConfig {
             node,
             worker: worker.into(),
             concurrency: 256,
+            light_concurrency: 10_000,
             prefetch: 500,
             claim_batch: 500,
             claimers: 2,

@@ -12,7 +12,7 @@ use horarium_domain::JobId;
 use horarium_domain::job::Job;
 use horarium_domain::store::{ClaimRequest, Claimed, StoreError};
 use metrics::{counter, gauge, histogram};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
@@ -22,7 +22,7 @@ use super::completer::Reporter;
 use super::definitions::Definitions;
 use super::{EngineConfig, LoopHealth, LoopName, RETRY_PAUSE};
 use crate::core::Core;
-use crate::executor::Registry;
+use crate::executor::{Executor, Registry};
 use crate::running::Held;
 
 /// How long freed slots are gathered before the next claim while there is a backlog: a claim costs the database about
@@ -32,7 +32,37 @@ const GATHER: Duration = Duration::from_millis(5);
 struct Waiting {
     claim: Claimed,
     job: Option<Arc<Job>>,
+    executor: Option<Arc<dyn Executor>>,
     held: Held,
+}
+
+impl Waiting {
+    fn is_light(&self) -> bool {
+        self.executor.as_ref().is_some_and(|executor| executor.is_light())
+    }
+}
+
+/// What attempts run on, shared by the dispatchers of a node.
+#[derive(Debug, Clone)]
+pub(super) struct Slots {
+    /// For those that work.
+    full: Arc<Semaphore>,
+    /// For those that only wait.
+    light: Arc<Semaphore>,
+}
+
+impl Slots {
+    pub(super) fn new(config: &EngineConfig) -> Self {
+        let of = |count| Arc::new(Semaphore::new(count));
+        Self { full: of(config.concurrency), light: of(config.light_concurrency) }
+    }
+
+    /// A slot of its own kind, if one is free. When those for waiting are used up, it takes one for work.
+    fn take(&self, is_light: bool) -> Option<OwnedSemaphorePermit> {
+        let light = || Arc::clone(&self.light).try_acquire_owned().ok();
+        let full = || Arc::clone(&self.full).try_acquire_owned().ok();
+        if is_light { light().or_else(full) } else { full() }
+    }
 }
 
 /// Turns claims into attempts. A node has a few, which share its slots.
@@ -42,8 +72,10 @@ pub(super) struct Dispatcher {
     reporter: Reporter,
     config: EngineConfig,
     definitions: Arc<Definitions>,
-    slots: Arc<Semaphore>,
+    slots: Slots,
     waiting: VecDeque<Waiting>,
+    /// Those that will only wait; they find a slot at once unless there are very many.
+    light: VecDeque<Waiting>,
 }
 
 impl Dispatcher {
@@ -53,10 +85,10 @@ impl Dispatcher {
         registry: Arc<Registry>,
         reporter: Reporter,
         config: EngineConfig,
-        slots: Arc<Semaphore>,
+        slots: Slots,
         definitions: Arc<Definitions>,
     ) -> Self {
-        Self { core, registry, reporter, config, definitions, slots, waiting: VecDeque::new() }
+        Self { core, registry, reporter, config, definitions, slots, waiting: VecDeque::new(), light: VecDeque::new() }
     }
 
     /// Claims once, as much as there is room for, and starts what slots are free for. Answers whether the claim came
@@ -94,7 +126,14 @@ impl Dispatcher {
         };
         for (claim, held) in claimed.into_iter().zip(held) {
             let job = definitions.get(&claim.job_id).cloned();
-            self.waiting.push_back(Waiting { claim, job, held });
+            let executor = job.as_ref().and_then(|job| self.registry.get(job.spec.configuration.job_type()));
+            let waiting = Waiting { claim, job, executor, held };
+            // What only waits does not queue up behind what works.
+            if waiting.is_light() {
+                self.light.push_back(waiting);
+            } else {
+                self.waiting.push_back(waiting);
+            }
         }
         self.start_waiting();
         Ok(full)
@@ -133,9 +172,9 @@ impl Dispatcher {
                     }
                 }
             }
-            gauge!("horarium_running").set((self.config.concurrency - self.slots.available_permits()) as f64);
+            gauge!("horarium_running").set((self.config.concurrency - self.slots.full.available_permits()) as f64);
         }
-        for waiting in self.waiting.drain(..) {
+        for waiting in self.waiting.drain(..).chain(self.light.drain(..)) {
             self.reporter.hand_back(&waiting.claim, &self.config.worker, self.core.now()).await;
         }
     }
@@ -156,7 +195,8 @@ impl Dispatcher {
 
     /// How many more may be claimed.
     fn room(&self) -> usize {
-        (self.slots.available_permits() + self.config.prefetch).saturating_sub(self.waiting.len())
+        let waiting = self.waiting.len() + self.light.len();
+        (self.slots.full.available_permits() + self.config.prefetch).saturating_sub(waiting)
     }
 
     /// Waits until there is room worth a claim: for a whole batch, or for whatever became free in a short while.
@@ -170,9 +210,10 @@ impl Dispatcher {
                 return;
             }
             // What waits takes each slot as it comes; with nothing waiting, enough slots for the target must be free.
-            let wanted = if self.waiting.is_empty() { target.saturating_sub(self.config.prefetch) } else { 1 };
+            let is_idle = self.waiting.is_empty() && self.light.is_empty();
+            let wanted = if is_idle { target.saturating_sub(self.config.prefetch) } else { 1 };
             tokio::select! {
-                permits = self.slots.acquire_many(u32::try_from(wanted).unwrap_or(u32::MAX)) => drop(permits),
+                permits = self.slots.full.acquire_many(u32::try_from(wanted).unwrap_or(u32::MAX)) => drop(permits),
                 () = &mut gathered, if room > 0 => return,
             }
         }
@@ -180,19 +221,24 @@ impl Dispatcher {
 
     /// Starts what slots are free for.
     fn start_waiting(&mut self) {
-        while let Some(waiting) = self.waiting.pop_front() {
+        self.start_in_line(|dispatcher| &mut dispatcher.light);
+        self.start_in_line(|dispatcher| &mut dispatcher.waiting);
+    }
+
+    fn start_in_line(&mut self, line: fn(&mut Self) -> &mut VecDeque<Waiting>) {
+        while let Some(waiting) = line(self).pop_front() {
             if waiting.held.stop.is_cancelled() {
                 // Cancelled or lost before it began: there is nothing to stop and nothing to report.
                 self.core.running.release(waiting.claim.lease);
                 continue;
             }
-            let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
-                self.waiting.push_front(waiting);
+            let Some(slot) = self.slots.take(waiting.is_light()) else {
+                line(self).push_front(waiting);
                 return;
             };
             let attempt = Attempt {
                 core: Arc::clone(&self.core),
-                executor: waiting.job.as_ref().and_then(|job| self.registry.get(job.spec.configuration.job_type())),
+                executor: waiting.executor,
                 reporter: self.reporter.clone(),
                 worker: self.config.worker.clone(),
                 stop_grace: self.config.stop_grace,

@@ -21,7 +21,6 @@ mod relay;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -29,7 +28,7 @@ use tracing::{info, warn};
 pub use completer::{Completer, Ending, Reporter};
 pub use config::EngineConfig;
 use definitions::Definitions;
-use dispatcher::Dispatcher;
+use dispatcher::{Dispatcher, Slots};
 pub use health::{LoopHealth, LoopName};
 pub use heart::Heart;
 pub use housekeeper::Housekeeper;
@@ -38,6 +37,7 @@ pub use planner::Planner;
 pub use promoter::Promoter;
 pub use reaper::Reaper;
 
+use crate::agents::AgentKeeper;
 use crate::core::Core;
 use crate::executor::Registry;
 
@@ -66,7 +66,7 @@ impl Engine {
         let stop_all = CancellationToken::new();
         let completer = Completer::new(Arc::clone(&core));
         let registry = Arc::new(registry);
-        let slots = Arc::new(Semaphore::new(config.concurrency));
+        let slots = Slots::new(&config);
         let definitions = Arc::new(Definitions::new());
 
         let mut taking = JoinSet::new();
@@ -79,7 +79,7 @@ impl Engine {
                 Arc::clone(&registry),
                 completer.reporter(),
                 config.clone(),
-                Arc::clone(&slots),
+                slots.clone(),
                 Arc::clone(&definitions),
             );
             taking.spawn(dispatcher.run(Arc::clone(&health), stop_taking.clone()));
@@ -89,6 +89,7 @@ impl Engine {
         keeping.spawn(Heart::new(Arc::clone(&core), config.clone()).run(Arc::clone(&health), stop_all.clone()));
         keeping.spawn(Reaper::new(Arc::clone(&core), config.clone()).run(Arc::clone(&health), stop_all.clone()));
         keeping.spawn(Housekeeper::new(Arc::clone(&core), config.audit_retention).run(stop_all.clone()));
+        keeping.spawn(AgentKeeper::new(Arc::clone(&core)).run(stop_all.clone()));
         keeping.spawn(relay::publish(Arc::clone(&core), config.node, stop_all.clone()));
         keeping.spawn(relay::listen(Arc::clone(&core), config.node, stop_all.clone()));
         for _ in 0..config.completers.max(1) {
@@ -109,6 +110,7 @@ impl Engine {
         info!(running = self.core.running.len(), "engine stopping");
         self.stop_taking.cancel();
         while self.taking.join_next().await.is_some() {}
+        self.core.agents.closing.cancel();
 
         let drained = async {
             while self.core.running.len() > 0 {

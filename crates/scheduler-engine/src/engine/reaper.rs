@@ -73,6 +73,7 @@ impl Reaper {
                 output: None,
                 error: Some(format!("{problem}; given up after {} lost attempts", transition.next.lost)),
                 items_processed: None,
+                partial: false,
             },
         };
         let event = transition.event.map(|kind| Event {

@@ -12,7 +12,8 @@ use horarium_domain::stats::{
     DashboardStats, DurationBucket, DurationHistogram, JobCounters, ROLLUP_WIDTHS, RollupBucket, UpcomingRun,
 };
 use horarium_domain::store::{
-    CursorPage, ExecutionFilter, ExecutionStore, Recent, RollupWindow, SkippedSlots, StoreError, TimelineData,
+    CursorPage, ExecutionEnd, ExecutionFilter, ExecutionStore, Recent, RollupWindow, SkippedSlots, StateCounts,
+    StoreError, TimelineData,
 };
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 
@@ -97,6 +98,23 @@ impl ExecutionStore for MemoryStore {
         let state = self.state();
         let skipped = state.job(tenant, job).map_or(&[][..], |record| &record.skipped);
         Ok(skipped.iter().rev().take(limit).cloned().collect())
+    }
+
+    async fn state_counts(&self, tenant: TenantId) -> Result<StateCounts, StoreError> {
+        let state = self.state();
+        let mut counts = StateCounts::default();
+        for record in state.executions.values().filter(|record| record.accepted.tenant_id == tenant) {
+            let count = match (record.ended_as(), record.state()) {
+                (None, ExecutionState::Running) => &mut counts.running,
+                (None, _) => &mut counts.pending,
+                (Some(ExecutionEnd::Succeeded), _) => &mut counts.succeeded,
+                (Some(ExecutionEnd::Failed), _) => &mut counts.failed,
+                (Some(ExecutionEnd::PartlyFailed), _) => &mut counts.partly_failed,
+                (Some(ExecutionEnd::Cancelled), _) => &mut counts.cancelled,
+            };
+            *count += 1;
+        }
+        Ok(counts)
     }
 
     async fn dashboard(&self, tenant: TenantId, now: Timestamp) -> Result<DashboardStats, StoreError> {
@@ -197,11 +215,12 @@ impl ExecutionStore for MemoryStore {
 impl State {
     /// A tenant's executions that a filter shows.
     fn newest_first(&self, tenant: TenantId, filter: &ExecutionFilter) -> impl Iterator<Item = &ExecutionRecord> {
-        let ExecutionFilter { job_id, state, started_from, started_to } = filter.clone();
+        let ExecutionFilter { job_id, state, started_from, started_to, ends } = filter.clone();
         self.executions.values().rev().filter(move |record| {
             record.accepted.tenant_id == tenant
                 && job_id.is_none_or(|job| record.accepted.job_id == job)
                 && state.is_none_or(|state| record.state() == state)
+                && (ends.is_empty() || record.ended_as().is_some_and(|end| ends.contains(&end)))
                 && started_from.is_none_or(|from| record.started_at().is_some_and(|at| at >= from))
                 && started_to.is_none_or(|to| record.started_at().is_some_and(|at| at <= to))
         })

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use horarium_domain::stats::ROLLUP_WIDTHS;
-use horarium_domain::store::{Drift, MaintenanceStore, StoreError};
+use horarium_domain::store::{Conflict, Drift, MaintenanceStore, StoreError};
 use horarium_domain::{ExecutionId, TenantId, Timestamp};
 
 use super::MemoryStore;
@@ -29,6 +29,15 @@ impl MaintenanceStore for MemoryStore {
             state.remove_executions(|record| doomed.contains(&record.accepted.id));
         }
         Ok(doomed.len() as u64)
+    }
+
+    async fn delete_execution(&self, tenant: TenantId, id: ExecutionId) -> Result<(), StoreError> {
+        let mut state = self.state();
+        if !state.execution(tenant, id)?.state().is_terminal() {
+            return Err(StoreError::Conflict(Conflict::ExecutionRunning));
+        }
+        state.remove_executions(|record| record.accepted.id == id);
+        Ok(())
     }
 
     async fn prune_rollups(&self, now: Timestamp) -> Result<u64, StoreError> {

@@ -8,6 +8,7 @@
 //! many are kept. Accepting, claiming and settling are indexed, and do not slow down with them.
 
 mod accept;
+mod agents;
 mod audit;
 mod callbacks;
 mod claim;

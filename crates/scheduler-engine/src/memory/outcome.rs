@@ -29,7 +29,7 @@ impl State {
                 record.stage = Stage::Waiting { run_at, ready: run_at <= ended_at };
                 record.requeued_at = Some(ended_at);
             }),
-            Decision::Finish { state, output, error, items_processed } => {
+            Decision::Finish { state, output, error, items_processed, partial } => {
                 let end = End {
                     state,
                     started_at: Some(started_at),
@@ -38,6 +38,7 @@ impl State {
                     output,
                     error,
                     items_processed,
+                    partial,
                 };
                 self.finish(lease.execution_id, end);
             }
@@ -85,6 +86,7 @@ impl State {
             output: None,
             error: None,
             items_processed: None,
+            partial: false,
         };
         self.finish(id, end);
         Ok(outcome)

@@ -4,7 +4,7 @@ use horarium_domain::Timestamp;
 use horarium_domain::execution::{Event, Execution, ExecutionState, ExecutionSummary, Lifecycle, NewExecution, Output};
 use horarium_domain::job::{Job, JobSummary, LastRun};
 use horarium_domain::queue::QueueLimits;
-use horarium_domain::store::SkippedSlots;
+use horarium_domain::store::{ExecutionEnd, SkippedSlots};
 
 /// A job and what is known of it.
 pub(super) struct JobRecord {
@@ -73,6 +73,8 @@ pub(super) struct End {
     pub(super) output: Option<Output>,
     pub(super) error: Option<String>,
     pub(super) items_processed: Option<i64>,
+    /// Whether it failed although part of the work is done.
+    pub(super) partial: bool,
 }
 
 impl End {
@@ -94,6 +96,18 @@ impl ExecutionRecord {
             Stage::Waiting { .. } => ExecutionState::Pending,
             Stage::Running(_) => ExecutionState::Running,
             Stage::Over(end) => end.state,
+        }
+    }
+
+    /// How it ended; `None` while it lives.
+    pub(super) fn ended_as(&self) -> Option<ExecutionEnd> {
+        let Stage::Over(end) = &self.stage else { return None };
+        match end.state {
+            ExecutionState::Succeeded => Some(ExecutionEnd::Succeeded),
+            ExecutionState::Failed if end.partial => Some(ExecutionEnd::PartlyFailed),
+            ExecutionState::Failed => Some(ExecutionEnd::Failed),
+            ExecutionState::Cancelled => Some(ExecutionEnd::Cancelled),
+            ExecutionState::Pending | ExecutionState::Running => None,
         }
     }
 
@@ -140,6 +154,7 @@ impl ExecutionRecord {
             retry_parent_id: accepted.retry_parent_id,
             items_processed: None,
             progress: None,
+            partial: false,
         };
         match &self.stage {
             Stage::Waiting { run_at, .. } => ExecutionSummary { run_at: Some(*run_at), ..waiting },
@@ -150,6 +165,7 @@ impl ExecutionRecord {
                 completed_at: Some(end.completed_at),
                 worker: end.worker.clone(),
                 items_processed: end.items_processed,
+                partial: end.partial,
                 ..waiting
             },
         }

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use horarium_domain::agent::{Agent, AgentTask};
 use horarium_domain::api_key::ApiKeyRecord;
 use horarium_domain::audit::AuditEntry;
 use horarium_domain::callback::SigningSecret;
 use horarium_domain::stats::RollupBucket;
 use horarium_domain::store::{Lease, StoreError};
 use horarium_domain::tenant::Tenant;
-use horarium_domain::{ApiKeyId, AuditId, ExecutionId, JobId, TenantId, Timestamp};
+use horarium_domain::{AgentId, AgentTaskId, ApiKeyId, AuditId, ExecutionId, JobId, TenantId, Timestamp};
 
 use super::callbacks::CallbackRecord;
 use super::idempotency::IdempotencyRecord;
@@ -34,6 +35,8 @@ pub(super) struct State {
     pub(super) idempotency: BTreeMap<(TenantId, String), IdempotencyRecord>,
     pub(super) callbacks: BTreeMap<ExecutionId, CallbackRecord>,
     pub(super) signing_secrets: BTreeMap<TenantId, SigningSecret>,
+    pub(super) agents: BTreeMap<AgentId, Agent>,
+    pub(super) agent_tasks: BTreeMap<AgentTaskId, AgentTask>,
     /// Whose execution was claimed last: the turn is the next one's.
     pub(super) last_served: Option<TenantId>,
 }
@@ -105,7 +108,7 @@ impl State {
 
     /// Removes executions and all that is known of them.
     pub(super) fn remove_executions(&mut self, remove: impl Fn(&ExecutionRecord) -> bool) {
-        let Self { executions, lanes, unique_keys, callbacks, .. } = self;
+        let Self { executions, lanes, unique_keys, callbacks, agent_tasks, .. } = self;
         executions.retain(|id, record| {
             let keep = !remove(record);
             if !keep {
@@ -121,5 +124,6 @@ impl State {
             }
             keep
         });
+        agent_tasks.retain(|_, task| executions.contains_key(&task.execution_id));
     }
 }

@@ -60,6 +60,7 @@ impl TenantStore for MemoryStore {
         state.jobs.retain(|_, record| record.job.tenant_id != id);
         state.queues.retain(|(tenant, _), _| *tenant != id);
         state.rollups.retain(|key, _| key.tenant != id);
+        state.agents.retain(|_, agent| agent.tenant_id != id);
         state.api_keys.retain(|_, key| key.tenant_id != id);
         state.idempotency.retain(|(tenant, _), _| *tenant != id);
         state.signing_secrets.remove(&id);

@@ -5,6 +5,7 @@
 //! requests to the same calls and the answers to their own shapes.
 
 mod admin;
+mod agent;
 mod audit;
 mod callback;
 mod error;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use horarium_domain::TenantId;
 
 pub use admin::SchedulerAdminService;
+pub use agent::{AgentJob, AgentJobService, AgentService, NewAgentJob, RetryAgentJob};
 pub use audit::{AuditPage, AuditService};
 pub use callback::{CallbackService, DeliveryReport, SigningKey};
 pub use error::{FieldErrors, ServiceError};
@@ -92,6 +94,10 @@ pub struct Services {
     pub statistics: StatisticsService,
     /// Integration jobs.
     pub integrations: IntegrationService,
+    /// Agents.
+    pub agents: AgentService,
+    /// Operations for agents.
+    pub agent_jobs: AgentJobService,
     /// Requests that carry an `Idempotency-Key`.
     pub idempotency: IdempotencyService,
 }
@@ -112,6 +118,8 @@ impl Services {
             secrets: SecretService::new(Arc::clone(core)),
             admin: SchedulerAdminService::new(Arc::clone(core), jobs.clone()),
             callbacks: CallbackService::new(Arc::clone(core)),
+            agents: AgentService::new(Arc::clone(core)),
+            agent_jobs: AgentJobService::new(Arc::clone(core)),
             idempotency: IdempotencyService::new(Arc::clone(core)),
             jobs,
         }

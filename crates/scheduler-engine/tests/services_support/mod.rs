@@ -160,6 +160,7 @@ impl World {
                 output: None,
                 error: (!well).then(|| "it broke".into()),
                 items_processed: None,
+                partial: false,
             },
             event: None,
             only_if_expired_at: None,

@@ -206,6 +206,9 @@ settings! {
     /// How long running attempts may go on after the server was told to stop; then they are handed back.
     shutdown_grace_seconds: Duration = seconds(0, 3600), Fixed("25");
 
+    /// How long a host may stay silent before its part of what agents do counts as failed.
+    broadcast_timeout_seconds: Duration = seconds(1, 86_400), Fixed("30");
+
     /// How long ended executions are kept, for jobs that do not say otherwise.
     retention_days: u32 = days(1, 36_500), Fixed("30");
 

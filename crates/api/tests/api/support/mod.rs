@@ -1,5 +1,6 @@
 //! The application under test, and a client for each identity.
 
+mod agents;
 mod answer;
 mod app;
 mod client;

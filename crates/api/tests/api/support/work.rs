@@ -58,8 +58,13 @@ impl TestApp {
         let claimed = self.claim().await;
         self.advance(took);
         let output = Some(Output { text: output.to_owned(), truncated: false });
-        let decision =
-            Decision::Finish { state: ExecutionState::Succeeded, output, error: None, items_processed: Some(3) };
+        let decision = Decision::Finish {
+            state: ExecutionState::Succeeded,
+            output,
+            error: None,
+            items_processed: Some(3),
+            partial: false,
+        };
         self.settle(&claimed, took, decision, None).await;
     }
 
@@ -69,7 +74,7 @@ impl TestApp {
         look().await;
         let (state, took) = (ExecutionState::Succeeded, Duration::from_secs(1));
         self.advance(took);
-        let decision = Decision::Finish { state, output: None, error: None, items_processed: None };
+        let decision = Decision::Finish { state, output: None, error: None, items_processed: None, partial: false };
         self.settle(&claimed, took, decision, None).await;
     }
 
@@ -78,7 +83,13 @@ impl TestApp {
         let claimed = self.claim().await;
         self.advance(took);
         let error = Some(error.to_owned());
-        let decision = Decision::Finish { state: ExecutionState::Failed, output: None, error, items_processed: None };
+        let decision = Decision::Finish {
+            state: ExecutionState::Failed,
+            output: None,
+            error,
+            items_processed: None,
+            partial: false,
+        };
         self.settle(&claimed, took, decision, None).await;
     }
 

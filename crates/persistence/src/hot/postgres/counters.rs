@@ -17,6 +17,7 @@ pub(super) const COUNTERS: &str = "
         succeeded = c.succeeded + d.succeeded,
         failed = c.failed + d.failed,
         cancelled = c.cancelled + d.cancelled,
+        partial = c.partial + d.partial,
         duration_ms = c.duration_ms + d.duration_ms,
         consecutive_failures = case when d.reset_failures then 0 else c.consecutive_failures end + d.failures,
         last_state = case when d.completed_at >= coalesce(c.last_completed_at, d.completed_at)
@@ -27,9 +28,9 @@ pub(super) const COUNTERS: &str = "
             then d.last_duration_ms else c.last_duration_ms end,
         last_completed_at = greatest(d.completed_at, c.last_completed_at)
     from unnest($1::uuid[], $2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::bool[], $7::int4[], $8::int2[],
-        $9::timestamptz[], $10::timestamptz[], $11::int8[])
+        $9::timestamptz[], $10::timestamptz[], $11::int8[], $12::int8[])
         as d (job_id, succeeded, failed, cancelled, duration_ms, reset_failures, failures, state,
-        started_at, completed_at, last_duration_ms)
+        started_at, completed_at, last_duration_ms, partial)
     where c.job_id = d.job_id";
 
 pub(super) const DURATIONS: &str = "
@@ -100,6 +101,7 @@ async fn write_counters(session: &Session, statement: &Statement, deltas: &Delta
     let started: Vec<Option<Ts>> = last().map(|last| last.and_then(|last| last.started_at).map(Ts)).collect();
     let completed: Vec<Option<Ts>> = last().map(|last| last.map(|last| Ts(last.completed_at))).collect();
     let took: Vec<Option<i64>> = last().map(|last| last.and_then(|last| last.duration_ms)).collect();
+    let partial = column(|j| j.partial);
     let (succeeded, failed, cancelled, duration_ms) =
         (column(|j| j.succeeded), column(|j| j.failed), column(|j| j.cancelled), column(|j| j.duration_ms));
     session
@@ -117,6 +119,7 @@ async fn write_counters(session: &Session, statement: &Statement, deltas: &Delta
                 &started,
                 &completed,
                 &took,
+                &partial,
             ],
         )
         .await?;

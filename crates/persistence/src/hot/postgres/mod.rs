@@ -148,6 +148,10 @@ impl HotStore for PostgresHot {
         self.prune(tenant, before, limit).await
     }
 
+    async fn delete_execution(&self, tenant: TenantId, id: ExecutionId) -> Result<(), StoreError> {
+        self.delete_one(tenant, id).await
+    }
+
     async fn reconcile_counters(&self, tenant: TenantId) -> Result<Vec<Drift>, StoreError> {
         self.reconcile(tenant).await
     }

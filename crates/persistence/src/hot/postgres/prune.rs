@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use horarium_domain::id::first_uuid_at;
-use horarium_domain::store::StoreError;
-use horarium_domain::{JobId, TenantId, Timestamp};
-use tokio_postgres::Row;
+use horarium_domain::store::{Conflict, StoreError};
+use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
+use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
 use super::PostgresHot;
@@ -14,7 +14,7 @@ use super::session::{self, Session};
 use super::values::{Ts, column, rows};
 use crate::decode;
 use crate::error::Fault;
-use crate::hot::rollup::{Deltas, End};
+use crate::hot::rollup::{Deltas, End, Outcome};
 
 /// `id < $2` ends the walk over the tenant's history where nothing can be old enough any more.
 pub(super) const DELETE: &str = "
@@ -23,7 +23,13 @@ pub(super) const DELETE: &str = "
         where x.tenant_id = $1 and x.id < $2 and x.completed_at < $3 and x.state <> 0
         order by x.id limit $4 for update skip locked
     ))
-    returning e.id, e.job_id, e.state, e.started_at, e.completed_at";
+    returning e.id, e.job_id, e.state, e.started_at, e.completed_at, e.partial";
+
+pub(super) const DELETE_ONE: &str = "
+    delete from executions e where e.tenant_id = $1 and e.id = $2 and e.state <> 0
+    returning e.id, e.job_id, e.state, e.started_at, e.completed_at, e.partial";
+
+const EXISTS: &str = "select exists (select from executions where tenant_id = $1 and id = $2)";
 
 pub(super) const DELETE_EVENTS: &str = "delete from execution_events where execution_id = any($1::uuid[])";
 
@@ -48,22 +54,56 @@ impl PostgresHot {
             let (end, limit) = (Ts(before), rows(limit));
             let old: session::Parameters<'_> = &[&id, &first_kept, &end, &limit];
             let ((), gone) = tokio::try_join!(biased; session.begin(), session.rows(&delete, old))?;
-            let ids: Vec<Uuid> = gone.iter().map(|row| column(row, 0, "executions")).collect::<Result<_, Fault>>()?;
-            let ends: Vec<End> = gone.iter().map(|row| removed(row, tenant)).collect::<Result<_, Fault>>()?;
-            let deltas = Deltas::without(ends);
-            let theirs: session::Parameters<'_> = &[&ids];
             let late: session::Parameters<'_> = &[&id, &end, &limit];
-            tokio::try_join!(
-                biased;
-                session.run(&delete_events, theirs),
-                session.run(&delete_late, late),
-                counters.write(session, &deltas),
-                session.commit()
-            )?;
+            session.run(&delete_late, late).await?;
+            forget(session, &delete_events, &counters, tenant, &gone).await?;
             Ok::<_, Fault>(gone.len() as u64)
         })
         .await
     }
+
+    /// Deletes one that is over.
+    pub(super) async fn delete_one(&self, tenant: TenantId, id: ExecutionId) -> Result<(), StoreError> {
+        session::run(&self.pool, async |session: &Session| {
+            let delete = session.statement(DELETE_ONE).await?;
+            let exists = session.statement(EXISTS).await?;
+            let delete_events = session.statement(DELETE_EVENTS).await?;
+            let counters = Counters::prepare(session).await?;
+            let (tenant_id, id) = (tenant.as_uuid(), id.as_uuid());
+            let whose: session::Parameters<'_> = &[&tenant_id, &id];
+            let ((), gone, there) =
+                tokio::try_join!(biased; session.begin(), session.rows(&delete, whose), session.rows(&exists, whose))?;
+            forget(session, &delete_events, &counters, tenant, &gone).await?;
+            let is_there = there.first().map(|row| column(row, 0, "executions")).transpose()?.unwrap_or(false);
+            match (gone.is_empty(), is_there) {
+                (false, _) => Ok::<_, Fault>(()),
+                (true, true) => Err(StoreError::Conflict(Conflict::ExecutionRunning).into()),
+                (true, false) => Err(StoreError::NotFound("execution").into()),
+            }
+        })
+        .await
+    }
+}
+
+/// Takes deleted executions out of the counters, and their events along, and commits.
+async fn forget(
+    session: &Session,
+    delete_events: &Statement,
+    counters: &Counters,
+    tenant: TenantId,
+    gone: &[Row],
+) -> Result<(), Fault> {
+    let ids: Vec<Uuid> = gone.iter().map(|row| column(row, 0, "executions")).collect::<Result<_, Fault>>()?;
+    let ends: Vec<End> = gone.iter().map(|row| removed(row, tenant)).collect::<Result<_, Fault>>()?;
+    let deltas = Deltas::without(ends);
+    let theirs: session::Parameters<'_> = &[&ids];
+    tokio::try_join!(
+        biased;
+        session.run(delete_events, theirs),
+        counters.write(session, &deltas),
+        session.commit()
+    )?;
+    Ok(())
 }
 
 fn removed(row: &Row, tenant_id: TenantId) -> Result<End, Fault> {
@@ -73,7 +113,7 @@ fn removed(row: &Row, tenant_id: TenantId) -> Result<End, Fault> {
     Ok(End {
         tenant_id,
         job_id: JobId::from_uuid(column(row, 1, TABLE)?),
-        outcome: state.into(),
+        outcome: Outcome::of(state, column(row, 5, TABLE)?),
         started_at: column::<Option<Ts>>(row, 3, TABLE)?.map(|at| at.0),
         ended_at: column::<Ts>(row, 4, TABLE)?.0,
     })

@@ -15,9 +15,10 @@ use crate::hot::drift::{Tallies, compare};
 
 /// One statement, so one snapshot: the history and what counts it, as of the same instant. `$2` holds the shortest
 /// duration of each bucket, in milliseconds, so that the database sorts durations exactly as settling does.
+/// State 5 counts those of state 3 that failed only in part.
 const COUNT: &str = "
     with ended as (
-        select e.job_id, e.state, case when e.state in (2, 3) and e.started_at is not null then
+        select e.job_id, e.state, e.partial, case when e.state in (2, 3) and e.started_at is not null then
             greatest(0, (extract(epoch from e.completed_at - e.started_at) * 1000000)::int8 / 1000) end as ms
         from executions e join jobs j on j.id = e.job_id
         where e.tenant_id = $1 and e.state <> 0
@@ -25,9 +26,11 @@ const COUNT: &str = "
     select job_id, 'history', state::int4, width_bucket(ms, $2::int8[]), count(*), coalesce(sum(ms), 0)::int8
     from ended group by job_id, state, width_bucket(ms, $2::int8[])
     union all
+    select job_id, 'history', 5, null, count(*), 0 from ended where partial group by job_id
+    union all
     select c.job_id, 'counters', d.state, null, d.count, d.ms
     from job_counters c cross join lateral (values (2, c.succeeded, c.duration_ms), (3, c.failed, 0),
-        (4, c.cancelled, 0)) as d (state, count, ms)
+        (4, c.cancelled, 0), (5, c.partial, 0)) as d (state, count, ms)
     where c.tenant_id = $1
     union all
     select h.job_id, 'durations', h.bucket::int4, null, h.count, 0
@@ -110,6 +113,7 @@ fn tally(
         2 => tally.succeeded += count,
         3 => tally.failed += count,
         4 => tally.cancelled += count,
+        5 => tally.partial += count,
         other => {
             let detail = format!("an execution's state is {other}");
             return Err(StoreError::Inconsistent { table: "executions", key: job.to_string(), detail }.into());

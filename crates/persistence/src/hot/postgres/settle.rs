@@ -27,16 +27,17 @@ pub(super) const FINISH: &str = "
     with done as (
         delete from execution_queue q
         using unnest($1::uuid[], $2::int4[], $3::timestamptz[], $4::int2[], $5::int2[], $6::int2[], $7::timestamptz[],
-            $8::timestamptz[], $9::text[], $10::text[], $11::bool[], $12::text[], $13::int8[])
+            $8::timestamptz[], $9::text[], $10::text[], $11::bool[], $12::text[], $13::int8[], $14::bool[])
             as d (id, fence, expired_at, state, attempt, lost, started_at, completed_at, worker, output,
-            output_truncated, error, items_processed)
+            output_truncated, error, items_processed, partial)
         where q.id = d.id and q.fence = d.fence and q.state + 0 = 1
           and (d.expired_at is null or q.lease_until <= d.expired_at)
         returning d.*, q.tenant_id, q.callback
     ), written as (
         update executions e set state = d.state, attempt = d.attempt, lost = d.lost, started_at = d.started_at,
             completed_at = d.completed_at, worker = d.worker, output = d.output,
-            output_truncated = d.output_truncated, error = d.error, items_processed = d.items_processed
+            output_truncated = d.output_truncated, error = d.error, items_processed = d.items_processed,
+            partial = d.partial
         from done d where e.id = d.id and e.tenant_id = d.tenant_id
     )
     select id, fence, callback from done";
@@ -144,22 +145,35 @@ async fn write_finished(session: &Session, statement: &Statement, batch: &[&Sett
     let completed: Vec<Ts> = batch.iter().map(|s| Ts(s.ended_at)).collect();
     let workers: Vec<_> = batch.iter().map(|s| storable(&s.worker)).collect();
     let (mut states, mut outputs, mut truncated) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut errors, mut items) = (Vec::new(), Vec::new());
+    let (mut errors, mut items, mut partial_ends) = (Vec::new(), Vec::new(), Vec::new());
     for settlement in batch {
-        if let Decision::Finish { state, output, error, items_processed } = &settlement.decision {
+        if let Decision::Finish { state, output, error, items_processed, partial } = &settlement.decision {
             states.push(terminal_code(*state).unwrap_or(0));
             outputs.push(output.as_ref().map(|output| storable(&output.text)));
             truncated.push(output.as_ref().is_some_and(|output| output.truncated));
             errors.push(error.as_deref().map(storable));
             items.push(*items_processed);
+            partial_ends.push(*partial);
         }
     }
     session
         .rows(
             statement,
             &[
-                &ids, &fences, &expired, &states, &attempts, &lost, &started, &completed, &workers, &outputs,
-                &truncated, &errors, &items,
+                &ids,
+                &fences,
+                &expired,
+                &states,
+                &attempts,
+                &lost,
+                &started,
+                &completed,
+                &workers,
+                &outputs,
+                &truncated,
+                &errors,
+                &items,
+                &partial_ends,
             ],
         )
         .await

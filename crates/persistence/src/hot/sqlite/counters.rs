@@ -14,7 +14,8 @@ const COUNTERS: &str = "
         failed = failed + ?3,
         cancelled = cancelled + ?4,
         duration_ms = duration_ms + ?5,
-        consecutive_failures = case when ?6 then 0 else consecutive_failures end + ?7
+        consecutive_failures = case when ?6 then 0 else consecutive_failures end + ?7,
+        partial = partial + ?8
     where job_id = ?1";
 
 const LAST_RUN: &str = "
@@ -44,8 +45,16 @@ pub(super) fn write(connection: &Connection, deltas: &Deltas) -> Result<(), Stor
     let mut last_run = connection.prepare_cached(LAST_RUN).checked()?;
     for (id, job) in &deltas.jobs {
         let key = Key::from(*id);
-        let sums =
-            params![key, job.succeeded, job.failed, job.cancelled, job.duration_ms, job.reset_failures, job.failures];
+        let sums = params![
+            key,
+            job.succeeded,
+            job.failed,
+            job.cancelled,
+            job.duration_ms,
+            job.reset_failures,
+            job.failures,
+            job.partial
+        ];
         counters.execute(sums).checked()?;
         if let Some(last) = job.last {
             let (started, completed) = (last.started_at.map(Ts), Ts(last.completed_at));

@@ -166,6 +166,10 @@ impl HotStore for SqliteHot {
         self.writer.call(move |connection| prune::prune(connection, tenant, before, limit)).await
     }
 
+    async fn delete_execution(&self, tenant: TenantId, id: ExecutionId) -> Result<(), StoreError> {
+        self.writer.call(move |connection| prune::delete(connection, tenant, id)).await
+    }
+
     async fn reconcile_counters(&self, tenant: TenantId) -> Result<Vec<Drift>, StoreError> {
         let path = self.path.clone();
         let counted = tokio::task::spawn_blocking(move || reconcile::count(&path, tenant));

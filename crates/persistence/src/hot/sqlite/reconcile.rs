@@ -20,12 +20,12 @@ use crate::hot::rollup::{Deltas, run_ms};
 use crate::sqlite::Access;
 
 const HISTORY: &str = "
-    select e.job_id, e.state, e.started_at, e.completed_at
+    select e.job_id, e.state, e.started_at, e.completed_at, e.partial
     from executions e join jobs j on j.id = e.job_id
     where e.tenant_id = ?1 and e.state <> 0";
 
 const COUNTERS: &str = "
-    select job_id, succeeded, failed, cancelled, duration_ms from job_counters where tenant_id = ?1";
+    select job_id, succeeded, failed, cancelled, duration_ms, partial from job_counters where tenant_id = ?1";
 
 const DURATIONS: &str = "
     select h.job_id, h.bucket, h.count
@@ -62,6 +62,7 @@ fn stored(snapshot: &Connection, tenant: TenantId) -> Result<Tallies, StoreError
         tally.failed = column(row, 2, TABLE)?;
         tally.cancelled = column(row, 3, TABLE)?;
         tally.duration_ms = column(row, 4, TABLE)?;
+        tally.partial = column(row, 5, TABLE)?;
     }
     let mut find = snapshot.prepare(DURATIONS).checked()?;
     let mut rows = find.query([Key::from(tenant)]).checked()?;
@@ -88,6 +89,9 @@ fn counted(snapshot: &Connection, tenant: TenantId) -> Result<Tallies, StoreErro
             ExecutionState::Succeeded => tally.succeeded += 1,
             ExecutionState::Failed => tally.failed += 1,
             ExecutionState::Cancelled | ExecutionState::Pending | ExecutionState::Running => tally.cancelled += 1,
+        }
+        if column(row, 4, TABLE)? {
+            tally.partial += 1;
         }
         let started: Option<Ts> = column(row, 2, TABLE)?;
         if let (ExecutionState::Succeeded | ExecutionState::Failed, Some(Ts(started))) = (state, started) {

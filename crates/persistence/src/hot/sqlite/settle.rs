@@ -18,7 +18,7 @@ const TAKE: &str = "
 
 const FINISH: &str = "
     update executions set state = ?2, attempt = ?3, lost = ?4, started_at = ?5, completed_at = ?6, worker = ?7,
-        output = ?8, output_truncated = ?9, error = ?10, items_processed = ?11
+        output = ?8, output_truncated = ?9, error = ?10, items_processed = ?11, partial = ?12
     where id = ?1";
 
 const REQUEUE: &str = "
@@ -61,7 +61,9 @@ pub(super) fn settle(connection: &Connection, batch: &[Settlement]) -> Result<Ve
 
 /// `None` when the lease is no longer held.
 fn finish(connection: &Connection, settlement: &Settlement) -> Result<Option<Over>, StoreError> {
-    let Decision::Finish { state, output, error, items_processed } = &settlement.decision else { return Ok(None) };
+    let Decision::Finish { state, output, error, items_processed, partial } = &settlement.decision else {
+        return Ok(None);
+    };
     let id = Key::from(settlement.lease.execution_id);
     let expired = settlement.only_if_expired_at.map(Ts);
     let mut take = connection.prepare_cached(TAKE).checked()?;
@@ -81,6 +83,7 @@ fn finish(connection: &Connection, settlement: &Settlement) -> Result<Option<Ove
             output.as_ref().is_some_and(|output| output.truncated),
             error.as_deref().map(storable),
             items_processed,
+            partial,
         ])
         .checked()?;
     Ok(Some(Over {

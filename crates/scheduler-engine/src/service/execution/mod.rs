@@ -228,7 +228,11 @@ impl ExecutionService {
 }
 
 /// What a store's answer means to the caller.
-fn admission(id: ExecutionId, queue: String, enqueued: Enqueued) -> Result<Admission, ServiceError> {
+pub(in crate::service) fn admission(
+    id: ExecutionId,
+    queue: String,
+    enqueued: Enqueued,
+) -> Result<Admission, ServiceError> {
     match enqueued {
         Enqueued::Accepted => Ok(Admission { id, is_duplicate: false }),
         Enqueued::Duplicate(existing) => Ok(Admission { id: existing, is_duplicate: true }),

@@ -74,6 +74,7 @@ pub(crate) async fn list_job_executions(
         state: query.status,
         started_from: query.from_date,
         started_to: query.to_date,
+        ..ExecutionFilter::default()
     };
     let page = state.services.executions.list(caller.tenant.id, &filter, query.page).await?;
     Ok(HttpResponse::Ok().json(PagedResponse::new(page, query.page, JobExecutionDto::from)))

@@ -1,0 +1,145 @@
+//! Agents: the protocol that they speak, and what an operator sees of them.
+
+use std::time::{Duration, Instant};
+
+use horarium_auth::Role;
+use insta::assert_json_snapshot;
+use serde_json::{Value, json};
+
+use crate::support::TestApp;
+
+#[tokio::test]
+async fn an_agent_registers_and_is_listed() {
+    let app = TestApp::start().await;
+    let agent = app.agent("web-1").await;
+    assert_json_snapshot!("agents", app.as_role(Role::Read).get("/api/v1/agents").await.expect(200).snapshot());
+    let again = app.agent("web-1").await;
+    assert_eq!(again.id, agent.id, "the same hostname is the same agent");
+    let one = app.owner().get("/api/v1/agents/web-1").await.expect(200);
+    assert_eq!(one.member("id"), agent.id);
+    app.advance(Duration::from_secs(60));
+    assert_eq!(app.owner().get("/api/v1/agents/web-1").await.member("state"), "gone");
+    agent.call("heartbeat", json!({"running": []})).await;
+    assert_eq!(app.owner().get("/api/v1/agents/web-1").await.member("state"), "alive");
+}
+
+#[tokio::test]
+async fn what_an_agent_says_of_itself_is_checked() {
+    let app = TestApp::start().await;
+    let agent = app.as_role(Role::Agent);
+    for (body, field) in [
+        (json!({"hostname": "a b", "operations": []}), "hostname"),
+        (json!({"hostname": "_all", "operations": []}), "hostname"),
+        (json!({"hostname": "a", "operations": [""]}), "operations[0]"),
+        (json!({"hostname": "a", "operations": [], "labels": {"k": "a\nb"}}), "labels.k"),
+    ] {
+        let problem = agent.post("/api/v1/agents/register", body).await.problem(400);
+        assert!(problem["errors"][field].is_array(), "{problem}");
+    }
+}
+
+#[tokio::test]
+async fn an_agent_that_nobody_knows_is_told_to_register() {
+    let app = TestApp::start().await;
+    let known = app.agent("web-1").await;
+    app.owner().delete("/api/v1/agents/web-1").await.expect(204);
+    let client = app.as_role(Role::Agent);
+    for (call, body) in [("lease", json!({})), ("report", json!([])), ("heartbeat", json!({}))] {
+        client.post(&format!("/api/v1/agents/{}/{call}", known.id), body).await.problem(404);
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_waits_is_answered_as_soon_as_there_is_work() {
+    let app = TestApp::start().await;
+    let _engine = app.run_agent_jobs();
+    let agent = app.agent("web-1").await;
+    let waiting = tokio::spawn(async move { agent.take().await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let began = Instant::now();
+    let job = app.owner().post("/job", json!({"operation": {"type": "node.uptime.get"}})).await.expect(201);
+    let task = waiting.await.unwrap();
+    assert_eq!(task["execution_id"], job.member("job_id"));
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn reports_are_judged_one_by_one() {
+    let app = TestApp::start().await;
+    let _engine = app.run_agent_jobs();
+    let agent = app.agent("web-1").await;
+    app.owner().post("/job", json!({"operation": {"type": "node.uptime.get"}})).await.expect(201);
+    let task = agent.take().await;
+    let token = task["lease_token"].clone();
+    let results = agent
+        .call(
+            "report",
+            json!([
+                {"lease_token": "nonsense", "outcome": "completed"},
+                {"lease_token": "00000000000000000000000000000000.1", "outcome": "completed"},
+                {"lease_token": token, "outcome": "exploded"},
+                7,
+                {"lease_token": token, "outcome": "completed", "data": {"uptime": 1}, "changed": false},
+                {"lease_token": token, "outcome": "failed"},
+            ]),
+        )
+        .await;
+    let statuses: Vec<&Value> = results.as_array().unwrap().iter().map(|result| &result["status"]).collect();
+    assert_eq!(statuses, ["invalid", "stale", "invalid", "invalid", "accepted", "stale"]);
+    let many: Vec<Value> = vec![json!({}); 501];
+    let path = format!("/api/v1/agents/{}/report", agent.id);
+    app.as_role(Role::Agent).post(&path, json!(many)).await.problem(400);
+}
+
+#[tokio::test]
+async fn a_drained_agent_is_no_target_until_it_is_undrained() {
+    let app = TestApp::start().await;
+    let _engine = app.run_agent_jobs();
+    app.agent("web-1").await;
+    assert_eq!(app.owner().call("/api/v1/agents/web-1/drain").await.expect(200).member("state"), "draining");
+    let body = json!({"operation": {"type": "node.uptime.get"}, "target_hostname": "web-1"});
+    let refused = app.owner().post("/job", body.clone()).await.expect(201).member("job_id");
+    let job = app.job_until(&refused, "failed").await;
+    assert_eq!(job["error"], "no agent matches the target 'web-1'");
+    assert_eq!(app.owner().call("/api/v1/agents/web-1/undrain").await.expect(200).member("state"), "alive");
+    let taken = app.owner().post("/job", body).await.expect(201).member("job_id");
+    app.job_until(&taken, "processing").await;
+}
+
+#[tokio::test]
+async fn another_tenants_agents_and_tasks_are_not_there() {
+    let app = TestApp::start().await;
+    let _engine = app.run_agent_jobs();
+    let agent = app.agent("web-1").await;
+    let stranger = app.as_role_in(Role::Owner, "org-2");
+    for path in ["/api/v1/agents/web-1", "/api/v1/agents/web-2"] {
+        stranger.get(path).await.problem(404);
+        stranger.delete(path).await.problem(404);
+        stranger.call(&format!("{path}/drain")).await.problem(404);
+    }
+    assert_eq!(stranger.get("/api/v1/agents").await.expect(200).json(), json!({"items": []}));
+    app.owner().post("/job", json!({"operation": {"type": "node.uptime.get"}})).await.expect(201);
+    let task = agent.take().await;
+    let theirs = app.as_role_in(Role::Agent, "org-2");
+    let path = format!("/api/v1/agents/{}/report", agent.id);
+    theirs.post(&path, json!([{"lease_token": task["lease_token"], "outcome": "completed"}])).await.problem(404);
+    // Nor can an agent of theirs report in its own name what it has not leased.
+    let registration = json!({"hostname": "web-1", "operations": ["node.uptime.get"]});
+    let own = theirs.post("/api/v1/agents/register", registration).await.expect(200).member("agent_id");
+    assert_ne!(own, agent.id);
+    let path = format!("/api/v1/agents/{own}/report");
+    let result = theirs.post(&path, json!([{"lease_token": task["lease_token"], "outcome": "completed"}])).await.json();
+    assert_eq!(result[0]["status"], "stale");
+}
+
+#[tokio::test]
+async fn only_who_is_an_agent_leases_and_an_agent_does_nothing_else() {
+    let app = TestApp::start().await;
+    let agent = app.agent("web-1").await;
+    let path = format!("/api/v1/agents/{}/lease", agent.id);
+    for role in [Role::Read, Role::Write, Role::Manager] {
+        app.as_role(role).post(&path, json!({})).await.problem(403);
+    }
+    app.as_role(Role::Agent).get("/api/v1/agents").await.problem(403);
+    app.as_role(Role::Agent).get("/job").await.expect(403);
+}

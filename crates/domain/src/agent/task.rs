@@ -1,0 +1,158 @@
+//! One host's part of an execution.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde_json::Value;
+
+use crate::{AgentTaskId, ExecutionId, TenantId, Timestamp};
+
+/// Where a task stands. All but the first two are final, until another attempt of the execution puts it back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TaskState {
+    /// Waits for an agent.
+    Pending,
+    /// An agent has it.
+    Leased,
+    /// Done, and well.
+    Completed,
+    /// Done, and not well.
+    Failed,
+    /// The host's agent does not have the operation.
+    Skipped,
+    /// The host was silent for too long.
+    TimedOut,
+    /// The execution was over before the host answered.
+    Cancelled,
+}
+
+impl TaskState {
+    /// Every state, by its code in the databases.
+    pub const ALL: [Self; 7] =
+        [Self::Pending, Self::Leased, Self::Completed, Self::Failed, Self::Skipped, Self::TimedOut, Self::Cancelled];
+
+    /// Whether an answer is still awaited.
+    pub const fn is_open(self) -> bool {
+        match self {
+            Self::Pending | Self::Leased => true,
+            Self::Completed | Self::Failed | Self::Skipped | Self::TimedOut | Self::Cancelled => false,
+        }
+    }
+}
+
+/// An agent's right to a task. The fence grows with every lease, so a right that was lost is recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskLease {
+    /// To which task.
+    pub task_id: AgentTaskId,
+    /// The fencing token.
+    pub fence: i32,
+}
+
+/// The text is no lease token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("it is no lease token of this server")]
+pub struct InvalidLeaseToken;
+
+impl fmt::Display for TaskLease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.task_id.as_uuid().simple(), self.fence)
+    }
+}
+
+impl FromStr for TaskLease {
+    type Err = InvalidLeaseToken;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (task, fence) = text.split_once('.').ok_or(InvalidLeaseToken)?;
+        let task_id = task.parse().map_err(|_| InvalidLeaseToken)?;
+        Ok(Self { task_id, fence: fence.parse().map_err(|_| InvalidLeaseToken)? })
+    }
+}
+
+/// One host's part of an execution, or the whole of it where any agent may take it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AgentTask {
+    /// Its id.
+    pub id: AgentTaskId,
+    /// Whose.
+    pub tenant_id: TenantId,
+    /// Of which execution.
+    pub execution_id: ExecutionId,
+    /// The host that it is for; `None` when any agent may take it.
+    pub host: Option<String>,
+    /// The host that has or had it, which for a host of its own is that one.
+    pub hostname: Option<String>,
+    /// What to do.
+    pub operation: String,
+    /// What the operation needs to know.
+    pub data: Value,
+    /// How long the agent may take, in seconds.
+    pub timeout_seconds: u32,
+    /// Where it stands.
+    pub state: TaskState,
+    /// How often it was leased, as a fencing token.
+    pub fence: i32,
+    /// Leases that were not handed back, in the present round.
+    pub attempt: u16,
+    /// For which counted attempt of the execution it was last made open.
+    pub round: u16,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When its host has been silent for too long, unless something is heard before.
+    pub deadline_at: Timestamp,
+    /// When the latest lease began.
+    pub leased_at: Option<Timestamp>,
+    /// Until when that lease holds; `None` when nobody has it.
+    pub lease_until: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// What the operation gave.
+    pub result: Option<Value>,
+    /// Whether the operation changed anything on the host.
+    pub changed: Option<bool>,
+    /// Why it did not work.
+    pub error: Option<String>,
+    /// Whether another attempt may help.
+    pub retryable: bool,
+    /// How long it took on the host, in milliseconds, as the agent says.
+    pub duration_ms: Option<i64>,
+}
+
+impl AgentTask {
+    /// What a host of no answer is said to have failed of.
+    pub const TIMEOUT: &'static str = "timeout: agent did not respond";
+
+    /// How often it may be leased in one round: a task that takes its agents down with it is given up.
+    pub const MAX_LEASES: u16 = 5;
+
+    /// The host's name, as far as it is known.
+    pub fn hostname(&self) -> Option<&str> {
+        self.hostname.as_deref().or(self.host.as_deref())
+    }
+
+    /// The right that the present lease gives.
+    pub const fn lease(&self) -> TaskLease {
+        TaskLease { task_id: self.id, fence: self.fence }
+    }
+}
+
+/// How a task ended, as its agent reports it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskEnd {
+    /// In whose right; a stale one changes nothing.
+    pub lease: TaskLease,
+    /// [`Completed`](TaskState::Completed), [`Failed`](TaskState::Failed), [`Skipped`](TaskState::Skipped) or
+    /// [`Cancelled`](TaskState::Cancelled); [`Pending`](TaskState::Pending) hands it back without counting the lease.
+    pub state: TaskState,
+    /// What the operation gave.
+    pub result: Option<Value>,
+    /// Whether it changed anything.
+    pub changed: Option<bool>,
+    /// Why it did not work.
+    pub error: Option<String>,
+    /// Whether another attempt may help.
+    pub retryable: bool,
+    /// How long it took, in milliseconds.
+    pub duration_ms: Option<i64>,
+}

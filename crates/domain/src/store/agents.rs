@@ -1,0 +1,178 @@
+//! Agents and what they work on.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+
+use super::StoreError;
+use crate::agent::{Agent, AgentTask, TaskEnd, TaskLease};
+use crate::{AgentId, ExecutionId, TenantId, Timestamp};
+
+/// An agent introduces itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Registration {
+    /// A fresh id, used when the hostname is new to the tenant.
+    pub id: AgentId,
+    /// Whose.
+    pub tenant_id: TenantId,
+    /// The host.
+    pub hostname: String,
+    /// What the host is.
+    pub labels: BTreeMap<String, String>,
+    /// What the agent can do.
+    pub operations: Vec<String>,
+    /// What else it tells.
+    pub facts: Map<String, Value>,
+    /// The version of its program.
+    pub version: String,
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// A sign of life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// Whose agent.
+    pub tenant_id: TenantId,
+    /// Which.
+    pub agent_id: AgentId,
+    /// Whether it is shutting down.
+    pub leaving: bool,
+    /// What it works on.
+    pub running: Vec<TaskLease>,
+    /// The present.
+    pub now: Timestamp,
+    /// Until when its leases hold now.
+    pub lease_until: Timestamp,
+    /// When its hosts' silence becomes too long.
+    pub deadline_at: Timestamp,
+}
+
+/// An agent asks for work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskRequest {
+    /// Whose agent.
+    pub tenant_id: TenantId,
+    /// Its host.
+    pub hostname: String,
+    /// What it can do.
+    pub operations: Vec<String>,
+    /// How many tasks at most.
+    pub limit: usize,
+    /// The present.
+    pub now: Timestamp,
+    /// Until when the leases hold.
+    pub lease_until: Timestamp,
+    /// When the host's silence becomes too long.
+    pub deadline_at: Timestamp,
+}
+
+/// What became of a reported end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reported {
+    /// It is durable.
+    Recorded(ExecutionId),
+    /// The lease was no longer held: nothing was written.
+    Stale,
+}
+
+/// What a sweep over open tasks did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SweptTasks {
+    /// Executions of which a task ended: its host was silent for too long, or the execution itself is over.
+    pub ended: Vec<ExecutionId>,
+    /// What waits for agents, by tenant.
+    pub waiting: Vec<WaitingTasks>,
+}
+
+/// What of a tenant's work waits for agents. When it differs from what it was, something new has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaitingTasks {
+    /// Whose.
+    pub tenant_id: TenantId,
+    /// How many tasks.
+    pub count: i64,
+    /// The latest of their deadlines.
+    pub latest_deadline: Timestamp,
+}
+
+/// Agents, and their tasks.
+#[async_trait]
+pub trait AgentStore: Send + Sync {
+    /// Adds an agent, or makes the tenant's agent of this hostname say what it says now; that one keeps its id, when it
+    /// first registered, and whether it is drained, and is no longer leaving.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is no such tenant.
+    async fn register_agent(&self, registration: Registration) -> Result<Agent, StoreError>;
+
+    /// A tenant's agent.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    async fn agent(&self, tenant: TenantId, id: AgentId) -> Result<Agent, StoreError>;
+
+    /// A tenant's agent, by its hostname.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    async fn agent_named(&self, tenant: TenantId, hostname: &str) -> Result<Agent, StoreError>;
+
+    /// Up to `limit` of a tenant's agents, by hostname, that were heard of at or after `seen_since` if it is given.
+    async fn agents(
+        &self,
+        tenant: TenantId,
+        seen_since: Option<Timestamp>,
+        limit: usize,
+    ) -> Result<Vec<Agent>, StoreError>;
+
+    /// Says whether a tenant's agent is drained, and gives it back.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    async fn drain_agent(&self, tenant: TenantId, hostname: &str, draining: bool) -> Result<Agent, StoreError>;
+
+    /// Forgets a tenant's agent. What it has leased can still be reported.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    async fn delete_agent(&self, tenant: TenantId, hostname: &str) -> Result<(), StoreError>;
+
+    /// Notes that the agent lives, extends its leases, and answers which of them are still held. The rest were
+    /// cancelled, given to another, or are over.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the tenant has no such agent; then nothing is extended.
+    async fn agent_heartbeat(&self, heartbeat: &Heartbeat) -> Result<Vec<TaskLease>, StoreError>;
+
+    /// Makes an execution's tasks, all of one execution and one round. Those that there are, by their host, are left
+    /// alone; of those that were there in an earlier round, what failed and may be repaired is put back.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is no such execution.
+    async fn open_tasks(&self, tasks: &[AgentTask]) -> Result<(), StoreError>;
+
+    /// The tasks of a tenant's executions, by execution and host.
+    async fn agent_tasks(&self, tenant: TenantId, executions: &[ExecutionId]) -> Result<Vec<AgentTask>, StoreError>;
+
+    /// Which of these executions still await an answer of some host.
+    async fn awaiting_agents(&self, executions: &[ExecutionId]) -> Result<Vec<ExecutionId>, StoreError>;
+
+    /// Leases tasks to an agent, the oldest first: those of its host, and those that any agent may take whose operation
+    /// it has. Two that ask at once never get the same.
+    async fn lease_tasks(&self, request: &TaskRequest) -> Result<Vec<AgentTask>, StoreError>;
+
+    /// Records how tasks ended; the answers are in the order of the batch.
+    async fn report_tasks(
+        &self,
+        tenant: TenantId,
+        ends: Vec<TaskEnd>,
+        now: Timestamp,
+    ) -> Result<Vec<Reported>, StoreError>;
+
+    /// Goes over all tenants' open tasks: cancels those of executions that are over; ends those whose deadline has come
+    /// while no lease holds, and those whose lease ran out once too often, as timed out; puts back those whose lease ran
+    /// out, with `deadline_at` as the new deadline of those that any agent may take.
+    async fn sweep_tasks(&self, now: Timestamp, deadline_at: Timestamp) -> Result<SweptTasks, StoreError>;
+}

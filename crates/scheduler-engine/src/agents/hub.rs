@@ -1,0 +1,112 @@
+//! Who on this node waits for agents, and which agents wait for work here.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use horarium_domain::agent::AgentTiming;
+use horarium_domain::{ExecutionId, TenantId};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+/// Wakes those that wait. All of it only makes things sooner: who waits also looks by itself now and then.
+#[derive(Debug, Default)]
+pub(crate) struct AgentHub {
+    timing: OnceLock<AgentTiming>,
+    /// Told when the keeper had better look at once.
+    pub(crate) look: Notify,
+    /// Cancelled when the node stops: attempts that only wait are handed back at once.
+    pub(crate) closing: CancellationToken,
+    // Held for an instant, never over I/O.
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Attempts that wait for answers.
+    attempts: HashMap<ExecutionId, Arc<Notify>>,
+    /// Agents that wait for work, by tenant.
+    askers: HashMap<TenantId, Arc<Notify>>,
+}
+
+impl AgentHub {
+    /// How long to wait for agents; settled by the first who asks or says.
+    pub(crate) fn timing(&self) -> AgentTiming {
+        *self.timing.get_or_init(AgentTiming::default)
+    }
+
+    /// Says how long to wait for agents; answers whether it was not settled before.
+    pub(crate) fn settle_timing(&self, timing: AgentTiming) -> bool {
+        self.timing.set(timing).is_ok()
+    }
+
+    /// Has the attempt at an execution told of answers, until the watch is dropped.
+    pub(crate) fn watch(&self, id: ExecutionId) -> Watch<'_> {
+        let told = Arc::new(Notify::new());
+        self.lock().attempts.insert(id, Arc::clone(&told));
+        Watch { hub: self, id, told }
+    }
+
+    /// Tells that hosts of these executions answered.
+    pub(crate) fn answered(&self, ids: impl IntoIterator<Item = ExecutionId>) {
+        let state = self.lock();
+        for id in ids {
+            if let Some(told) = state.attempts.get(&id) {
+                told.notify_one();
+            }
+        }
+    }
+
+    /// The executions whose attempts wait here.
+    pub(crate) fn watched(&self) -> Vec<ExecutionId> {
+        self.lock().attempts.keys().copied().collect()
+    }
+
+    /// What a tenant's agents wait on for work.
+    pub(crate) fn asker(&self, tenant: TenantId) -> Arc<Notify> {
+        Arc::clone(self.lock().askers.entry(tenant).or_default())
+    }
+
+    /// Tells the agents of these tenants that there is work.
+    pub(crate) fn work_for(&self, tenants: impl IntoIterator<Item = TenantId>) {
+        let state = self.lock();
+        for tenant in tenants {
+            if let Some(told) = state.askers.get(&tenant) {
+                told.notify_waiters();
+            }
+        }
+    }
+
+    /// Forgets the tenants none of whose agents waits.
+    pub(crate) fn tidy(&self) {
+        self.lock().askers.retain(|_, told| Arc::strong_count(told) > 1);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An attempt that waits for answers.
+#[derive(Debug)]
+pub(crate) struct Watch<'a> {
+    hub: &'a AgentHub,
+    id: ExecutionId,
+    told: Arc<Notify>,
+}
+
+impl Watch<'_> {
+    /// Waits until an answer came since the last call.
+    pub(crate) async fn answered(&self) {
+        self.told.notified().await;
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        let mut state = self.hub.lock();
+        // A later attempt at the same execution may have begun to wait before this one was gone.
+        if state.attempts.get(&self.id).is_some_and(|told| Arc::ptr_eq(told, &self.told)) {
+            state.attempts.remove(&self.id);
+        }
+    }
+}

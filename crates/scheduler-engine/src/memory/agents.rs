@@ -1,0 +1,247 @@
+//! Agents and their tasks.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use horarium_domain::agent::{Agent, AgentTask, TaskEnd, TaskLease, TaskState};
+use horarium_domain::store::{
+    AgentStore, Heartbeat, Registration, Reported, StoreError, SweptTasks, TaskRequest, WaitingTasks,
+};
+use horarium_domain::{AgentId, ExecutionId, TenantId, Timestamp};
+
+use super::MemoryStore;
+use super::record::Stage;
+use super::state::State;
+
+const NOT_FOUND: StoreError = StoreError::NotFound("agent");
+
+#[async_trait]
+impl AgentStore for MemoryStore {
+    async fn register_agent(&self, registration: Registration) -> Result<Agent, StoreError> {
+        let Registration { id, tenant_id, hostname, labels, operations, facts, version, now } = registration;
+        let mut state = self.state();
+        if !state.tenants.contains_key(&tenant_id) {
+            return Err(StoreError::NotFound("tenant"));
+        }
+        let known = state.agent_named(tenant_id, &hostname).ok().map(|agent| &*agent);
+        let (id, registered_at, draining) =
+            known.map_or((id, now, false), |agent| (agent.id, agent.registered_at, agent.draining));
+        let agent = Agent {
+            id,
+            tenant_id,
+            hostname,
+            labels,
+            operations,
+            facts,
+            version,
+            draining,
+            leaving: false,
+            registered_at,
+            last_seen_at: now,
+        };
+        state.agents.insert(id, agent.clone());
+        Ok(agent)
+    }
+
+    async fn agent(&self, tenant: TenantId, id: AgentId) -> Result<Agent, StoreError> {
+        self.state().agents.get(&id).filter(|agent| agent.tenant_id == tenant).cloned().ok_or(NOT_FOUND)
+    }
+
+    async fn agent_named(&self, tenant: TenantId, hostname: &str) -> Result<Agent, StoreError> {
+        self.state().agent_named(tenant, hostname).cloned()
+    }
+
+    async fn agents(
+        &self,
+        tenant: TenantId,
+        seen_since: Option<Timestamp>,
+        limit: usize,
+    ) -> Result<Vec<Agent>, StoreError> {
+        let state = self.state();
+        let seen = |agent: &&Agent| seen_since.is_none_or(|since| agent.last_seen_at >= since);
+        let mut agents: Vec<Agent> =
+            state.agents.values().filter(|agent| agent.tenant_id == tenant).filter(seen).cloned().collect();
+        agents.sort_by(|one, other| one.hostname.cmp(&other.hostname));
+        agents.truncate(limit);
+        Ok(agents)
+    }
+
+    async fn drain_agent(&self, tenant: TenantId, hostname: &str, draining: bool) -> Result<Agent, StoreError> {
+        let mut state = self.state();
+        let agent = state.agent_named(tenant, hostname)?;
+        agent.draining = draining;
+        Ok(agent.clone())
+    }
+
+    async fn delete_agent(&self, tenant: TenantId, hostname: &str) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let id = state.agent_named(tenant, hostname)?.id;
+        state.agents.remove(&id);
+        Ok(())
+    }
+
+    async fn agent_heartbeat(&self, heartbeat: &Heartbeat) -> Result<Vec<TaskLease>, StoreError> {
+        let mut state = self.state();
+        let agent = state.agents.get_mut(&heartbeat.agent_id).filter(|agent| agent.tenant_id == heartbeat.tenant_id);
+        let agent = agent.ok_or(NOT_FOUND)?;
+        agent.last_seen_at = heartbeat.now;
+        agent.leaving = heartbeat.leaving;
+        let mut held = Vec::new();
+        for lease in &heartbeat.running {
+            if let Some(task) = state.leased(heartbeat.tenant_id, *lease) {
+                task.lease_until = Some(heartbeat.lease_until);
+                task.deadline_at = heartbeat.deadline_at;
+                held.push(*lease);
+            }
+        }
+        Ok(held)
+    }
+
+    async fn open_tasks(&self, tasks: &[AgentTask]) -> Result<(), StoreError> {
+        let mut state = self.state();
+        if tasks.iter().any(|task| state.execution(task.tenant_id, task.execution_id).is_err()) {
+            return Err(StoreError::NotFound("execution"));
+        }
+        for task in tasks {
+            let same = |known: &&mut AgentTask| known.execution_id == task.execution_id && known.host == task.host;
+            match state.agent_tasks.values_mut().find(same) {
+                None => {
+                    state.agent_tasks.insert(task.id, task.clone());
+                }
+                Some(known) if known.round < task.round && may_be_repaired(known) => {
+                    let (id, fence, created_at) = (known.id, known.fence, known.created_at);
+                    let state = TaskState::Pending;
+                    *known = AgentTask { id, fence, created_at, state, ended_at: None, error: None, ..task.clone() };
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn agent_tasks(&self, tenant: TenantId, executions: &[ExecutionId]) -> Result<Vec<AgentTask>, StoreError> {
+        let state = self.state();
+        let of = |task: &&AgentTask| task.tenant_id == tenant && executions.contains(&task.execution_id);
+        let mut tasks: Vec<AgentTask> = state.agent_tasks.values().filter(of).cloned().collect();
+        tasks.sort_by(|one, other| (one.execution_id, &one.host).cmp(&(other.execution_id, &other.host)));
+        Ok(tasks)
+    }
+
+    async fn awaiting_agents(&self, executions: &[ExecutionId]) -> Result<Vec<ExecutionId>, StoreError> {
+        let state = self.state();
+        let open =
+            |id: &ExecutionId| state.agent_tasks.values().any(|task| task.execution_id == *id && task.state.is_open());
+        Ok(executions.iter().copied().filter(open).collect())
+    }
+
+    async fn lease_tasks(&self, request: &TaskRequest) -> Result<Vec<AgentTask>, StoreError> {
+        let mut state = self.state();
+        let may_take = |task: &&mut AgentTask| {
+            task.tenant_id == request.tenant_id
+                && task.state == TaskState::Pending
+                && match &task.host {
+                    Some(host) => *host == request.hostname,
+                    None => request.operations.contains(&task.operation),
+                }
+        };
+        let taken = state.agent_tasks.values_mut().filter(may_take).take(request.limit).map(|task| {
+            task.state = TaskState::Leased;
+            task.fence += 1;
+            task.attempt += 1;
+            task.hostname = Some(request.hostname.clone());
+            task.leased_at = Some(request.now);
+            task.lease_until = Some(request.lease_until);
+            task.deadline_at = request.deadline_at;
+            task.clone()
+        });
+        Ok(taken.collect())
+    }
+
+    async fn report_tasks(
+        &self,
+        tenant: TenantId,
+        ends: Vec<TaskEnd>,
+        now: Timestamp,
+    ) -> Result<Vec<Reported>, StoreError> {
+        let mut state = self.state();
+        let record = |end: TaskEnd| {
+            let Some(task) = state.leased(tenant, end.lease) else { return Reported::Stale };
+            task.state = end.state;
+            task.lease_until = None;
+            if end.state == TaskState::Pending {
+                task.attempt -= 1;
+                task.leased_at = None;
+            } else {
+                task.ended_at = Some(now);
+                task.result = end.result;
+                task.changed = end.changed;
+                task.error = end.error;
+                task.retryable = end.retryable;
+                task.duration_ms = end.duration_ms;
+            }
+            Reported::Recorded(task.execution_id)
+        };
+        Ok(ends.into_iter().map(record).collect())
+    }
+
+    async fn sweep_tasks(&self, now: Timestamp, deadline_at: Timestamp) -> Result<SweptTasks, StoreError> {
+        let mut state = self.state();
+        let State { executions, agent_tasks, .. } = &mut *state;
+        let mut swept = SweptTasks::default();
+        let mut waiting = BTreeMap::<TenantId, WaitingTasks>::new();
+        for task in agent_tasks.values_mut().filter(|task| task.state.is_open()) {
+            let execution = executions.get(&task.execution_id);
+            let is_over = execution.is_none_or(|record| matches!(record.stage, Stage::Over(_)));
+            let is_held = task.lease_until.is_some_and(|until| until > now);
+            if is_over {
+                task.state = TaskState::Cancelled;
+            } else if !is_held && (task.deadline_at <= now || task.attempt >= AgentTask::MAX_LEASES) {
+                task.state = TaskState::TimedOut;
+                task.error = Some(AgentTask::TIMEOUT.to_owned());
+                task.retryable = true;
+            } else if !is_held && task.state == TaskState::Leased {
+                task.state = TaskState::Pending;
+                task.leased_at = None;
+                task.lease_until = None;
+                if task.host.is_none() {
+                    task.hostname = None;
+                    task.deadline_at = deadline_at;
+                }
+            }
+            if task.state.is_open() {
+                if task.state == TaskState::Pending {
+                    let nothing =
+                        WaitingTasks { tenant_id: task.tenant_id, count: 0, latest_deadline: task.deadline_at };
+                    let waiting = waiting.entry(task.tenant_id).or_insert(nothing);
+                    waiting.count += 1;
+                    waiting.latest_deadline = waiting.latest_deadline.max(task.deadline_at);
+                }
+            } else {
+                task.lease_until = None;
+                task.ended_at = Some(now);
+                swept.ended.push(task.execution_id);
+            }
+        }
+        swept.ended.sort_unstable();
+        swept.ended.dedup();
+        swept.waiting = waiting.into_values().collect();
+        Ok(swept)
+    }
+}
+
+fn may_be_repaired(task: &AgentTask) -> bool {
+    matches!(task.state, TaskState::Failed | TaskState::TimedOut) && task.retryable
+}
+
+impl State {
+    fn agent_named(&mut self, tenant: TenantId, hostname: &str) -> Result<&mut Agent, StoreError> {
+        let mut agents = self.agents.values_mut().filter(|agent| agent.tenant_id == tenant);
+        agents.find(|agent| agent.hostname == hostname).ok_or(NOT_FOUND)
+    }
+
+    /// The task that a lease is the right to, if it still is.
+    fn leased(&mut self, tenant: TenantId, lease: TaskLease) -> Option<&mut AgentTask> {
+        let task = self.agent_tasks.get_mut(&lease.task_id).filter(|task| task.tenant_id == tenant)?;
+        (task.fence == lease.fence && task.state == TaskState::Leased).then_some(task)
+    }
+}

@@ -1,0 +1,364 @@
+//! Operations that somebody sends to agents, and what became of them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use horarium_domain::agent::{AgentRequest, AgentTask, Target, TaskState};
+use horarium_domain::execution::{Event, EventKind, Execution, ExecutionState, NewExecution, Trigger};
+use horarium_domain::job::{AgentOperation, Job, JobConfiguration, JobSpec};
+use horarium_domain::page::{Page, PageRequest};
+use horarium_domain::store::{Conflict, ExecutionFilter, StateCounts, StoreError};
+use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
+use serde_json::Value;
+
+use crate::agents::alive;
+use crate::core::{Core, JobChangeKind};
+use crate::service::execution::admission;
+use crate::service::{Actor, FieldErrors, ServiceError, limits};
+
+/// The job that every submitted operation is an execution of.
+const JOB_NAME: &str = "agentOperations";
+
+/// The group that the jobs of the system are in.
+const GROUP: &str = "system";
+
+/// Seconds that an operation may take, all hosts together.
+const TIMEOUT_SECONDS: u32 = 3600;
+
+/// Characters of an operation's name.
+const OPERATION_CHARS: usize = 253;
+
+/// How many executions of a page are read at the same time.
+const READS_AT_ONCE: usize = 8;
+
+/// An operation for agents, before any check.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct NewAgentJob {
+    /// The operation's name.
+    pub operation: String,
+    /// What it needs to know.
+    pub data: Value,
+    /// For which agents; `_any` when none is given.
+    pub target: Option<String>,
+}
+
+/// How an execution is to be run again, before any check.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RetryAgentJob {
+    /// For which agents; those of the execution when none is given.
+    pub target: Option<String>,
+    /// Whether only the hosts that did not complete it take part.
+    pub only_failed: bool,
+}
+
+/// An execution, with what agents have to do with it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AgentJob {
+    /// The execution.
+    pub execution: Execution,
+    /// Its job; `None` when it was purged in between.
+    pub job: Option<Job>,
+    /// What it asks of agents; `None` when it is no agent job.
+    pub request: Option<AgentRequest>,
+    /// Its hosts' parts, by host.
+    pub tasks: Vec<AgentTask>,
+}
+
+/// The use cases around operations for agents. Executions of other jobs are shown too: there is one history.
+#[derive(Debug, Clone)]
+pub struct AgentJobService {
+    core: Arc<Core>,
+}
+
+impl AgentJobService {
+    pub(in crate::service) const fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    /// Submits an operation. The hosts of a broadcast are fixed now: those whose agents are alive. If there are none,
+    /// the execution fails at once and says so.
+    ///
+    /// # Errors
+    /// [`ServiceError::Invalid`] under `operation.type`, `operation.data` or `target_hostname`,
+    /// [`ServiceError::QueueFull`].
+    pub async fn submit(&self, actor: &Actor, new: NewAgentJob) -> Result<(ExecutionId, Timestamp), ServiceError> {
+        let mut errors = FieldErrors::default();
+        let operation = limits::line(&mut errors, "operation.type", &new.operation, OPERATION_CHARS);
+        limits::json(&mut errors, "operation.data", &new.data, limits::PAYLOAD_BYTES / 2);
+        let target = target(&mut errors, new.target.as_deref());
+        let (Some(operation), Some(target), true) = (operation, target, errors.is_empty()) else {
+            return Err(errors.into());
+        };
+        if operation == AgentRequest::SUBMITTED {
+            return Err(ServiceError::invalid("operation.type", "is reserved"));
+        }
+        let hosts = self.hosts(actor.tenant, &target).await?;
+        let request = AgentRequest { operation, data: new.data, target, hosts };
+        let job = self.own_job(actor.tenant).await?;
+        self.accept(actor, &job, &request, Trigger::Api, None).await
+    }
+
+    /// One execution.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`].
+    pub async fn get(&self, tenant: TenantId, id: ExecutionId) -> Result<AgentJob, ServiceError> {
+        let execution = self.core.store.execution(tenant, id).await?;
+        let tasks = self.core.store.agent_tasks(tenant, &[id]).await?;
+        let mut jobs = self.core.store.definitions(&[execution.summary.job_id]).await?;
+        Ok(agent_job(execution, jobs.pop(), tasks))
+    }
+
+    /// Up to `limit` executions after the `offset` newest of those that a filter shows, and how many it shows.
+    pub async fn list(
+        &self,
+        tenant: TenantId,
+        filter: &ExecutionFilter,
+        limit: u32,
+        offset: u32,
+    ) -> Result<Page<AgentJob>, ServiceError> {
+        let store = &self.core.store;
+        let (first, skipped) = (offset / limit + 1, offset % limit);
+        let page = |number| PageRequest { number, size: limit };
+        let mut found = store.executions(tenant, filter, page(first)).await?;
+        if skipped > 0 {
+            let rest = store.executions(tenant, filter, page(first + 1)).await?;
+            found.items.drain(..(skipped as usize).min(found.items.len()));
+            found.items.extend(rest.items.into_iter().take(skipped as usize));
+        }
+        let ids: Vec<ExecutionId> = found.items.iter().map(|item| item.id).collect();
+        let mut tasks = HashMap::<ExecutionId, Vec<AgentTask>>::new();
+        for task in store.agent_tasks(tenant, &ids).await? {
+            tasks.entry(task.execution_id).or_default().push(task);
+        }
+        let mut named: Vec<JobId> = found.items.iter().map(|item| item.job_id).collect();
+        named.sort_unstable();
+        named.dedup();
+        let jobs: HashMap<JobId, Job> = store.definitions(&named).await?.into_iter().map(|job| (job.id, job)).collect();
+        let executions: Vec<Option<Execution>> = stream::iter(ids)
+            .map(|id| async move {
+                match store.execution(tenant, id).await {
+                    Ok(execution) => Ok(Some(execution)),
+                    // Deleted since the page was read.
+                    Err(StoreError::NotFound(_)) => Ok(None),
+                    Err(error) => Err(ServiceError::from(error)),
+                }
+            })
+            .buffered(READS_AT_ONCE)
+            .try_collect()
+            .await?;
+        let items = executions.into_iter().flatten().map(|execution| {
+            let id = execution.summary.id;
+            let job = jobs.get(&execution.summary.job_id).cloned();
+            agent_job(execution, job, tasks.remove(&id).unwrap_or_default())
+        });
+        Ok(Page { items: items.collect(), total: found.total })
+    }
+
+    /// How many of the tenant's executions stand where.
+    pub async fn counts(&self, tenant: TenantId) -> Result<StateCounts, ServiceError> {
+        Ok(self.core.store.state_counts(tenant).await?)
+    }
+
+    /// Deletes an execution with its history. One that waits is cancelled first.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`], [`ServiceError::Conflict`] while it runs.
+    pub async fn delete(&self, actor: &Actor, id: ExecutionId) -> Result<(), ServiceError> {
+        let store = &self.core.store;
+        let summary = store.execution(actor.tenant, id).await?.summary;
+        if summary.lifecycle.state == ExecutionState::Pending {
+            store.cancel(actor.tenant, id, actor.name(), self.core.now()).await?;
+            self.core.execution_cancelled(actor.tenant, summary.job_id, id, false);
+        }
+        store.delete_execution(actor.tenant, id).await.map_err(|error| match error {
+            StoreError::Conflict(Conflict::ExecutionRunning) => {
+                ServiceError::Conflict("the job is running; cancel it or wait for its end".to_owned())
+            }
+            other => other.into(),
+        })
+    }
+
+    /// Runs an execution that is over again, as a new one; the old one is kept, and notes it.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] when there is no such execution or its job is deleted, [`ServiceError::Conflict`]
+    /// while it is not over, or when only failed hosts are asked for and none failed; [`ServiceError::Invalid`],
+    /// [`ServiceError::QueueFull`].
+    pub async fn retry(
+        &self,
+        actor: &Actor,
+        id: ExecutionId,
+        retry: &RetryAgentJob,
+    ) -> Result<(ExecutionId, Timestamp), ServiceError> {
+        let mut errors = FieldErrors::default();
+        let named = retry.target.as_deref().map(|text| target(&mut errors, Some(text)));
+        if !errors.is_empty() {
+            return Err(errors.into());
+        }
+        let source = self.get(actor.tenant, id).await?;
+        let state = source.execution.summary.lifecycle.state;
+        if !state.is_terminal() {
+            return Err(ServiceError::Conflict(format!("the job is {state}; only one that is over can be retried")));
+        }
+        let job = source.job.filter(|job| !job.is_deleted).ok_or(ServiceError::NotFound("job"))?;
+        let accepted = match source.request {
+            Some(request) => {
+                let target = named.flatten().unwrap_or_else(|| request.target.clone());
+                let hosts = if retry.only_failed {
+                    Some(failed_hosts(&source.tasks)?)
+                } else {
+                    self.hosts(actor.tenant, &target).await?
+                };
+                let request = AgentRequest { target, hosts, ..request };
+                self.accept(actor, &job, &request, Trigger::Retry, Some(id)).await?
+            }
+            None if retry.target.is_some() || retry.only_failed => {
+                return Err(ServiceError::invalid("target_hostname", "is for jobs of agents; this is another one"));
+            }
+            None => self.enqueue(actor, &job, source.execution.payload, Trigger::Retry, Some(id)).await?,
+        };
+        let event = Event {
+            execution_id: id,
+            at: accepted.1,
+            kind: EventKind::Retried,
+            attempt: 0,
+            attempt_started_at: None,
+            source: actor.name().to_owned(),
+            message: format!("retried as {}", accepted.0),
+            error: None,
+        };
+        // The retry is accepted; to fail now would have it asked for again.
+        if let Err(error) = self.core.store.record_event(actor.tenant, event).await {
+            tracing::warn!(execution = %id, %error, "a retry was accepted, but not noted in the history of its source");
+        }
+        Ok(accepted)
+    }
+
+    /// The hosts that a target reaches now; `None` where any agent may take the work.
+    async fn hosts(&self, tenant: TenantId, target: &Target) -> Result<Option<Vec<String>>, ServiceError> {
+        if *target == Target::Any {
+            return Ok(None);
+        }
+        let agents = alive(&self.core, tenant).await?;
+        Ok(Some(agents.into_iter().filter(|agent| target.matches(agent)).map(|agent| agent.hostname).collect()))
+    }
+
+    async fn accept(
+        &self,
+        actor: &Actor,
+        job: &Job,
+        request: &AgentRequest,
+        trigger: Trigger,
+        retry_parent_id: Option<ExecutionId>,
+    ) -> Result<(ExecutionId, Timestamp), ServiceError> {
+        self.enqueue(actor, job, Some(request.to_payload()), trigger, retry_parent_id).await
+    }
+
+    async fn enqueue(
+        &self,
+        actor: &Actor,
+        job: &Job,
+        payload: Option<Value>,
+        trigger: Trigger,
+        retry_parent_id: Option<ExecutionId>,
+    ) -> Result<(ExecutionId, Timestamp), ServiceError> {
+        let now = self.core.now();
+        let queue = job.spec.queue.as_str().to_owned();
+        let new = NewExecution {
+            id: self.core.ids.execution(now),
+            tenant_id: actor.tenant,
+            job_id: job.id,
+            trigger,
+            triggered_by: actor.name().to_owned(),
+            payload,
+            queue: queue.clone(),
+            priority: job.spec.priority,
+            scheduled_for: now,
+            run_at: now,
+            created_at: now,
+            retry_parent_id,
+            unique_key: None,
+            max_attempts: None,
+        };
+        let id = new.id;
+        let admitted = admission(id, queue, self.core.enqueue(new).await?)?;
+        Ok((admitted.id, now))
+    }
+
+    /// The job that submitted operations are executions of; made when it is first needed.
+    async fn own_job(&self, tenant: TenantId) -> Result<Job, ServiceError> {
+        if let Some(job) = self.find_own_job(tenant).await? {
+            return Ok(job);
+        }
+        let configuration = JobConfiguration::Agent(AgentOperation {
+            operation: AgentRequest::SUBMITTED.to_owned(),
+            data: Value::Null,
+            target: None,
+        });
+        let now = self.core.now();
+        let spec = JobSpec {
+            description: Some("Operations that are sent to agents by hand".to_owned()),
+            timeout_seconds: TIMEOUT_SECONDS,
+            group: Some(GROUP.to_owned()),
+            ..JobSpec::new(JOB_NAME, configuration)
+        };
+        let job = Job { created_by: Some(GROUP.to_owned()), ..Job::new(self.core.ids.job(now), tenant, spec, now) };
+        match self.core.store.create_job(job.clone(), None).await {
+            Ok(()) => {
+                self.core.job_changed(tenant, job.id, JobChangeKind::Created);
+                Ok(job)
+            }
+            // Somebody else was quicker.
+            Err(StoreError::Conflict(Conflict::NameTaken)) => {
+                self.find_own_job(tenant).await?.ok_or(ServiceError::NotFound("job"))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn find_own_job(&self, tenant: TenantId) -> Result<Option<Job>, ServiceError> {
+        let job = match self.core.store.job_by_name(tenant, JOB_NAME).await {
+            Ok(summary) => summary.job,
+            Err(StoreError::NotFound(_)) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        match &job.spec.configuration {
+            JobConfiguration::Agent(agent) if agent.operation == AgentRequest::SUBMITTED => Ok(Some(job)),
+            _ => Err(ServiceError::Conflict(format!(
+                "a job of yours has the name '{JOB_NAME}', which operations for agents need; rename it"
+            ))),
+        }
+    }
+}
+
+fn target(errors: &mut FieldErrors, text: Option<&str>) -> Option<Target> {
+    let text = text.map_or("", str::trim);
+    if text.is_empty() {
+        return Some(Target::Any);
+    }
+    text.parse()
+        .map_err(|invalid: horarium_domain::agent::InvalidTarget| {
+            errors.add("target_hostname", invalid.to_string());
+        })
+        .ok()
+}
+
+fn failed_hosts(tasks: &[AgentTask]) -> Result<Vec<String>, ServiceError> {
+    let failed =
+        |task: &&AgentTask| matches!(task.state, TaskState::Failed | TaskState::TimedOut | TaskState::Cancelled);
+    let hosts: Vec<String> = tasks.iter().filter(failed).filter_map(|task| Some(task.hostname()?.to_owned())).collect();
+    if hosts.is_empty() {
+        return Err(ServiceError::Conflict("no host of the job failed; retry it without only_failed".to_owned()));
+    }
+    Ok(hosts)
+}
+
+fn agent_job(execution: Execution, job: Option<Job>, tasks: Vec<AgentTask>) -> AgentJob {
+    let request = job.as_ref().and_then(|job| match &job.spec.configuration {
+        JobConfiguration::Agent(agent) => AgentRequest::of(agent, execution.payload.as_ref()).ok(),
+        _ => None,
+    });
+    AgentJob { execution, job, request, tasks }
+}

@@ -1,0 +1,259 @@
+//! Agents: registering, leasing work, reporting it; and seeing to them as an operator.
+
+mod jobs;
+mod report;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use horarium_domain::agent::protocol::{
+    HeartbeatRequest, HeartbeatResponse, LeasedTask, MAX_LEASED_TASKS, MAX_REPORTS, MAX_RUNNING, MAX_WAIT_SECONDS,
+    RegisterRequest, Report, ReportResult,
+};
+use horarium_domain::agent::{Agent, AgentState, AgentTask, AgentTiming, TaskLease, check_hostname};
+use horarium_domain::store::{Heartbeat, Registration, TaskRequest};
+use horarium_domain::{AgentId, TenantId};
+use tokio::time::Instant;
+
+pub use jobs::{AgentJob, AgentJobService, NewAgentJob, RetryAgentJob};
+
+use super::{FieldErrors, ServiceError, limits};
+use crate::agents::MAX_AGENTS;
+use crate::core::Core;
+
+/// Labels of an agent.
+const LABELS: usize = 100;
+/// Operations of an agent.
+const OPERATIONS: usize = 1000;
+/// Characters of an operation's name, and of a label's key and value.
+const NAME_CHARS: usize = 253;
+/// Bytes of an agent's facts, as JSON.
+const FACTS_BYTES: usize = 64 * 1024;
+
+/// How often a waiting agent looks by itself whether there is work; it is told when there is.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The use cases around agents.
+#[derive(Debug, Clone)]
+pub struct AgentService {
+    core: Arc<Core>,
+}
+
+impl AgentService {
+    pub(super) const fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    /// How long this node waits for agents.
+    pub fn timing(&self) -> AgentTiming {
+        self.core.agents.timing()
+    }
+
+    /// An agent's standing now.
+    pub fn state(&self, agent: &Agent) -> AgentState {
+        agent.state(self.core.now(), self.timing().lease)
+    }
+
+    /// An agent introduces itself; whoever did so before under the same hostname is the same agent.
+    ///
+    /// # Errors
+    /// [`ServiceError::Invalid`].
+    pub async fn register(&self, tenant: TenantId, request: RegisterRequest) -> Result<Agent, ServiceError> {
+        let mut errors = FieldErrors::default();
+        if let Err(invalid) = check_hostname(&request.hostname) {
+            errors.add("hostname", invalid.to_string());
+        }
+        if request.labels.len() > LABELS {
+            errors.add("labels", format!("must hold at most {LABELS} labels"));
+        }
+        for (key, value) in &request.labels {
+            limits::line(&mut errors, "labels", key, NAME_CHARS);
+            limits::line(&mut errors, &format!("labels.{key}"), value, NAME_CHARS);
+        }
+        if request.operations.len() > OPERATIONS {
+            errors.add("operations", format!("must hold at most {OPERATIONS} operations"));
+        }
+        for (index, operation) in request.operations.iter().enumerate() {
+            limits::line(&mut errors, &format!("operations[{index}]"), operation, NAME_CHARS);
+        }
+        if request.version.chars().count() > NAME_CHARS || request.version.chars().any(char::is_control) {
+            errors.add("version", format!("must be one line of at most {NAME_CHARS} characters"));
+        }
+        let facts = serde_json::Value::Object(request.facts.clone());
+        limits::json(&mut errors, "facts", &facts, FACTS_BYTES);
+        if !errors.is_empty() {
+            return Err(errors.into());
+        }
+        let mut operations = request.operations;
+        operations.sort_unstable();
+        operations.dedup();
+        let now = self.core.now();
+        let registration = Registration {
+            id: self.core.ids.agent(now),
+            tenant_id: tenant,
+            hostname: request.hostname,
+            labels: request.labels,
+            operations,
+            facts: request.facts,
+            version: request.version,
+            now,
+        };
+        Ok(self.core.store.register_agent(registration).await?)
+    }
+
+    /// Gives an agent up to `max` tasks, waiting up to `wait` for the first; none when the wait is over, and while the
+    /// agent is drained or leaving. It also counts as a sign of life.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`].
+    pub async fn lease(
+        &self,
+        tenant: TenantId,
+        id: AgentId,
+        max: u32,
+        wait: Duration,
+    ) -> Result<Vec<LeasedTask>, ServiceError> {
+        let agent = self.core.store.agent(tenant, id).await?;
+        // Writing it at each call would cost more than it tells.
+        if self.core.now().since(agent.last_seen_at) > self.timing().heartbeat {
+            let heartbeat = self.sign_of_life(tenant, id, agent.leaving, Vec::new());
+            self.core.store.agent_heartbeat(&heartbeat).await?;
+        }
+        let limit = max.clamp(1, MAX_LEASED_TASKS) as usize;
+        let end = Instant::now() + wait.min(Duration::from_secs(u64::from(MAX_WAIT_SECONDS)));
+        let news = self.core.agents.asker(tenant);
+        loop {
+            // Listening begins before looking, so nothing that comes in between is missed.
+            let told = news.notified();
+            tokio::pin!(told);
+            told.as_mut().enable();
+            let leased = self.try_lease(tenant, id, limit).await?;
+            if !leased.is_empty() || Instant::now() >= end {
+                return Ok(leased.iter().map(wire_task).collect());
+            }
+            let next = end.min(Instant::now() + LOOK_INTERVAL);
+            tokio::select! {
+                () = &mut told => {}
+                () = tokio::time::sleep_until(next) => {}
+            }
+        }
+    }
+
+    /// Records what became of tasks, one by one: a report whose lease is over is refused, the others stand.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] when there is no such agent, [`ServiceError::Invalid`] when there are too many.
+    pub async fn report(
+        &self,
+        tenant: TenantId,
+        id: AgentId,
+        reports: Vec<Result<Report, ReportResult>>,
+    ) -> Result<Vec<ReportResult>, ServiceError> {
+        if reports.len() > MAX_REPORTS {
+            return Err(ServiceError::invalid("reports", format!("must be at most {MAX_REPORTS}")));
+        }
+        self.core.store.agent(tenant, id).await?;
+        report::record(&self.core, tenant, reports).await
+    }
+
+    /// Notes that an agent lives and extends its leases; tells which of its tasks are to be stopped.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] when there is no such agent, [`ServiceError::Invalid`] when it names too many leases.
+    pub async fn heartbeat(
+        &self,
+        tenant: TenantId,
+        id: AgentId,
+        request: HeartbeatRequest,
+    ) -> Result<HeartbeatResponse, ServiceError> {
+        if request.running.len() > MAX_RUNNING {
+            return Err(ServiceError::invalid("running", format!("must hold at most {MAX_RUNNING} lease tokens")));
+        }
+        let leases: Vec<TaskLease> = request.running.iter().filter_map(|token| token.parse().ok()).collect();
+        let heartbeat = self.sign_of_life(tenant, id, request.leaving, leases);
+        let held = self.core.store.agent_heartbeat(&heartbeat).await?;
+        let is_held = |token: &String| token.parse().is_ok_and(|lease: TaskLease| held.contains(&lease));
+        Ok(HeartbeatResponse { stop: request.running.into_iter().filter(|token| !is_held(token)).collect() })
+    }
+
+    /// A tenant's agents, by hostname.
+    pub async fn list(&self, tenant: TenantId) -> Result<Vec<Agent>, ServiceError> {
+        Ok(self.core.store.agents(tenant, None, MAX_AGENTS).await?)
+    }
+
+    /// One agent, by its hostname.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`].
+    pub async fn get(&self, tenant: TenantId, hostname: &str) -> Result<Agent, ServiceError> {
+        check_named(hostname)?;
+        Ok(self.core.store.agent_named(tenant, hostname).await?)
+    }
+
+    /// Has an agent finish what it has and take no more, or takes that back.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`].
+    pub async fn drain(&self, tenant: TenantId, hostname: &str, draining: bool) -> Result<Agent, ServiceError> {
+        check_named(hostname)?;
+        let agent = self.core.store.drain_agent(tenant, hostname, draining).await?;
+        self.core.agents.work_for([tenant]);
+        Ok(agent)
+    }
+
+    /// Forgets an agent. If it lives, it registers again.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`].
+    pub async fn delete(&self, tenant: TenantId, hostname: &str) -> Result<(), ServiceError> {
+        check_named(hostname)?;
+        Ok(self.core.store.delete_agent(tenant, hostname).await?)
+    }
+
+    fn sign_of_life(
+        &self,
+        tenant_id: TenantId,
+        agent_id: AgentId,
+        leaving: bool,
+        running: Vec<TaskLease>,
+    ) -> Heartbeat {
+        let (now, timing) = (self.core.now(), self.timing());
+        let (lease_until, deadline_at) = (now + timing.lease, now + timing.broadcast_timeout);
+        Heartbeat { tenant_id, agent_id, leaving, running, now, lease_until, deadline_at }
+    }
+
+    async fn try_lease(&self, tenant: TenantId, id: AgentId, limit: usize) -> Result<Vec<AgentTask>, ServiceError> {
+        // Read each time: somebody may have drained it while it waited.
+        let agent = self.core.store.agent(tenant, id).await?;
+        if agent.draining || agent.leaving {
+            return Ok(Vec::new());
+        }
+        let now = self.core.now();
+        let request = TaskRequest {
+            tenant_id: tenant,
+            hostname: agent.hostname,
+            operations: agent.operations,
+            limit,
+            now,
+            lease_until: now + self.timing().lease,
+            deadline_at: now + self.timing().broadcast_timeout,
+        };
+        Ok(self.core.store.lease_tasks(&request).await?)
+    }
+}
+
+/// What is no hostname names no agent; and PostgreSQL refuses to even look for a NUL.
+fn check_named(hostname: &str) -> Result<(), ServiceError> {
+    check_hostname(hostname).map_err(|_| ServiceError::NotFound("agent"))
+}
+
+fn wire_task(task: &AgentTask) -> LeasedTask {
+    LeasedTask {
+        lease_token: task.lease().to_string(),
+        execution_id: task.execution_id,
+        operation: task.operation.clone(),
+        data: task.data.clone(),
+        timeout_seconds: task.timeout_seconds,
+        attempt: u32::from(task.attempt),
+    }
+}

@@ -1,0 +1,437 @@
+//! Agents and their tasks.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use horarium_domain::agent::{Agent, AgentTask, TaskEnd, TaskLease, TaskState};
+use horarium_domain::store::{
+    Decision, ExecutionEnd, ExecutionFilter, Heartbeat, Registration, Reported, StateCounts, StoreError, TaskRequest,
+    WaitingTasks,
+};
+use horarium_domain::{ExecutionId, TenantId, Timestamp};
+use serde_json::json;
+
+use crate::World;
+use crate::world::{LEASE, at, failure, success};
+
+const PATIENCE: Duration = Duration::from_mins(2);
+
+fn registration(world: &World, tenant: TenantId, hostname: &str) -> Registration {
+    Registration {
+        id: world.ids.agent(at(0)),
+        tenant_id: tenant,
+        hostname: hostname.to_owned(),
+        labels: BTreeMap::from([("group".to_owned(), "web.dev".to_owned())]),
+        operations: vec!["node.uptime.get".to_owned(), "node.load.get".to_owned()],
+        facts: json!({"os": "linux", "cpus": 2}).as_object().cloned().unwrap_or_default(),
+        version: "1.0.0".to_owned(),
+        now: at(0),
+    }
+}
+
+async fn register(world: &World, tenant: TenantId, hostname: &str) -> Agent {
+    world.a.register_agent(registration(world, tenant, hostname)).await.unwrap()
+}
+
+/// A running execution, for whose hosts there are tasks: `None` is for any agent.
+async fn running(world: &World, tenant: TenantId, hosts: &[Option<&str>]) -> ExecutionId {
+    let job = world.job(tenant).await;
+    let id = world.submit_one(&job).await;
+    world.claim(100, at(0)).await;
+    open(world, tenant, id, hosts, 1).await;
+    id
+}
+
+async fn open(world: &World, tenant: TenantId, id: ExecutionId, hosts: &[Option<&str>], round: u16) {
+    let tasks: Vec<AgentTask> = hosts.iter().map(|host| task(world, tenant, id, *host, round)).collect();
+    world.a.open_tasks(&tasks).await.unwrap();
+}
+
+fn task(world: &World, tenant: TenantId, execution_id: ExecutionId, host: Option<&str>, round: u16) -> AgentTask {
+    AgentTask {
+        id: world.ids.agent_task(at(0)),
+        tenant_id: tenant,
+        execution_id,
+        host: host.map(str::to_owned),
+        hostname: host.map(str::to_owned),
+        operation: "node.uptime.get".to_owned(),
+        data: json!({"unit": "s"}),
+        timeout_seconds: 300,
+        state: TaskState::Pending,
+        fence: 0,
+        attempt: 0,
+        round,
+        created_at: at(0),
+        deadline_at: at(0) + PATIENCE,
+        leased_at: None,
+        lease_until: None,
+        ended_at: None,
+        result: None,
+        changed: None,
+        error: None,
+        retryable: true,
+        duration_ms: None,
+    }
+}
+
+fn request(tenant: TenantId, hostname: &str, limit: usize, now: Timestamp) -> TaskRequest {
+    TaskRequest {
+        tenant_id: tenant,
+        hostname: hostname.to_owned(),
+        operations: vec!["node.uptime.get".to_owned()],
+        limit,
+        now,
+        lease_until: now + LEASE,
+        deadline_at: now + PATIENCE,
+    }
+}
+
+async fn lease_one(world: &World, tenant: TenantId, hostname: &str, now: Timestamp) -> AgentTask {
+    let mut leased = world.a.lease_tasks(&request(tenant, hostname, 1, now)).await.unwrap();
+    assert_eq!(leased.len(), 1, "there is work for {hostname}");
+    leased.remove(0)
+}
+
+fn end(lease: TaskLease, state: TaskState) -> TaskEnd {
+    TaskEnd { lease, state, result: None, changed: None, error: None, retryable: true, duration_ms: None }
+}
+
+async fn report(world: &World, tenant: TenantId, end: TaskEnd, now: Timestamp) -> Reported {
+    world.b.report_tasks(tenant, vec![end], now).await.unwrap()[0]
+}
+
+async fn tasks(world: &World, tenant: TenantId, id: ExecutionId) -> Vec<AgentTask> {
+    world.b.agent_tasks(tenant, &[id]).await.unwrap()
+}
+
+pub async fn an_agent_is_read_back_as_it_registered(world: World) {
+    let tenant = world.tenant().await;
+    let told = registration(&world, tenant, "web-1");
+    let agent = world.a.register_agent(told.clone()).await.unwrap();
+    assert_eq!((agent.id, agent.tenant_id, agent.hostname.as_str()), (told.id, tenant, "web-1"));
+    assert_eq!((&agent.labels, &agent.operations, &agent.facts), (&told.labels, &told.operations, &told.facts));
+    assert_eq!((agent.registered_at, agent.last_seen_at), (at(0), at(0)));
+    assert!(!agent.draining && !agent.leaving);
+    assert_eq!(world.b.agent(tenant, agent.id).await.unwrap(), agent);
+    assert_eq!(world.b.agent_named(tenant, "web-1").await.unwrap(), agent);
+}
+
+pub async fn an_agent_that_registers_again_is_the_same_and_says_what_it_is_now(world: World) {
+    let tenant = world.tenant().await;
+    let first = register(&world, tenant, "web-1").await;
+    world.a.drain_agent(tenant, "web-1", true).await.unwrap();
+    let leaving = Heartbeat { leaving: true, ..heartbeat(&first, &[], at(1)) };
+    world.a.agent_heartbeat(&leaving).await.unwrap();
+    assert!(world.b.agent(tenant, first.id).await.unwrap().leaving);
+    let again = Registration {
+        operations: vec!["node.os.get".to_owned()],
+        labels: BTreeMap::new(),
+        version: "2".to_owned(),
+        now: at(9),
+        ..registration(&world, tenant, "web-1")
+    };
+    let second = world.b.register_agent(again).await.unwrap();
+    assert_eq!((second.id, second.registered_at, second.last_seen_at), (first.id, at(0), at(9)));
+    assert_eq!((second.operations, second.version), (vec!["node.os.get".to_owned()], "2".to_owned()));
+    assert!(second.draining, "who drains an agent is not undone by a restart");
+    assert!(!second.leaving && second.labels.is_empty());
+}
+
+pub async fn agents_are_listed_by_hostname_and_by_when_they_were_heard_of(world: World) {
+    let (tenant, other) = (world.tenant().await, world.tenant().await);
+    for (hostname, now) in [("web-2", at(20)), ("db-1", at(30)), ("web-1", at(10))] {
+        let registration = Registration { now, ..registration(&world, tenant, hostname) };
+        world.a.register_agent(registration).await.unwrap();
+    }
+    register(&world, other, "elsewhere").await;
+    let named = async |since: Option<Timestamp>, limit| -> Vec<String> {
+        let agents = world.b.agents(tenant, since, limit).await.unwrap();
+        agents.into_iter().map(|agent| agent.hostname).collect()
+    };
+    assert_eq!(named(None, 10).await, ["db-1", "web-1", "web-2"]);
+    assert_eq!(named(Some(at(20)), 10).await, ["db-1", "web-2"]);
+    assert_eq!(named(None, 2).await, ["db-1", "web-1"]);
+}
+
+pub async fn an_agent_can_be_drained_and_removed(world: World) {
+    let tenant = world.tenant().await;
+    register(&world, tenant, "web-1").await;
+    assert!(world.a.drain_agent(tenant, "web-1", true).await.unwrap().draining);
+    assert!(world.b.agent_named(tenant, "web-1").await.unwrap().draining);
+    assert!(!world.b.drain_agent(tenant, "web-1", false).await.unwrap().draining);
+    world.a.delete_agent(tenant, "web-1").await.unwrap();
+    assert!(matches!(world.b.agent_named(tenant, "web-1").await, Err(StoreError::NotFound(_))));
+    assert!(matches!(world.b.delete_agent(tenant, "web-1").await, Err(StoreError::NotFound(_))));
+}
+
+pub async fn a_task_is_made_once_however_often_it_is_asked_for(world: World) {
+    let tenant = world.tenant().await;
+    let id = running(&world, tenant, &[Some("web-1"), Some("web-2")]).await;
+    let made = tasks(&world, tenant, id).await;
+    open(&world, tenant, id, &[Some("web-1"), Some("web-2")], 1).await;
+    assert_eq!(tasks(&world, tenant, id).await, made);
+    assert_eq!(made.iter().map(|task| task.hostname().unwrap()).collect::<Vec<_>>(), ["web-1", "web-2"]);
+    assert_eq!(made[0].data, json!({"unit": "s"}));
+    assert_eq!(world.b.awaiting_agents(&[id]).await.unwrap(), [id]);
+}
+
+pub async fn an_agent_leases_what_is_for_its_host_and_what_any_may_take(world: World) {
+    let tenant = world.tenant().await;
+    let own = running(&world, tenant, &[Some("web-1")]).await;
+    running(&world, tenant, &[Some("web-2")]).await;
+    let anyones = running(&world, tenant, &[None]).await;
+    let leased = world.a.lease_tasks(&request(tenant, "web-1", 10, at(1))).await.unwrap();
+    assert_eq!(leased.iter().map(|task| task.execution_id).collect::<Vec<_>>(), [own, anyones]);
+    let task = &leased[1];
+    assert_eq!((task.state, task.fence, task.attempt), (TaskState::Leased, 1, 1));
+    assert_eq!((task.hostname(), task.leased_at), (Some("web-1"), Some(at(1))));
+    assert!(world.b.lease_tasks(&request(tenant, "web-1", 10, at(1))).await.unwrap().is_empty());
+}
+
+pub async fn what_any_may_take_waits_for_one_that_can_do_it(world: World) {
+    let tenant = world.tenant().await;
+    running(&world, tenant, &[None]).await;
+    let unable = TaskRequest { operations: vec!["node.os.get".to_owned()], ..request(tenant, "db-1", 1, at(1)) };
+    assert!(world.a.lease_tasks(&unable).await.unwrap().is_empty());
+    lease_one(&world, tenant, "web-1", at(1)).await;
+}
+
+pub async fn agents_that_ask_at_once_never_share_a_task(world: World) {
+    let tenant = world.tenant().await;
+    for _ in 0..40 {
+        running(&world, tenant, &[None]).await;
+    }
+    let take = async |store: &horarium_domain::store::SharedStore, hostname: &str| {
+        let mut taken = Vec::new();
+        loop {
+            let leased = store.lease_tasks(&request(tenant, hostname, 3, at(1))).await.unwrap();
+            if leased.is_empty() && store.sweep_tasks(at(1), at(2)).await.unwrap().waiting.is_empty() {
+                return taken;
+            }
+            taken.extend(leased.into_iter().map(|task| task.id));
+        }
+    };
+    let (mut all, others) = tokio::join!(take(&world.a, "web-1"), take(&world.b, "web-2"));
+    all.extend(others);
+    assert_eq!(all.len(), 40);
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), 40);
+}
+
+pub async fn a_reported_end_is_kept_and_a_second_one_refused(world: World) {
+    let tenant = world.tenant().await;
+    let id = running(&world, tenant, &[None]).await;
+    let leased = lease_one(&world, tenant, "web-1", at(1)).await;
+    let told = TaskEnd {
+        result: Some(json!({"uptime": 77})),
+        changed: Some(false),
+        duration_ms: Some(12),
+        ..end(leased.lease(), TaskState::Completed)
+    };
+    assert_eq!(report(&world, tenant, told.clone(), at(2)).await, Reported::Recorded(id));
+    let over = tasks(&world, tenant, id).await.remove(0);
+    assert_eq!((over.state, over.hostname(), over.ended_at), (TaskState::Completed, Some("web-1"), Some(at(2))));
+    assert_eq!((&over.result, over.changed, over.duration_ms), (&told.result, Some(false), Some(12)));
+    assert_eq!(report(&world, tenant, end(leased.lease(), TaskState::Failed), at(3)).await, Reported::Stale);
+    assert_eq!(tasks(&world, tenant, id).await, [over]);
+    assert!(world.b.awaiting_agents(&[id]).await.unwrap().is_empty());
+}
+
+pub async fn answers_to_reports_are_in_the_order_of_the_batch(world: World) {
+    let tenant = world.tenant().await;
+    let id = running(&world, tenant, &[Some("web-1"), Some("web-2")]).await;
+    let one = lease_one(&world, tenant, "web-1", at(1)).await.lease();
+    let two = lease_one(&world, tenant, "web-2", at(1)).await.lease();
+    let stale = TaskLease { fence: 9, ..one };
+    let ends = [two, stale, one].map(|lease| end(lease, TaskState::Completed)).to_vec();
+    let answers = world.a.report_tasks(tenant, ends, at(2)).await.unwrap();
+    assert_eq!(answers, [Reported::Recorded(id), Reported::Stale, Reported::Recorded(id)]);
+    assert!(world.a.report_tasks(tenant, Vec::new(), at(2)).await.unwrap().is_empty());
+}
+
+fn heartbeat(agent: &Agent, running: &[TaskLease], now: Timestamp) -> Heartbeat {
+    Heartbeat {
+        tenant_id: agent.tenant_id,
+        agent_id: agent.id,
+        leaving: false,
+        running: running.to_vec(),
+        now,
+        lease_until: now + LEASE,
+        deadline_at: now + PATIENCE,
+    }
+}
+
+pub async fn a_heartbeat_keeps_what_is_held_and_names_it(world: World) {
+    let tenant = world.tenant().await;
+    let agent = register(&world, tenant, "web-1").await;
+    let id = running(&world, tenant, &[Some("web-1")]).await;
+    let lease = lease_one(&world, tenant, "web-1", at(0)).await.lease();
+    let foreign = TaskLease { fence: 7, ..lease };
+    let beat = heartbeat(&agent, &[foreign, lease], at(25));
+    assert_eq!(world.b.agent_heartbeat(&beat).await.unwrap(), [lease]);
+    assert_eq!(world.a.agent(tenant, agent.id).await.unwrap().last_seen_at, at(25));
+    // Its first lease would have run out by now.
+    world.a.sweep_tasks(at(40), at(160)).await.unwrap();
+    assert_eq!(tasks(&world, tenant, id).await[0].lease_until, Some(at(25) + LEASE));
+    assert_eq!(report(&world, tenant, end(lease, TaskState::Completed), at(41)).await, Reported::Recorded(id));
+    assert!(world.a.agent_heartbeat(&heartbeat(&agent, &[lease], at(42))).await.unwrap().is_empty());
+}
+
+pub async fn a_lost_agents_work_goes_to_another_and_its_late_report_is_refused(world: World) {
+    let tenant = world.tenant().await;
+    let id = running(&world, tenant, &[None]).await;
+    let lost = lease_one(&world, tenant, "web-1", at(0)).await;
+    assert!(world.a.sweep_tasks(at(29), at(149)).await.unwrap().waiting.is_empty());
+    let swept = world.a.sweep_tasks(at(31), at(151)).await.unwrap();
+    let waiting = WaitingTasks { tenant_id: tenant, count: 1, latest_deadline: at(151) };
+    assert_eq!((swept.waiting, swept.ended), (vec![waiting], Vec::new()));
+    assert_eq!(report(&world, tenant, end(lost.lease(), TaskState::Completed), at(32)).await, Reported::Stale);
+    let taken_over = lease_one(&world, tenant, "web-2", at(33)).await;
+    assert_eq!((taken_over.attempt, taken_over.hostname()), (2, Some("web-2")));
+    assert_eq!(report(&world, tenant, end(lost.lease(), TaskState::Completed), at(34)).await, Reported::Stale);
+    let end = end(taken_over.lease(), TaskState::Completed);
+    assert_eq!(report(&world, tenant, end, at(35)).await, Reported::Recorded(id));
+}
+
+pub async fn a_silent_host_times_out_and_the_others_answers_stand(world: World) {
+    let tenant = world.tenant().await;
+    let id = running(&world, tenant, &[Some("loud"), Some("never-asked"), Some("lost")]).await;
+    let loud = lease_one(&world, tenant, "loud", at(1)).await;
+    report(&world, tenant, end(loud.lease(), TaskState::Completed), at(2)).await;
+    lease_one(&world, tenant, "lost", at(3)).await;
+    let swept = world.a.sweep_tasks(at(121), at(999)).await.unwrap();
+    assert_eq!(swept.ended, [id]);
+    let states = async || -> Vec<(String, TaskState)> {
+        let tasks = tasks(&world, tenant, id).await;
+        tasks.into_iter().map(|task| (task.hostname().unwrap().to_owned(), task.state)).collect()
+    };
+    let expected = |lost| {
+        [("lost", lost), ("loud", TaskState::Completed), ("never-asked", TaskState::TimedOut)]
+            .map(|(host, state)| (host.to_owned(), state))
+    };
+    // What was leased later may be silent for longer; its lease is over, but it may still come back for it.
+    assert_eq!(states().await, expected(TaskState::Pending));
+    world.a.sweep_tasks(at(124), at(999)).await.unwrap();
+    assert_eq!(states().await, expected(TaskState::TimedOut));
+    let silent = tasks(&world, tenant, id).await.remove(2);
+    assert_eq!(silent.error.as_deref(), Some(AgentTask::TIMEOUT));
+    assert!(world.b.awaiting_agents(&[id]).await.unwrap().is_empty());
+}
+
+pub async fn a_task_that_takes_its_agents_down_is_given_up(world: World) {
+    let tenant = world.tenant().await;
+    let id = running(&world, tenant, &[None]).await;
+    for number in 0..i64::from(AgentTask::MAX_LEASES) {
+        let now = at(number * 60);
+        lease_one(&world, tenant, "web-1", now).await;
+        world.a.sweep_tasks(now + LEASE + LEASE, now + PATIENCE + PATIENCE).await.unwrap();
+    }
+    assert_eq!(tasks(&world, tenant, id).await[0].state, TaskState::TimedOut);
+}
+
+pub async fn a_task_that_is_handed_back_goes_on_elsewhere_and_does_not_count(world: World) {
+    let tenant = world.tenant().await;
+    let id = running(&world, tenant, &[None]).await;
+    let lease = lease_one(&world, tenant, "web-1", at(1)).await.lease();
+    assert_eq!(report(&world, tenant, end(lease, TaskState::Pending), at(2)).await, Reported::Recorded(id));
+    let next = lease_one(&world, tenant, "web-2", at(3)).await;
+    assert_eq!((next.attempt, next.fence), (1, 2));
+    assert_eq!(report(&world, tenant, end(lease, TaskState::Completed), at(4)).await, Reported::Stale);
+}
+
+pub async fn the_tasks_of_an_execution_that_is_over_are_cancelled(world: World) {
+    let tenant = world.tenant().await;
+    let agent = register(&world, tenant, "web-1").await;
+    let id = running(&world, tenant, &[Some("web-1"), Some("web-2")]).await;
+    let lease = lease_one(&world, tenant, "web-1", at(1)).await.lease();
+    world.a.cancel(tenant, id, "alice", at(2)).await.unwrap();
+    assert_eq!(world.a.sweep_tasks(at(3), at(9)).await.unwrap().ended, [id]);
+    assert!(tasks(&world, tenant, id).await.iter().all(|task| task.state == TaskState::Cancelled));
+    assert!(world.a.agent_heartbeat(&heartbeat(&agent, &[lease], at(4))).await.unwrap().is_empty());
+    assert_eq!(report(&world, tenant, end(lease, TaskState::Completed), at(5)).await, Reported::Stale);
+    assert!(world.a.lease_tasks(&request(tenant, "web-2", 1, at(6))).await.unwrap().is_empty());
+}
+
+pub async fn another_round_repairs_what_failed_and_leaves_the_rest(world: World) {
+    let tenant = world.tenant().await;
+    let hosts = [Some("bad"), Some("good"), Some("hopeless")];
+    let id = running(&world, tenant, &hosts).await;
+    for (hostname, state, retryable) in
+        [("bad", TaskState::Failed, true), ("good", TaskState::Completed, true), ("hopeless", TaskState::Failed, false)]
+    {
+        let lease = lease_one(&world, tenant, hostname, at(1)).await.lease();
+        let told = TaskEnd { retryable, error: Some("no".to_owned()), ..end(lease, state) };
+        report(&world, tenant, told, at(2)).await;
+    }
+    open(&world, tenant, id, &hosts, 1).await;
+    assert!(world.a.awaiting_agents(&[id]).await.unwrap().is_empty(), "the same round repairs nothing");
+    open(&world, tenant, id, &hosts, 2).await;
+    let states: Vec<TaskState> = tasks(&world, tenant, id).await.iter().map(|task| task.state).collect();
+    assert_eq!(states, [TaskState::Pending, TaskState::Completed, TaskState::Failed]);
+    let again = lease_one(&world, tenant, "bad", at(3)).await;
+    assert_eq!((again.round, again.attempt, again.fence, again.error), (2, 1, 2, None));
+}
+
+pub async fn another_tenants_agents_and_tasks_are_not_there(world: World) {
+    let (tenant, other) = (world.tenant().await, world.tenant().await);
+    let agent = register(&world, tenant, "web-1").await;
+    let id = running(&world, tenant, &[None, Some("web-1")]).await;
+    assert!(matches!(world.a.agent(other, agent.id).await, Err(StoreError::NotFound(_))));
+    assert!(matches!(world.a.agent_named(other, "web-1").await, Err(StoreError::NotFound(_))));
+    assert!(matches!(world.a.drain_agent(other, "web-1", true).await, Err(StoreError::NotFound(_))));
+    assert!(matches!(world.a.delete_agent(other, "web-1").await, Err(StoreError::NotFound(_))));
+    assert!(world.a.agents(other, None, 10).await.unwrap().is_empty());
+    assert!(world.a.agent_tasks(other, &[id]).await.unwrap().is_empty());
+    assert!(world.a.lease_tasks(&request(other, "web-1", 10, at(1))).await.unwrap().is_empty());
+    let lease = lease_one(&world, tenant, "web-1", at(1)).await.lease();
+    assert_eq!(report(&world, other, end(lease, TaskState::Completed), at(2)).await, Reported::Stale);
+    let foreign = Heartbeat { tenant_id: other, ..heartbeat(&agent, &[lease], at(3)) };
+    assert!(matches!(world.a.agent_heartbeat(&foreign).await, Err(StoreError::NotFound(_))));
+    // The same hostname is another agent there.
+    assert_ne!(register(&world, other, "web-1").await.id, agent.id);
+}
+
+pub async fn a_partial_failure_is_a_failure_that_can_be_told_apart(world: World) {
+    let (tenant, other) = (world.tenant().await, world.tenant().await);
+    let job = world.job(tenant).await;
+    let ids = world.submit_many(&job, 4).await;
+    let runs = world.claim(3, at(1)).await;
+    world.settle(success(&runs[2], at(2))).await;
+    world.settle(failure(&runs[1], at(2))).await;
+    let mut partly = failure(&runs[0], at(2));
+    if let Decision::Finish { partial, .. } = &mut partly.decision {
+        *partial = true;
+    }
+    world.settle(partly).await;
+    assert!(world.b.execution(tenant, ids[0]).await.unwrap().summary.partial);
+    assert!(!world.b.execution(tenant, ids[1]).await.unwrap().summary.partial);
+    let expected = StateCounts { pending: 1, succeeded: 1, failed: 1, partly_failed: 1, ..StateCounts::default() };
+    assert_eq!(world.b.state_counts(tenant).await.unwrap(), expected);
+    assert_eq!(world.b.state_counts(other).await.unwrap(), StateCounts::default());
+    let ended = async |ends: &[ExecutionEnd]| -> (u64, Vec<ExecutionId>) {
+        let filter = ExecutionFilter { ends: ends.to_vec(), ..ExecutionFilter::default() };
+        let page = world.a.executions(tenant, &filter, horarium_domain::page::PageRequest::default()).await.unwrap();
+        (page.total, page.items.into_iter().map(|item| item.id).collect())
+    };
+    assert_eq!(ended(&[ExecutionEnd::PartlyFailed]).await, (1, vec![ids[0]]));
+    assert_eq!(ended(&[ExecutionEnd::Failed]).await, (1, vec![ids[1]]));
+    assert_eq!(ended(&[ExecutionEnd::PartlyFailed, ExecutionEnd::Failed]).await, (2, vec![ids[1], ids[0]]));
+    assert_eq!(ended(&[ExecutionEnd::Succeeded, ExecutionEnd::Failed]).await, (2, vec![ids[2], ids[1]]));
+    assert_eq!(ended(&[ExecutionEnd::Cancelled]).await, (0, Vec::new()));
+    // The recount agrees, and what retention takes is no longer counted.
+    assert!(world.a.reconcile_counters(tenant).await.unwrap().is_empty());
+    assert_eq!(world.a.prune_executions(tenant, at(10), 100).await.unwrap(), 3);
+    let left = StateCounts { pending: 1, ..StateCounts::default() };
+    assert_eq!(world.b.state_counts(tenant).await.unwrap(), left);
+}
+
+pub async fn tasks_go_with_their_execution(world: World) {
+    let tenant = world.tenant().await;
+    let id = running(&world, tenant, &[Some("web-1")]).await;
+    world.a.cancel(tenant, id, "alice", at(1)).await.unwrap();
+    assert_eq!(world.a.prune_executions(tenant, at(10), 100).await.unwrap(), 1);
+    assert!(tasks(&world, tenant, id).await.is_empty());
+    let nobodys = task(&world, tenant, id, Some("web-1"), 1);
+    assert!(matches!(world.a.open_tasks(&[nobodys]).await, Err(StoreError::NotFound(_))));
+}
