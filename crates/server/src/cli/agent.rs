@@ -102,7 +102,7 @@ fn label(text: &str) -> Result<(String, String), &'static str> {
 }
 
 fn log_filter(text: &str) -> Result<LogFilter, &'static str> {
-    text.parse().map_err(|_| "a filter is error, warn, info, debug or trace, or levels by module")
+    text.parse().map_err(|()| "a filter is error, warn, info, debug or trace, or levels by module")
 }
 
 fn log_format(text: &str) -> Result<LogFormat, &'static str> {
