@@ -58,7 +58,7 @@ impl SealingKey {
         let derived = Salt::new(HKDF_SHA256, DERIVATION_SALT).extract(text);
         let output = derived.expand(&[DERIVATION_INFO], &AES_256_GCM).map_err(|_| SealingKeyError::Failed)?;
         let digest = Sha256::new().chain_update(ID_LABEL).chain_update(text).finalize();
-        let id = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let id = format!("{:08x}", u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]));
         Ok(Self { id, key: LessSafeKey::new(UnboundKey::from(output)) })
     }
 

@@ -1,5 +1,7 @@
 //! Secrets at rest: what is sealed opens in its place, with its key, unaltered, and in no other case.
 
+#![allow(clippy::unwrap_used)] // a test that cannot go on panics
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 

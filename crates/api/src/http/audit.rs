@@ -141,7 +141,7 @@ impl AuditNote {
 
     fn target(&self, status: Option<StatusCode>, headers: Option<&HeaderMap>) -> Option<AuditTarget> {
         let headers = headers.filter(|_| status.is_some_and(|status| status.is_success()));
-        let made = headers.and_then(|headers| location(headers));
+        let made = headers.and_then(location);
         let (kind, before) = match (&self.named, &made) {
             (Some((kind, id)), _) => (kind.clone(), Some(id.clone())),
             (None, Some((kind, _))) => (kind.clone(), None),
@@ -189,9 +189,9 @@ pub(crate) struct AuditHandle(Option<Rc<AuditNote>>);
 
 impl AuditHandle {
     /// Notes what came of the call, such as the execution that it made.
-    pub(crate) fn made(&self, kind: &str, id: impl ToString) {
+    pub(crate) fn made(&self, kind: &str, id: impl Into<String>) {
         if let Some(note) = &self.0 {
-            let after = Some(id.to_string());
+            let after = Some(id.into());
             note.is_about(AuditTarget { kind: kind.to_owned(), after, ..AuditTarget::default() });
         }
     }

@@ -80,7 +80,7 @@ async fn conduct(
         Ok(job) => job,
         Err(unopened) => {
             error!(job = %job.id, execution = %claim.lease.execution_id, "cannot run: {unopened}");
-            return Some(Ending::of(Command::Fail(unusable(unopened))));
+            return Some(Ending::of(Command::Fail(unusable(&unopened))));
         }
     };
     let cancellation = attempt.held.stop.child_token();
@@ -125,7 +125,7 @@ async fn conduct(
 }
 
 /// Another node may have the key that this one lacks; a secret that was altered opens nowhere.
-fn unusable(unopened: Unopened) -> Failure {
+fn unusable(unopened: &Unopened) -> Failure {
     let said = unopened.to_string();
     match unopened.error {
         SecretError::UnknownKey { .. } => Failure::retryable(said),

@@ -109,7 +109,7 @@ pub(crate) async fn trigger_admin_job(
     let executions = &state.services.executions;
     let admission = executions.trigger_by_name(&caller.actor, &name, TriggerInput::default()).await;
     let admission = admission.map_err(|failure| error::about(failure, &name))?;
-    audit.made("execution", admission.id);
+    audit.made("execution", admission.id.to_string());
     let data = map::triggered(executions.get(caller.tenant.id, admission.id).await?, &caller.principal);
     Ok(HttpResponse::Ok().json(AdminEnvelope::new("Job triggered successfully", data, state.core.now())))
 }

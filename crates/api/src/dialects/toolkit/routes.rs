@@ -184,7 +184,7 @@ pub(crate) async fn submit_job(
         }
         Err(error) => return Err(error.into()),
     };
-    audit.made("execution", admission.id);
+    audit.made("execution", admission.id.to_string());
     let execution = if waits {
         patience.at_least(state.config.submit_wait + TIME_TO_ANSWER);
         executions.wait(caller.tenant.id, admission.id, state.config.submit_wait).await?

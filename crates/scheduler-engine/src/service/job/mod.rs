@@ -65,7 +65,7 @@ impl JobService {
             .and_then(|text| limits::line(&mut errors, "createdBy", text, limits::PERSON_CHARS));
         let mut spec = draft::new_spec(input, now, errors)?;
         let id = self.core.ids.job(now);
-        self.secrets(actor.tenant, id).seal(&mut spec.configuration, None).map_err(unsealed)?;
+        self.secrets(actor.tenant, id).seal(&mut spec.configuration, None).map_err(|error| unsealed(&error))?;
         let job = Job {
             created_by: created_by.or_else(|| Some(actor.name().to_owned())),
             ..Job::new(id, actor.tenant, spec, now)
@@ -94,7 +94,9 @@ impl JobService {
             let secrets = self.secrets(job.tenant_id, job.id);
             let mut spec = draft::changed_spec(&job.spec, secrets, input, now)?;
             if input.job_configuration.is_some() {
-                secrets.seal(&mut spec.configuration, Some(&job.spec.configuration)).map_err(unsealed)?;
+                secrets
+                    .seal(&mut spec.configuration, Some(&job.spec.configuration))
+                    .map_err(|error| unsealed(&error))?;
             }
             Ok(if spec == job.spec { Revision::Same } else { Revision::Changed(Box::new(Job { spec, ..job.clone() })) })
         })
@@ -310,7 +312,7 @@ fn live(summary: JobSummary) -> Result<JobSummary, ServiceError> {
     if summary.job.is_deleted { Err(ServiceError::NotFound("job")) } else { Ok(summary) }
 }
 
-fn unsealed(error: SecretError) -> ServiceError {
+fn unsealed(error: &SecretError) -> ServiceError {
     ServiceError::Internal { internal: format!("a secret cannot be sealed: {error}") }
 }
 
