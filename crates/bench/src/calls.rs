@@ -1,4 +1,4 @@
-//! What reports cost over a long history: calls to a real server, one client at a time, over one connection.
+//! What reports cost: calls to a real server, one client at a time, over one connection.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
 use crate::process::Server;
@@ -44,68 +45,88 @@ const HISTORY_COUNTERS: &str = "
     from jobs j where j.id = c.job_id and j.name = $1";
 
 /// Measures the two reports that must not grow with the history: a job's statistics, and the listing of what changed.
-pub(crate) async fn over_history(postgres: &str, binary: &Path, rounds: usize) -> Result<Section, Failure> {
-    let name = format!("horarium_bench_{}_calls", std::process::id());
-    let url = drain::create_database(postgres, &name).await?;
-    let folder = tempfile::tempdir()?;
-    let environment =
-        [("HORARIUM_DATABASE_URL", url.as_str()), ("HORARIUM_JWT_SECRET", SECRET), ("HORARIUM_RATE_LIMIT", "off")];
-    let server = Server::start(binary, folder.path(), &environment)?;
-    let minted = Command::new(binary)
-        .args(["token", "create", "--tenant", "default", "--role", "system_admin"])
-        .envs(environment)
-        .env("HORARIUM_DATA_DIR", folder.path())
-        .output()?;
-    let token = String::from_utf8(minted.stdout)?.trim().to_owned();
-    let mut owner = Caller::connect(&server, format!("Authorization: Bearer {token}\r\nx-tenantid: default\r\n"))?;
-
-    let job = json!({
-        "name": JOB, "jobType": "CodeExecution", "jobConfiguration": {"handlerType": "system.reportGeneration"}
-    });
-    owner.call("POST", "/api/v1/scheduler/jobs", &job)?;
-    let client = connect(&url).await?;
-    client.execute(HISTORY_ROWS, &[&JOB, &HISTORY]).await?;
-    client.execute(HISTORY_COUNTERS, &[&JOB, &HISTORY]).await?;
-    client.batch_execute("vacuum analyze executions; checkpoint").await?;
-    let recent: Vec<Value> = (0..RECENT).map(|_| json!({"jobName": JOB, "runAt": "2999-01-01T00:00:00Z"})).collect();
-    owner.call("POST", "/api/v1/executions/bulk", &Value::from(recent))?;
-    let key = owner.call("POST", "/api/v1/keys", &json!({"name": "bench", "scopes": ["*"]}))?;
-    let key = key["key"].as_str().ok_or("the new key is not in the answer")?;
-    let mut toolkit = Caller::connect(&server, format!("X-API-Key: {key}\r\n"))?;
-
-    let mut lines: Vec<Line> = Vec::new();
-    for (what, caller, method, path, body) in [
-        ("statistics of a job with 5,000,000 executions", &mut owner, "GET", stats_path(), Value::Null),
-        ("status of 10,000 recent executions", &mut toolkit, "POST", "/v1/toolkit/jobs/status".to_owned(), json!({})),
-    ] {
-        let (mut median, mut slow) = (Vec::new(), Vec::new());
-        for _ in 0..rounds {
-            let mut took = Vec::with_capacity(CALLS);
-            for _ in 0..CALLS {
-                let start = Instant::now();
-                caller.call(method, &path, &body)?;
-                took.push(start.elapsed().as_secs_f64() * 1000.0);
-            }
-            took.sort_by(f64::total_cmp);
-            median.push(took[CALLS / 2]);
-            slow.push(took[CALLS * 99 / 100]);
-        }
-        for (percentile, samples) in [("p50", median), ("p99", slow)] {
-            lines.push(Line { what: format!("{what}, {percentile}"), unit: "ms", samples, yardstick: None });
-        }
+pub(crate) async fn reports(binary: &Path, postgres: Option<&str>, rounds: usize) -> Result<Section, Failure> {
+    let mut lines = Vec::new();
+    let mut subject = Subject::start(binary, None)?;
+    subject.accept_recent()?;
+    lines.extend(subject.listing("SQLite", rounds)?);
+    drop(subject);
+    if let Some(postgres) = postgres {
+        let name = format!("horarium_bench_{}_reports", std::process::id());
+        let url = drain::create_database(postgres, &name).await?;
+        let mut subject = Subject::start(binary, Some(&url))?;
+        let client = connect(&url).await?;
+        client.execute(HISTORY_ROWS, &[&JOB, &HISTORY]).await?;
+        client.execute(HISTORY_COUNTERS, &[&JOB, &HISTORY]).await?;
+        client.batch_execute("vacuum analyze executions; checkpoint").await?;
+        subject.accept_recent()?;
+        lines.extend(subject.statistics("PostgreSQL, history of 5,000,000", rounds)?);
+        lines.extend(subject.listing("PostgreSQL, history of 5,000,000", rounds)?);
+        drop(subject);
+        drain::drop_database(postgres, &name).await?;
     }
-    drop(server);
-    drain::drop_database(postgres, &name).await?;
     Ok(Section {
-        title: "Reports over a long history (PostgreSQL, over HTTP, one client)",
+        title: "Reports (over HTTP, one client)",
         note: "`GET /api/v1/admin/jobs/{name}/stats` of a job with 5,000,000 ended executions, and \
-               `POST /v1/toolkit/jobs/status` with 10,000 executions of the last ten minutes beside them.",
+               `POST /v1/toolkit/jobs/status` with 10,000 executions of the last ten minutes.",
         lines,
     })
 }
 
-fn stats_path() -> String {
-    format!("/api/v1/admin/jobs/{JOB}/stats")
+/// A server with one job, and its callers.
+struct Subject {
+    owner: Caller,
+    toolkit: Caller,
+    // Dropped last, and the server before its folder.
+    _server: Server,
+    _folder: TempDir,
+}
+
+impl Subject {
+    /// Starts a server on an empty database: SQLite, or the PostgreSQL of that address.
+    fn start(binary: &Path, url: Option<&str>) -> Result<Self, Failure> {
+        let folder = tempfile::tempdir()?;
+        let mut environment = vec![("HORARIUM_JWT_SECRET", SECRET), ("HORARIUM_RATE_LIMIT", "off")];
+        environment.extend(url.map(|url| ("HORARIUM_DATABASE_URL", url)));
+        let server = Server::start(binary, folder.path(), &environment)?;
+        let minted = Command::new(binary)
+            .args(["token", "create", "--tenant", "default", "--role", "system_admin"])
+            .envs(environment)
+            .env("HORARIUM_DATA_DIR", folder.path())
+            .output()?;
+        let token = String::from_utf8(minted.stdout)?.trim().to_owned();
+        let mut owner = Caller::connect(&server, format!("Authorization: Bearer {token}\r\nx-tenantid: default\r\n"))?;
+        let handler = json!({"handlerType": "system.reportGeneration"});
+        let job = json!({"name": JOB, "jobType": "CodeExecution", "jobConfiguration": handler});
+        owner.call("POST", "/api/v1/scheduler/jobs", &job)?;
+        let key = owner.call("POST", "/api/v1/keys", &json!({"name": "bench", "scopes": ["*"]}))?;
+        let key = key["key"].as_str().ok_or("the new key is not in the answer")?;
+        let toolkit = Caller::connect(&server, format!("X-API-Key: {key}\r\n"))?;
+        Ok(Self { owner, toolkit, _server: server, _folder: folder })
+    }
+
+    /// Has executions accepted, for long after the benchmark.
+    fn accept_recent(&mut self) -> Result<(), Failure> {
+        let one = json!({"jobName": JOB, "runAt": "2999-01-01T00:00:00Z"});
+        self.owner.call("POST", "/api/v1/executions/bulk", &Value::from(vec![one; RECENT])).map(drop)
+    }
+
+    fn statistics(&mut self, on: &str, rounds: usize) -> Result<Vec<Line>, Failure> {
+        let path = format!("/api/v1/admin/jobs/{JOB}/stats");
+        let timed = self.owner.timed("GET", &path, &Value::Null, rounds)?;
+        Ok(lines(&format!("statistics of a job ({on})"), timed))
+    }
+
+    fn listing(&mut self, on: &str, rounds: usize) -> Result<Vec<Line>, Failure> {
+        let timed = self.toolkit.timed("POST", "/v1/toolkit/jobs/status", &json!({}), rounds)?;
+        Ok(lines(&format!("status of 10,000 recent executions ({on})"), timed))
+    }
+}
+
+fn lines(what: &str, percentiles: [(&str, Vec<f64>); 2]) -> Vec<Line> {
+    let line =
+        |(percentile, samples)| Line { what: format!("{what}, {percentile}"), unit: "ms", samples, yardstick: None };
+    percentiles.into_iter().map(line).collect()
 }
 
 async fn connect(url: &str) -> Result<Client, Failure> {
@@ -162,6 +183,29 @@ impl Caller {
             return Err(format!("{method} {path}: {status}{}", String::from_utf8_lossy(&answer)).into());
         }
         Ok(serde_json::from_slice(&answer)?)
+    }
+
+    /// Makes the call many times; each round's percentiles in milliseconds.
+    fn timed(
+        &mut self,
+        method: &str,
+        path: &str,
+        body: &Value,
+        rounds: usize,
+    ) -> Result<[(&'static str, Vec<f64>); 2], Failure> {
+        let (mut median, mut slow) = (Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            let mut took = Vec::with_capacity(CALLS);
+            for _ in 0..CALLS {
+                let start = Instant::now();
+                self.call(method, path, body)?;
+                took.push(start.elapsed().as_secs_f64() * 1000.0);
+            }
+            took.sort_by(f64::total_cmp);
+            median.push(took[CALLS / 2]);
+            slow.push(took[CALLS * 99 / 100]);
+        }
+        Ok([("p50", median), ("p99", slow)])
     }
 
     fn read_chunks(&mut self, answer: &mut Vec<u8>) -> Result<(), Failure> {

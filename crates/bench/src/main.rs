@@ -7,7 +7,6 @@
 mod calls;
 mod ceiling;
 mod drain;
-mod listing;
 mod process;
 mod report;
 
@@ -46,11 +45,8 @@ async fn main() -> Result<(), Failure> {
     }
     sections.push(drain::sqlite(options.count, options.rounds).await?);
     if let Some(binary) = &options.binary {
-        sections.push(listing::recent(binary, options.postgres.as_deref(), options.rounds).await?);
         sections.push(process::at_rest(binary, options.rounds)?);
-        if let Some(url) = &options.postgres {
-            sections.push(calls::over_history(url, binary, options.rounds).await?);
-        }
+        sections.push(calls::reports(binary, options.postgres.as_deref(), options.rounds).await?);
     }
     report::print(&sections, options.count, options.rounds);
     Ok(())
