@@ -142,11 +142,9 @@ fn any_command() -> impl Strategy<Value = Command> {
     prop_oneof![
         Just(Command::Claim),
         Just(Command::Succeed),
-        (any::<bool>(), prop::option::of(100_u16..600)).prop_map(|(retryable, http_status)| Command::Fail(Failure {
-            error: "error".to_owned(),
-            http_status,
-            retryable
-        })),
+        (any::<bool>(), prop::option::of(100_u16..600), any::<bool>()).prop_map(|(retryable, http_status, partial)| {
+            Command::Fail(Failure { error: "error".to_owned(), http_status, retryable, partial })
+        }),
         Just(Command::Cancel),
         Just(Command::TimeOut),
         Just(Command::LeaseExpired),

@@ -302,7 +302,7 @@ async fn a_cancelled_job_is_stopped_on_its_hosts() {
     let task = busy.take().await;
     services.executions.cancel(&actor(&world), id).await.unwrap();
     pass(SECOND).await;
-    assert_eq!(busy.beat(&[&task]).await, [task.lease_token.clone()]);
+    assert_eq!(busy.beat(&[&task]).await, std::slice::from_ref(&task.lease_token));
     assert_eq!(busy.report(&task, TaskOutcome::Cancelled, Value::Null, None).await, ReportStatus::Stale);
     assert!(idle.finds_nothing().await);
     assert_eq!(states(&world, id).await, named([("busy", TaskState::Cancelled), ("idle", TaskState::Cancelled)]));

@@ -17,7 +17,7 @@ async fn an_agent_registers_and_is_listed() {
     assert_eq!(again.id, agent.id, "the same hostname is the same agent");
     let one = app.owner().get("/api/v1/agents/web-1").await.expect(200);
     assert_eq!(one.member("id"), agent.id);
-    app.advance(Duration::from_secs(60));
+    app.advance(Duration::from_mins(1));
     assert_eq!(app.owner().get("/api/v1/agents/web-1").await.member("state"), "gone");
     agent.call("heartbeat", json!({"running": []})).await;
     assert_eq!(app.owner().get("/api/v1/agents/web-1").await.member("state"), "alive");

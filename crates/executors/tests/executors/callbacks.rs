@@ -127,7 +127,8 @@ impl Node {
         mac.update(time.as_bytes());
         mac.update(b".");
         mac.update(&request.body);
-        let expected: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = mac.finalize().into_bytes();
+        let expected = digest.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         assert_eq!(signed, expected);
         let age = self.core.now().as_seconds() - time.parse::<i64>().unwrap();
         assert!((0..60).contains(&age), "signed {age} s ago");

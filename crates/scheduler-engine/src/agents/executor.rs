@@ -231,12 +231,11 @@ fn outcome_of(verdict: Verdict, tasks: &[AgentTask]) -> Outcome {
 /// What the execution keeps of the answers: the answer of the only host, or which host said what of its part. The whole
 /// of every answer stays with the tasks.
 fn output(tasks: &[AgentTask]) -> Option<Output> {
-    let document = match tasks {
-        [task] => task.result.clone()?,
-        _ => {
-            let hosts = tasks.iter().filter_map(|task| Some((task.hostname()?.to_owned(), summary(task))));
-            json!({ "hosts": hosts.collect::<Map<String, Value>>() })
-        }
+    let document = if let [task] = tasks {
+        task.result.clone()?
+    } else {
+        let hosts = tasks.iter().filter_map(|task| Some((task.hostname()?.to_owned(), summary(task))));
+        json!({ "hosts": hosts.collect::<Map<String, Value>>() })
     };
     let text = document.to_string();
     let truncated = text.chars().count() > OUTPUT_CHARS;

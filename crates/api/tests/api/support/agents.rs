@@ -59,11 +59,10 @@ impl TestApp {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        let found = tokio::time::timeout(PATIENCE, wait).await;
-        match found {
-            Ok(job) => job,
-            Err(_) => panic!("never {status}: {}", self.owner().get(&path).await.text()),
+        if let Ok(job) = tokio::time::timeout(PATIENCE, wait).await {
+            return job;
         }
+        panic!("never {status}: {}", self.owner().get(&path).await.text());
     }
 }
 
