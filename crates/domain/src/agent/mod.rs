@@ -4,7 +4,7 @@
 //! [`BuiltInOperation`] names the operations that `horarium agent` brings along.
 //!
 //! An execution of an agent job is divided into one [`AgentTask`] for each host that its [`Target`] reaches, or a single
-//! one that any agent may take. [`verdict`] makes their ends the execution's.
+//! one that any agent may take. [`verdict`](verdict()) makes their ends the execution's.
 
 mod operation;
 pub mod protocol;
