@@ -1,12 +1,14 @@
-"""A broadcast to 200 agents is answered in under five seconds; how long it took, and what it cost, is printed.
+"""A broadcast to 200 agents is answered by each of them; how long it took, and what it cost, is printed.
 
 The agents are connections that speak the protocol, as other machines would: each holds a call for work open, reports,
-and sends heartbeats. That they run on the same machine as the server makes the figures worse, not better.
+and sends heartbeats. That they run on the same machine as the server makes the figures worse, not better. `scripts/bench` names a file in
+HORARIUM_BROADCAST_TABLE, to which the figures are added as a row of its table.
 """
 
 import http.client
 import json
 import os
+import statistics
 import threading
 import time
 
@@ -16,7 +18,6 @@ from horarium import require, run_check, wait_for
 DATABASES = ("sqlite", "postgres")
 AGENTS = 200
 ROUNDS = 5
-LIMIT_SECONDS = 5
 
 
 class Agent(threading.Thread):
@@ -84,7 +85,7 @@ def check(world):
             return sum(item["state"] == "alive" for item in items) == AGENTS
 
         wait_for(f"{AGENTS} agents are alive", all_alive, 60)
-        times = []
+        times, costs = [], []
         for _ in range(ROUNDS):
             cpu, began = cpu_seconds(pid), time.monotonic()
             found = ended(client, submit(client, "demo.echo.do", target="_all"), 60)
@@ -94,12 +95,18 @@ def check(world):
             require(len(answers) == AGENTS, f"{len(answers)} of {AGENTS} hosts answered")
             require(all(host == data for host, data in answers.items()), "an answer is under another's name")
             times.append(took)
+            costs.append(cpu)
             print(
                 f"broadcast to {AGENTS} agents on {world.database}: {took:.2f} s, "
                 f"the server's CPU {cpu:.2f} s, its memory {resident_mib(pid):.0f} MiB",
                 flush=True,
             )
-        require(max(times) < LIMIT_SECONDS, f"a broadcast took {max(times):.1f} s, more than {LIMIT_SECONDS} s")
+        if table := os.environ.get("HORARIUM_BROADCAST_TABLE"):
+            with open(table, "a") as rows:
+                rows.write(
+                    f"| {world.database} | {min(times):.2f} / **{statistics.median(times):.2f}** / {max(times):.2f} s "
+                    f"| {statistics.median(costs):.2f} s | {resident_mib(pid):.0f} MiB |\n"
+                )
     finally:
         for agent in agents:
             agent.over.set()

@@ -33,6 +33,8 @@ def main():
             # One: Python 3.11's parser, which the generator uses, is not sound in several threads (python/cpython#106905),
             # and with one a seed repeats a run.
             "--workers=1",
+            # Waits for work as long as it is asked to.
+            "--exclude-path-regex=/lease$",
             "--request-timeout=10",
             "--continue-on-failure",
             "--suppress-health-check=all",

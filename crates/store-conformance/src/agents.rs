@@ -319,6 +319,33 @@ pub async fn a_silent_host_times_out_and_the_others_answers_stand(world: World) 
     assert!(world.b.awaiting_agents(&[id]).await.unwrap().is_empty());
 }
 
+pub async fn what_any_may_take_outlives_the_deadline_of_the_agent_that_was_lost_with_it(world: World) {
+    let tenant = world.tenant().await;
+    let id = running(&world, tenant, &[None]).await;
+    lease_one(&world, tenant, "lost", at(0)).await;
+    let late = at(0) + PATIENCE + PATIENCE;
+    let swept = world.a.sweep_tasks(late, late + PATIENCE).await.unwrap();
+    let waiting = WaitingTasks { tenant_id: tenant, count: 1, latest_deadline: late + PATIENCE };
+    assert_eq!((swept.ended, swept.waiting), (Vec::new(), vec![waiting]));
+    // Nobody comes for it.
+    assert_eq!(world.a.sweep_tasks(late + PATIENCE, late).await.unwrap().ended, [id]);
+}
+
+pub async fn silence_is_excused_where_nobody_listened(world: World) {
+    let tenant = world.tenant().await;
+    register(&world, tenant, "web-1").await; // heard of at 0
+    let id = running(&world, tenant, &[Some("web-1")]).await;
+    let lease = lease_one(&world, tenant, "web-1", at(0)).await.lease();
+    let back = at(0) + PATIENCE + PATIENCE;
+    // Somebody listened: an agent was heard of.
+    world.a.excuse_silence(at(-1), back + LEASE, back + PATIENCE).await.unwrap();
+    assert!(tasks(&world, tenant, id).await[0].deadline_at < back);
+
+    world.a.excuse_silence(at(0), back + LEASE, back + PATIENCE).await.unwrap();
+    assert_eq!(world.a.sweep_tasks(back, back + PATIENCE).await.unwrap().ended, []);
+    assert_eq!(report(&world, tenant, end(lease, TaskState::Completed), back).await, Reported::Recorded(id));
+}
+
 pub async fn a_task_that_takes_its_agents_down_is_given_up(world: World) {
     let tenant = world.tenant().await;
     let id = running(&world, tenant, &[None]).await;

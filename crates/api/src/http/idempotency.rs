@@ -1,6 +1,6 @@
 //! `Idempotency-Key`: a change that was made is not made again; its first answer is given again.
 //!
-//! Only answers of success are kept. A request that was refused changed nothing, so sending it again is safe, and the
+//! Only answers to what was accepted are kept. A request that was refused changed nothing, so sending it again is safe, and the
 //! caller is better served by what is true then. A key counts for one caller: the subject is part of the fingerprint,
 //! so that nobody is handed an answer that was meant for someone with other permissions.
 
@@ -32,6 +32,10 @@ const POLL: Duration = Duration::from_millis(50);
 /// Marks an answer that shows a secret for the only time: it is not kept, and a repetition is told so.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OneTimeSecret;
+
+/// Marks an answer that tells how accepted work ended: it is kept whatever its status, for the work was done.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OfAcceptedWork;
 
 /// The middleware, inside of [`authenticate`](super::authenticate()).
 pub(crate) async fn idempotent<B: MessageBody + 'static>(
@@ -123,7 +127,10 @@ impl Request {
         next: Next<B>,
     ) -> Result<ServiceResponse<BoxBody>, Error> {
         let result = next.call(req).await;
-        let Some(answer) = result.as_ref().ok().filter(|answer| answer.status().is_success()) else {
+        let is_kept = |answer: &&ServiceResponse<B>| {
+            answer.status().is_success() || answer.response().extensions().get::<OfAcceptedWork>().is_some()
+        };
+        let Some(answer) = result.as_ref().ok().filter(is_kept) else {
             self.release().await;
             return result.map(ServiceResponse::map_into_boxed_body);
         };

@@ -37,7 +37,7 @@ pub(crate) use error_shape::{ErrorSchema, ErrorShape, ErrorShapes, Refused};
 pub(crate) use etag::{Entity, IfMatch};
 pub(crate) use fallback::{MethodTable, fallback};
 pub(crate) use gate::Gate;
-pub(crate) use idempotency::{OneTimeSecret, idempotent};
+pub(crate) use idempotency::{OfAcceptedWork, OneTimeSecret, idempotent};
 pub(crate) use object::Object;
 pub(crate) use path::{Id, Name};
 pub(crate) use patience::Patience;

@@ -238,11 +238,17 @@ async fn a_submission_without_a_webhook_waits_for_the_end() {
     let failed = machine.post(SUBMIT, json!({"job": job, "payload": {"fail": true}})).await.expect(500).json();
     assert_eq!((&failed["code"], &failed["message"]), (&json!(500), &json!("told to fail")));
     assert_eq!(failed["response"], Value::Null);
+    // Work that failed was accepted all the same: a repetition does not do it again.
+    let once = machine.clone().with_header("idempotency-key", "fails-once");
+    let first = once.post(SUBMIT, json!({"job": job, "payload": {"fail": true}})).await.expect(500).json();
+    let again = once.post(SUBMIT, json!({"job": job, "payload": {"fail": true}})).await.expect(500).json();
+    assert_eq!(again["job_id"], first["job_id"]);
+    once.post(SUBMIT, json!({"job": job})).await.expect(422);
 
     let tested = machine.get("/v1/toolkit/test").await.expect(200).json();
     assert_eq!((&tested["code"], &tested["message"]), (&json!(200), &json!("success")));
     // What Horarium does for itself is none of the caller's jobs.
-    assert_eq!(machine.call(STATUSES).await.expect(200).json()["response"].as_object().unwrap().len(), 2);
+    assert_eq!(machine.call(STATUSES).await.expect(200).json()["response"].as_object().unwrap().len(), 3);
     engine.shutdown().await;
 }
 

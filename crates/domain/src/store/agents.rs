@@ -171,8 +171,18 @@ pub trait AgentStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Vec<Reported>, StoreError>;
 
+    /// Gives every open task at least until `deadline_at`, and every lease at least until `lease_until`, unless some agent
+    /// was heard of after `unheard_since`. For a node that starts: while no node listened, nobody was silent.
+    async fn excuse_silence(
+        &self,
+        unheard_since: Timestamp,
+        lease_until: Timestamp,
+        deadline_at: Timestamp,
+    ) -> Result<(), StoreError>;
+
     /// Goes over all tenants' open tasks: cancels those of executions that are over; ends those whose deadline has come
     /// while no lease holds, and those whose lease ran out once too often, as timed out; puts back those whose lease ran
-    /// out, with `deadline_at` as the new deadline of those that any agent may take.
+    /// out, with `deadline_at` as the new deadline of those that any agent may take (which is why the old one, that of
+    /// the agent that was lost, does not end these).
     async fn sweep_tasks(&self, now: Timestamp, deadline_at: Timestamp) -> Result<SweptTasks, StoreError>;
 }

@@ -186,6 +186,15 @@ impl AgentStore for SqlStore {
         self.write(async |conn| tasks::report(conn, tenant, &ends, now).await).await
     }
 
+    async fn excuse_silence(
+        &self,
+        unheard_since: Timestamp,
+        lease_until: Timestamp,
+        deadline_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write(async |conn| sweep::excuse(conn, unheard_since, lease_until, deadline_at).await).await
+    }
+
     async fn sweep_tasks(&self, now: Timestamp, deadline_at: Timestamp) -> Result<SweptTasks, StoreError> {
         let ended = if self.read(async |conn| sweep::is_due(conn, now).await).await? {
             self.write(async |conn| sweep::sweep(conn, now, deadline_at).await).await?

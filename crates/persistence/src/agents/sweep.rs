@@ -21,15 +21,22 @@ const CANCEL: &str = "update agent_tasks set state = 6, ended_at = $1, lease_unt
     where state <= 1 and not exists (select 1 from execution_queue q where q.id = agent_tasks.execution_id) \
     returning execution_id";
 
+/// A lost agent's deadline is not that of work which any other may take: that is put back first.
 const TIME_OUT: &str = "update agent_tasks set state = 5, ended_at = $1, lease_until = null, error = $2, \
     retryable = true \
-    where state <= 1 and (lease_until is null or lease_until <= $1) and (deadline_at <= $1 or attempt >= $3) \
+    where state <= 1 and (lease_until is null or lease_until <= $1) \
+    and (attempt >= $3 or (deadline_at <= $1 and not (state = 1 and slot = '_any'))) \
     returning execution_id";
 
 const PUT_BACK: &str = "update agent_tasks set state = 0, leased_at = null, lease_until = null, \
     hostname = case when slot = '_any' then null else hostname end, \
     deadline_at = case when slot = '_any' then $1 else deadline_at end \
     where state = 1 and lease_until <= $2";
+
+const EXCUSE: &str = "update agent_tasks set \
+    deadline_at = case when deadline_at < $1 then $1 else deadline_at end, \
+    lease_until = case when lease_until < $2 then $2 else lease_until end \
+    where state <= 1 and not exists (select 1 from agents where last_seen_at > $3)";
 
 const WAITING: &str = "select tenant_id, count(*) as count, max(deadline_at) as latest_deadline \
     from agent_tasks where state = 0 group by tenant_id";
@@ -84,6 +91,25 @@ pub(super) async fn sweep(conn: &mut Conn, now: Timestamp, deadline_at: Timestam
     ended.sort_unstable();
     ended.dedup();
     Ok(ended)
+}
+
+/// Extends deadlines and leases, unless some agent was heard of after `unheard_since`.
+pub(super) async fn excuse(
+    conn: &mut Conn,
+    unheard_since: Timestamp,
+    lease_until: Timestamp,
+    deadline_at: Timestamp,
+) -> Result<(), Fault> {
+    on!(conn, c => {
+        sql_query(EXCUSE)
+            .bind::<Ts, _>(at(deadline_at))
+            .bind::<Ts, _>(at(lease_until))
+            .bind::<Ts, _>(at(unheard_since))
+            .execute(c)
+            .await
+    })
+    .about("agent_tasks")?;
+    Ok(())
 }
 
 /// What waits for agents.

@@ -55,9 +55,24 @@ impl AgentKeeper {
         news
     }
 
+    /// Begins: while no node listened, no agent was silent. What ran then keeps its leases, and can still be reported.
+    async fn begin(&self) -> Result<(), StoreError> {
+        let (now, timing) = (self.core.now(), self.core.agents.timing());
+        let (lease_until, deadline_at) = (now + timing.lease, now + timing.broadcast_timeout);
+        self.core.store.excuse_silence(now - timing.heartbeat, lease_until, deadline_at).await
+    }
+
     pub(crate) async fn run(self, stop: CancellationToken) {
+        let mut begun = false;
         loop {
-            if let Err(problem) = self.tick().await {
+            let looked = async {
+                if !begun {
+                    self.begin().await?;
+                    begun = true;
+                }
+                self.tick().await
+            };
+            if let Err(problem) = looked.await {
                 counter!("horarium_loop_errors_total", "loop" => "agents").increment(1);
                 error!(error = %problem, "cannot look after agents' work; trying again");
             }

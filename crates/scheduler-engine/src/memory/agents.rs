@@ -184,6 +184,23 @@ impl AgentStore for MemoryStore {
         Ok(ends.into_iter().map(record).collect())
     }
 
+    async fn excuse_silence(
+        &self,
+        unheard_since: Timestamp,
+        lease_until: Timestamp,
+        deadline_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut state = self.state();
+        if state.agents.values().any(|agent| agent.last_seen_at > unheard_since) {
+            return Ok(());
+        }
+        for task in state.agent_tasks.values_mut().filter(|task| task.state.is_open()) {
+            task.deadline_at = task.deadline_at.max(deadline_at);
+            task.lease_until = task.lease_until.map(|until| until.max(lease_until));
+        }
+        Ok(())
+    }
+
     async fn sweep_tasks(&self, now: Timestamp, deadline_at: Timestamp) -> Result<SweptTasks, StoreError> {
         let mut state = self.state();
         let State { executions, agent_tasks, .. } = &mut *state;
@@ -193,9 +210,11 @@ impl AgentStore for MemoryStore {
             let execution = executions.get(&task.execution_id);
             let is_over = execution.is_none_or(|record| matches!(record.stage, Stage::Over(_)));
             let is_held = task.lease_until.is_some_and(|until| until > now);
+            let goes_to_another = task.host.is_none() && task.state == TaskState::Leased;
+            let is_too_late = task.deadline_at <= now && !goes_to_another;
             if is_over {
                 task.state = TaskState::Cancelled;
-            } else if !is_held && (task.deadline_at <= now || task.attempt >= AgentTask::MAX_LEASES) {
+            } else if !is_held && (is_too_late || task.attempt >= AgentTask::MAX_LEASES) {
                 task.state = TaskState::TimedOut;
                 task.error = Some(AgentTask::TIMEOUT.to_owned());
                 task.retryable = true;

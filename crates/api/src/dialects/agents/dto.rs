@@ -8,7 +8,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::status::{JobStatus, StatusCounts};
+use super::status::{AgentJobStatus, StatusCounts};
 use crate::http::Object;
 
 /// An operation.
@@ -55,7 +55,7 @@ pub(super) struct CreateJobResponse {
     /// Its id.
     pub(super) job_id: Uuid,
     /// Where it stands.
-    pub(super) status: JobStatus,
+    pub(super) status: AgentJobStatus,
     /// The version of its record: a new job's is 1.
     pub(super) revision: u64,
     /// When it was accepted.
@@ -91,7 +91,7 @@ pub(super) struct JobItem {
     /// Its id.
     pub(super) id: Uuid,
     /// Where it stands.
-    pub(super) status: JobStatus,
+    pub(super) status: AgentJobStatus,
     /// When it was accepted.
     #[schema(value_type = String, format = DateTime)]
     pub(super) created: Timestamp,

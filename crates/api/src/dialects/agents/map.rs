@@ -10,13 +10,13 @@ use horarium_scheduler_engine::service::AgentJob;
 use serde_json::{Value, json};
 
 use super::dto::{HostResponse, HostState, JobItem};
-use super::status::JobStatus;
+use super::status::AgentJobStatus;
 use super::timeline;
 
 impl From<AgentJob> for JobItem {
     fn from(job: AgentJob) -> Self {
         let summary = &job.execution.summary;
-        let status = JobStatus::of(summary);
+        let status = AgentJobStatus::of(summary);
         let is_broadcast = job.request.as_ref().is_some_and(|request| request.target.is_broadcast());
         let single = if is_broadcast { None } else { job.tasks.first() };
         let (responses, agent_states) =
@@ -61,16 +61,16 @@ fn document(output: &Output) -> Value {
     serde_json::from_str(&output.text).unwrap_or_else(|_| Value::from(output.text.as_str()))
 }
 
-fn changed(job: &AgentJob, status: JobStatus) -> Option<bool> {
+fn changed(job: &AgentJob, status: AgentJobStatus) -> Option<bool> {
     match status {
-        JobStatus::Completed if job.request.is_some() => {
+        AgentJobStatus::Completed if job.request.is_some() => {
             Some(job.tasks.iter().any(|task| task.changed.unwrap_or(false)))
         }
-        JobStatus::Completed
-        | JobStatus::Submitted
-        | JobStatus::Processing
-        | JobStatus::Failed
-        | JobStatus::PartialFailure => None,
+        AgentJobStatus::Completed
+        | AgentJobStatus::Submitted
+        | AgentJobStatus::Processing
+        | AgentJobStatus::Failed
+        | AgentJobStatus::PartialFailure => None,
     }
 }
 

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::dto::{
     CreateJobRequest, CreateJobResponse, JobItem, ListJobsResponse, QueueStatusResponse, RetryJobRequest,
 };
-use super::status::{JobStatus, STATUSES, StatusCounts};
+use super::status::{AgentJobStatus, STATUSES, StatusCounts};
 use crate::http::{ApiError, Authorized, Body, FromQuery, OptionalBody, Query, QueryFields, perm};
 use crate::state::ApiState;
 
@@ -51,7 +51,7 @@ impl FromRequest for PathJob {
 struct ListJobs {
     /// Only jobs of this status.
     #[param(inline)]
-    status: Option<JobStatus>,
+    status: Option<AgentJobStatus>,
     /// Jobs per page.
     #[param(inline, minimum = 1, maximum = 100, default = 10, required = false)]
     limit: u32,
@@ -81,7 +81,8 @@ fn named(error: ServiceError) -> ApiError {
 }
 
 fn created((id, timestamp): (ExecutionId, Timestamp)) -> HttpResponse {
-    let accepted = CreateJobResponse { job_id: id.as_uuid(), status: JobStatus::Submitted, revision: 1, timestamp };
+    let accepted =
+        CreateJobResponse { job_id: id.as_uuid(), status: AgentJobStatus::Submitted, revision: 1, timestamp };
     HttpResponse::Created().insert_header((LOCATION, format!("/job/{id}"))).json(accepted)
 }
 
@@ -100,7 +101,7 @@ async fn list_agent_jobs(
     query: Query<ListJobs>,
 ) -> Result<HttpResponse, ApiError> {
     let ListJobs { status, limit, offset } = query.0;
-    let filter = status.map_or_else(ExecutionFilter::default, JobStatus::filter);
+    let filter = status.map_or_else(ExecutionFilter::default, AgentJobStatus::filter);
     let jobs = &state.services.agent_jobs;
     let counts = jobs.counts(caller.tenant.id).await?;
     let page = jobs.list(caller.tenant.id, &filter, limit, offset).await?;

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 /// Where a job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum JobStatus {
+pub(super) enum AgentJobStatus {
     /// It waits.
     Submitted,
     /// Agents work on it.
@@ -22,15 +22,15 @@ pub(super) enum JobStatus {
 }
 
 /// The statuses by name.
-pub(super) const STATUSES: &[(&str, JobStatus)] = &[
-    ("submitted", JobStatus::Submitted),
-    ("processing", JobStatus::Processing),
-    ("completed", JobStatus::Completed),
-    ("failed", JobStatus::Failed),
-    ("partial_failure", JobStatus::PartialFailure),
+pub(super) const STATUSES: &[(&str, AgentJobStatus)] = &[
+    ("submitted", AgentJobStatus::Submitted),
+    ("processing", AgentJobStatus::Processing),
+    ("completed", AgentJobStatus::Completed),
+    ("failed", AgentJobStatus::Failed),
+    ("partial_failure", AgentJobStatus::PartialFailure),
 ];
 
-impl JobStatus {
+impl AgentJobStatus {
     /// Of an execution.
     pub(super) const fn of(summary: &ExecutionSummary) -> Self {
         match summary.lifecycle.state {

@@ -24,8 +24,8 @@ use super::dto::{
 };
 use super::{error, map};
 use crate::http::{
-    ApiError, AuditHandle, Authenticated, Authorized, Body, Caller, OptionalBody, Patience, authenticate_by_key,
-    idempotent, perm,
+    ApiError, AuditHandle, Authenticated, Authorized, Body, Caller, OfAcceptedWork, OptionalBody, Patience,
+    authenticate_by_key, idempotent, perm,
 };
 use crate::state::ApiState;
 
@@ -194,7 +194,9 @@ pub(crate) async fn submit_job(
     let queue = queue(&state, &caller, &execution.summary.queue).await?;
     if waits && let Some(envelope) = map::finished(&execution, id.clone(), queue.pending, state.about.version) {
         let status = StatusCode::from_u16(envelope.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        return Ok(HttpResponse::build(status).json(envelope));
+        let mut answer = HttpResponse::build(status).json(envelope);
+        answer.extensions_mut().insert(OfAcceptedWork);
+        return Ok(answer);
     }
     Ok(HttpResponse::Accepted().json(map::processing(&execution, id, &queue, state.about.version)))
 }
