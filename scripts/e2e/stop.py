@@ -49,7 +49,8 @@ def check(world):
         return [(f["status"], attempt_of(f), [a["outcome"] for a in f["attempts"]]) for f in found]
 
     for execution in executions:
-        require(other.client.wait_until_ended(execution)["status"] == "Succeeded", f"{execution} failed: {results()}")
+        ended = other.client.wait_until_ended(execution)
+        require(ended["status"] == "Succeeded", f"{execution} failed: {ended}")
     before = results()
     require(all(attempt == 2 for _, attempt, _ in before), f"the recorded results are not the second attempts': {before}")
 
