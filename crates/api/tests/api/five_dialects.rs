@@ -13,7 +13,7 @@ const KIND: &str = "token_refresh";
 
 /// A dialect, as far as these scenarios go.
 #[derive(Debug, Clone, Copy)]
-enum Dialect {
+pub(super) enum Dialect {
     Scheduler,
     Admin,
     Integrations,
@@ -26,7 +26,7 @@ const DIALECTS: [Dialect; 4] = [Scheduler, Admin, Integrations, Toolkit];
 
 impl Dialect {
     /// Its word for a state.
-    fn word(self, state: ExecutionState) -> &'static str {
+    pub(super) fn word(self, state: ExecutionState) -> &'static str {
         use ExecutionState::{Cancelled, Failed, Pending, Running, Succeeded};
         match (self, state) {
             (Scheduler, Pending) => "Pending",

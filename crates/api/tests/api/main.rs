@@ -20,6 +20,7 @@ mod five_dialects;
 mod health;
 mod idempotency;
 mod integrations;
+mod isolation;
 mod jobs;
 mod keys;
 mod limits;

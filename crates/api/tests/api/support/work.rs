@@ -53,8 +53,8 @@ impl TestApp {
         self.core.store.claim(&request).await.unwrap().pop().expect("something is due")
     }
 
-    /// Runs whatever is due for a time and ends it well.
-    pub(crate) async fn succeed_next(&self, output: &str, took: Duration) {
+    /// Runs whatever is due for a time and ends it well; its id.
+    pub(crate) async fn succeed_next(&self, output: &str, took: Duration) -> String {
         let claimed = self.claim().await;
         self.advance(took);
         let output = Some(Output { text: output.to_owned(), truncated: false });
@@ -66,6 +66,7 @@ impl TestApp {
             partial: false,
         };
         self.settle(&claimed, took, decision, None).await;
+        claimed.lease.execution_id.to_string()
     }
 
     /// Runs whatever is due, looks at it while it runs, and ends it well.
@@ -78,8 +79,8 @@ impl TestApp {
         self.settle(&claimed, took, decision, None).await;
     }
 
-    /// Runs whatever is due for a time and has it fail for good.
-    pub(crate) async fn fail_next(&self, error: &str, took: Duration) {
+    /// Runs whatever is due for a time and has it fail for good; its id.
+    pub(crate) async fn fail_next(&self, error: &str, took: Duration) -> String {
         let claimed = self.claim().await;
         self.advance(took);
         let error = Some(error.to_owned());
@@ -91,6 +92,7 @@ impl TestApp {
             partial: false,
         };
         self.settle(&claimed, took, decision, None).await;
+        claimed.lease.execution_id.to_string()
     }
 
     /// Runs whatever is due for a time and has it fail in a way that is tried again at once.
