@@ -73,13 +73,14 @@ async fn a_call_that_was_given_up_is_on_record_without_a_status() {
     let mut socket = std::net::TcpStream::connect(address).unwrap();
     let head = format!("POST {JOBS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: 9\r\n");
     std::io::Write::write_all(&mut socket, format!("{head}Content-Type: application/json\r\n\r\n").as_bytes()).unwrap();
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
     let tenant = loop {
         if let Ok(tenant) = app.core.store.tenant(&"org-1".parse().unwrap()).await {
             break tenant.id;
         }
+        assert!(std::time::Instant::now() < deadline, "the call never came in");
         tokio::time::sleep(Duration::from_millis(5)).await;
     };
-    let deadline = std::time::Instant::now() + Duration::from_secs(20);
     loop {
         let entries = app.core.store.audit(tenant, &AuditFilter::default(), None, 10).await.unwrap();
         if let Some(entry) = entries.first() {
