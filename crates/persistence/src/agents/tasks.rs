@@ -1,7 +1,8 @@
 //! What agents work on: making tasks, leasing them, extending leases, recording ends.
 
-use diesel::dsl::exists;
+use diesel::dsl::{exists, sql};
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use diesel_async::RunQueryDsl;
 use horarium_domain::agent::{AgentTask, TaskEnd, TaskLease, TaskState};
 use horarium_domain::store::{Heartbeat, Reported, TaskRequest};
@@ -14,15 +15,18 @@ use crate::schema::{At, Json, agent_tasks, at, key};
 use crate::text::storable;
 
 /// Pending tasks that an agent may take.
+///
+/// The state stands in the text, and the slots in one list: that is how both databases know that the index of what
+/// waits is enough. A tenant's tasks that are over may be millions, and agents ask all the time.
 macro_rules! for_agent {
     ($request:expr) => {{
         let request: &TaskRequest = $request;
         let operations = request.operations.iter().map(String::as_str);
-        let for_any = agent_tasks::slot.eq(ANY).and(agent_tasks::operation.eq_any(operations));
         agent_tasks::table
             .filter(agent_tasks::tenant_id.eq(key(request.tenant_id)))
-            .filter(agent_tasks::state.eq(code(TaskState::Pending)))
-            .filter(agent_tasks::slot.eq(request.hostname.as_str()).or(for_any))
+            .filter(sql::<Bool>("agent_tasks.state = 0"))
+            .filter(agent_tasks::slot.eq_any([request.hostname.as_str(), ANY]))
+            .filter(agent_tasks::slot.ne(ANY).or(agent_tasks::operation.eq_any(operations)))
     }};
 }
 
@@ -206,4 +210,28 @@ async fn hand_back(conn: &mut Conn, tenant: TenantId, lease: TaskLease) -> Resul
         diesel::update(task).set(change).returning(agent_tasks::execution_id).get_result(c).await.optional()
     })
     .about("agent_tasks")
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::sqlite::plan_of;
+
+    #[test]
+    fn what_waits_for_an_agent_is_found_without_a_look_at_what_is_over() {
+        let now = Timestamp::UNIX_EPOCH;
+        let request = TaskRequest {
+            tenant_id: TenantId::from_uuid(Uuid::nil()),
+            hostname: "web-1".to_owned(),
+            operations: vec!["node.uptime.get".to_owned(), "node.load.get".to_owned()],
+            limit: 5,
+            now,
+            lease_until: now,
+            deadline_at: now,
+        };
+        let plan = plan_of(&for_agent!(&request).select(agent_tasks::id).order(agent_tasks::id.asc()).limit(5));
+        assert!(plan.contains("USING INDEX agent_tasks_pending (tenant_id=? AND slot=?)"), "{plan}");
+    }
 }

@@ -5,15 +5,15 @@
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Bool};
 use diesel_async::RunQueryDsl;
 use horarium_domain::execution::ExecutionState;
 use horarium_domain::page::PageRequest;
 use horarium_domain::store::{ExecutionEnd, ExecutionFilter};
 use horarium_domain::{ExecutionId, TenantId};
 
-use super::Answer;
 use super::row::{ExecutionRow, LiveRow, SummaryRow};
+use super::{Answer, with_job_and_queue};
 use crate::conn::{Conn, on};
 use crate::decode::terminal_code;
 use crate::error::About;
@@ -22,10 +22,24 @@ use crate::schema::{at, execution_queue, executions, job_counters, jobs, key};
 /// Rows of lists, for the database of an `on!` expression.
 macro_rules! summaries {
     () => {
-        super::with_job_and_queue!()
+        with_job_and_queue!()
             .select((ExecutionRow::as_select(), jobs::name, Option::<LiveRow>::as_select()))
             .into_boxed::<Db>()
     };
+}
+
+/// What the two databases say differently.
+trait Dialect {
+    /// Which executions failed in part, in the words of the index that holds these few alone.
+    const PARTIAL: &'static str;
+}
+
+impl Dialect for diesel::pg::Pg {
+    const PARTIAL: &'static str = "executions.partial";
+}
+
+impl Dialect for diesel::sqlite::Sqlite {
+    const PARTIAL: &'static str = "executions.partial = 1";
 }
 
 /// Narrows a boxed query on the history, joined with the queue, to a tenant and a filter.
@@ -45,7 +59,9 @@ macro_rules! of_history {
         if let Some(state) = filter.state {
             query = query.filter(executions::state.nullable().eq(terminal_code(state)));
         }
-        if !filter.ends.is_empty() {
+        if filter.ends == [ExecutionEnd::PartlyFailed] {
+            query = query.filter(sql::<Bool>(<Db as Dialect>::PARTIAL));
+        } else if !filter.ends.is_empty() {
             let codes = filter.ends.iter().filter_map(|end| terminal_code(state_of(*end)));
             query = query.filter(executions::state.eq_any(codes.collect::<Vec<_>>()));
             let named = |end| filter.ends.contains(&end);
@@ -185,7 +201,7 @@ async fn count(conn: &mut Conn, tenant: TenantId, filter: &ExecutionFilter) -> A
         live(conn, tenant, filter).await
     } else if by_start {
         on!(conn, c => {
-            let query = super::with_job_and_queue!().count().into_boxed::<Db>();
+            let query = with_job_and_queue!().count().into_boxed::<Db>();
             of_history!(query, tenant, filter).get_result(c).await
         })
         .about("executions")
@@ -233,4 +249,24 @@ async fn over(conn: &mut Conn, tenant: TenantId, filter: &ExecutionFilter) -> An
         query.get_result(c).await
     })
     .about("job_counters")
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::sqlite::plan_of;
+
+    #[test]
+    fn what_failed_in_part_is_found_without_a_walk_through_the_history() {
+        type Db = diesel::sqlite::Sqlite;
+        let tenant = TenantId::from_uuid(Uuid::nil());
+        let filter = ExecutionFilter { ends: vec![ExecutionEnd::PartlyFailed], ..ExecutionFilter::default() };
+        let plan = plan_of(
+            &of_history!(summaries!(), tenant, &filter).order((executions::tenant_id.desc(), executions::id.desc())),
+        );
+        assert!(plan.contains("executions USING INDEX executions_partial"), "{plan}");
+        assert!(!plan.contains("ORDER BY"), "{plan}");
+    }
 }
