@@ -1,7 +1,7 @@
 //! What reports cost: calls to a real server, one client at a time, over one connection.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -47,14 +47,14 @@ const HISTORY_COUNTERS: &str = "
 /// Measures the two reports that must not grow with the history: a job's statistics, and the listing of what changed.
 pub(crate) async fn reports(binary: &Path, postgres: Option<&str>, rounds: usize) -> Result<Section, Failure> {
     let mut lines = Vec::new();
-    let mut subject = Subject::start(binary, None)?;
+    let subject = Subject::start(binary, None)?;
     subject.accept_recent()?;
     lines.extend(subject.listing("SQLite", rounds)?);
     drop(subject);
     if let Some(postgres) = postgres {
         let name = format!("horarium_bench_{}_reports", std::process::id());
         let url = drain::create_database(postgres, &name).await?;
-        let mut subject = Subject::start(binary, Some(&url))?;
+        let subject = Subject::start(binary, Some(&url))?;
         let client = connect(&url).await?;
         client.execute(HISTORY_ROWS, &[&JOB, &HISTORY]).await?;
         client.execute(HISTORY_COUNTERS, &[&JOB, &HISTORY]).await?;
@@ -97,29 +97,29 @@ impl Subject {
             .env("HORARIUM_DATA_DIR", folder.path())
             .output()?;
         let token = String::from_utf8(minted.stdout)?.trim().to_owned();
-        let mut owner = Caller::connect(&server, format!("Authorization: Bearer {token}\r\nx-tenantid: default\r\n"))?;
+        let owner = Caller::new(&server, format!("Authorization: Bearer {token}\r\nx-tenantid: default\r\n"));
         let handler = json!({"handlerType": "system.reportGeneration"});
         let job = json!({"name": JOB, "jobType": "CodeExecution", "jobConfiguration": handler});
         owner.call("POST", "/api/v1/scheduler/jobs", &job)?;
         let key = owner.call("POST", "/api/v1/keys", &json!({"name": "bench", "scopes": ["*"]}))?;
         let key = key["key"].as_str().ok_or("the new key is not in the answer")?;
-        let toolkit = Caller::connect(&server, format!("X-API-Key: {key}\r\n"))?;
+        let toolkit = Caller::new(&server, format!("X-API-Key: {key}\r\n"));
         Ok(Self { owner, toolkit, _server: server, _folder: folder })
     }
 
     /// Has executions accepted, for long after the benchmark.
-    fn accept_recent(&mut self) -> Result<(), Failure> {
+    fn accept_recent(&self) -> Result<(), Failure> {
         let one = json!({"jobName": JOB, "runAt": "2999-01-01T00:00:00Z"});
         self.owner.call("POST", "/api/v1/executions/bulk", &Value::from(vec![one; RECENT])).map(drop)
     }
 
-    fn statistics(&mut self, on: &str, rounds: usize) -> Result<Vec<Line>, Failure> {
+    fn statistics(&self, on: &str, rounds: usize) -> Result<Vec<Line>, Failure> {
         let path = format!("/api/v1/admin/jobs/{JOB}/stats");
         let timed = self.owner.timed("GET", &path, &Value::Null, rounds)?;
         Ok(lines(&format!("statistics of a job ({on})"), timed))
     }
 
-    fn listing(&mut self, on: &str, rounds: usize) -> Result<Vec<Line>, Failure> {
+    fn listing(&self, on: &str, rounds: usize) -> Result<Vec<Line>, Failure> {
         let timed = self.toolkit.timed("POST", "/v1/toolkit/jobs/status", &json!({}), rounds)?;
         Ok(lines(&format!("status of 10,000 recent executions ({on})"), timed))
     }
@@ -137,19 +137,61 @@ async fn connect(url: &str) -> Result<Client, Failure> {
     Ok(client)
 }
 
-/// One connection with one credential.
+/// Whoever calls a server with one credential.
 struct Caller {
-    stream: BufReader<TcpStream>,
+    address: SocketAddr,
     headers: String,
 }
 
 impl Caller {
-    fn connect(server: &Server, headers: String) -> Result<Self, Failure> {
-        let stream = TcpStream::connect(server.address())?;
-        stream.set_nodelay(true)?;
-        Ok(Self { stream: BufReader::new(stream), headers })
+    fn new(server: &Server, headers: String) -> Self {
+        Self { address: server.address(), headers }
     }
 
+    /// Opens a connection. The server closes one that is silent for some seconds, so none is kept for later.
+    fn connect(&self) -> Result<Connection<'_>, Failure> {
+        let stream = TcpStream::connect(self.address)?;
+        stream.set_nodelay(true)?;
+        Ok(Connection { stream: BufReader::new(stream), headers: &self.headers })
+    }
+
+    /// Makes one call over a connection of its own.
+    fn call(&self, method: &str, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.connect()?.call(method, path, body)
+    }
+
+    /// Makes the call many times over one connection; each round's percentiles in milliseconds.
+    fn timed(
+        &self,
+        method: &str,
+        path: &str,
+        body: &Value,
+        rounds: usize,
+    ) -> Result<[(&'static str, Vec<f64>); 2], Failure> {
+        let mut connection = self.connect()?;
+        let (mut median, mut slow) = (Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            let mut took = Vec::with_capacity(CALLS);
+            for _ in 0..CALLS {
+                let start = Instant::now();
+                connection.call(method, path, body)?;
+                took.push(start.elapsed().as_secs_f64() * 1000.0);
+            }
+            took.sort_by(f64::total_cmp);
+            median.push(took[CALLS / 2]);
+            slow.push(took[CALLS * 99 / 100]);
+        }
+        Ok([("p50", median), ("p99", slow)])
+    }
+}
+
+/// An open connection.
+struct Connection<'a> {
+    stream: BufReader<TcpStream>,
+    headers: &'a str,
+}
+
+impl Connection<'_> {
     /// Sends a request and reads the whole answer; any but a 2xx is an error.
     fn call(&mut self, method: &str, path: &str, body: &Value) -> Result<Value, Failure> {
         let body = if body.is_null() { String::new() } else { body.to_string() };
@@ -185,29 +227,6 @@ impl Caller {
             return Err(format!("{method} {path}: {status}{}", String::from_utf8_lossy(&answer)).into());
         }
         Ok(serde_json::from_slice(&answer)?)
-    }
-
-    /// Makes the call many times; each round's percentiles in milliseconds.
-    fn timed(
-        &mut self,
-        method: &str,
-        path: &str,
-        body: &Value,
-        rounds: usize,
-    ) -> Result<[(&'static str, Vec<f64>); 2], Failure> {
-        let (mut median, mut slow) = (Vec::new(), Vec::new());
-        for _ in 0..rounds {
-            let mut took = Vec::with_capacity(CALLS);
-            for _ in 0..CALLS {
-                let start = Instant::now();
-                self.call(method, path, body)?;
-                took.push(start.elapsed().as_secs_f64() * 1000.0);
-            }
-            took.sort_by(f64::total_cmp);
-            median.push(took[CALLS / 2]);
-            slow.push(took[CALLS * 99 / 100]);
-        }
-        Ok([("p50", median), ("p99", slow)])
     }
 
     fn read_chunks(&mut self, answer: &mut Vec<u8>) -> Result<(), Failure> {
