@@ -1,4 +1,5 @@
-"""A job of every kind runs for real: every schedule, both executors, retries, time-outs, cancellation, the egress guard."""
+"""A job of every kind runs for real: every schedule, calls, handlers, files, retries, time-outs, cancellation, the egress
+guard."""
 
 import json
 import threading
@@ -25,6 +26,9 @@ def check(world):
         return 200, {"itemsProcessed": 3}
 
     target = world.target(respond)
+    files = world.folder / "files"
+    files.mkdir()
+    world.environment["HORARIUM_FILE_ROOTS"] = str(files)
     client = world.node().client
 
     def http(name, path, **fields):
@@ -43,6 +47,7 @@ def check(world):
     a_one_time_job_runs_once(client, http)
     every_built_in_handler_works(client)
     a_target_that_was_not_opened_is_refused(client)
+    files_are_worked_on_in_their_folder_alone(client, files)
 
 
 def a_manual_job_takes_its_payload(client, http, calls):
@@ -137,6 +142,33 @@ def a_target_that_was_not_opened_is_refused(client):
     execution = client.wait_until_ended(client.trigger(job))
     require(execution["status"] == "Failed", f"a call to an address that is not open ended as {execution['status']}")
     require("HORARIUM_EGRESS_ALLOW" in execution["errorMessage"], f"it says only: {execution['errorMessage']}")
+
+
+def files_are_worked_on_in_their_folder_alone(client, files):
+    (files / "a.log").write_text("line")
+
+    def archived_to(archive):
+        configuration = {
+            "operation": "archive",
+            "sourcePath": f"{files}/*.log",
+            "archivePath": str(archive),
+            "deleteAfterDays": 0,
+        }
+        job = client.create_job(
+            f"to {archive.parent.name}",
+            jobType="FileOperation",
+            jobConfiguration=configuration,
+            retryPolicy={"maxAttempts": 1},
+        )
+        return client.wait_until_ended(client.trigger(job))
+
+    outside = archived_to(files.parent / "logs.zip")
+    require(outside["status"] == "Failed", f"an archive outside of the roots ended as {outside['status']}")
+    require((files / "a.log").exists(), "a refused archive took its sources away")
+    inside = archived_to(files / "logs.zip")
+    require(inside["status"] == "Succeeded", f"archiving failed: {inside['errorMessage']}")
+    require(json.loads(inside["output"])["bytes"] == 4, f"the output says only: {inside['output']}")
+    require(sorted(path.name for path in files.iterdir()) == ["logs.zip"], "the folder does not hold just the archive")
 
 
 if __name__ == "__main__":

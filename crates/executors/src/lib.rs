@@ -1,4 +1,5 @@
-//! What jobs do to the outside world: HTTP calls, handlers written in Rust, and the jobs that every tenant has.
+//! What jobs do to the outside world: HTTP calls, handlers written in Rust, programs, work on files, and the jobs that
+//! every tenant has.
 //!
 //! Each executor implements the engine's [`Executor`](horarium_scheduler_engine::Executor) for one job type. What they
 //! share stands beside them: [`egress`] decides which addresses a job may reach, [`template`] fills `{{…}}` in a job's
@@ -9,7 +10,9 @@ pub mod callback;
 pub mod code;
 #[cfg(unix)]
 pub mod command;
+mod disabled;
 pub mod egress;
+pub mod file_operation;
 pub mod http_call;
 mod items_processed;
 pub mod template;
@@ -18,7 +21,9 @@ pub use callback::{CallbackBody, CallbackDelivery};
 pub use code::{CodeExecutor, Handler, HandlerContext, HandlerOutput, Handlers};
 #[cfg(unix)]
 pub use command::{CommandExecutor, CommandSettings};
+pub use disabled::Disabled;
 pub use egress::EgressPolicy;
+pub use file_operation::{FileOperationExecutor, FileOperationSettings};
 pub use horarium_domain::execution::DEFAULT_OUTPUT_LIMIT;
 pub use http_call::{HttpCallExecutor, HttpCallSettings};
 pub use template::Templates;

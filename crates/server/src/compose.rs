@@ -10,8 +10,8 @@ use horarium_domain::secret::{SecretSealer, Unsealed};
 use horarium_domain::store::SharedStore;
 use horarium_domain::{NodeId, SystemClock};
 use horarium_executors::{
-    CallbackBody, CallbackDelivery, CodeExecutor, CommandExecutor, CommandSettings, Handlers, HttpCallExecutor,
-    HttpCallSettings, Templates, builtin, callback,
+    CallbackBody, CallbackDelivery, CodeExecutor, CommandExecutor, CommandSettings, Disabled, FileOperationExecutor,
+    FileOperationSettings, Handlers, HttpCallExecutor, HttpCallSettings, Templates, builtin, callback,
 };
 use horarium_persistence::{DatabaseOptions, SqlStore};
 use horarium_scheduler_engine::service::{Services, TenantPolicy};
@@ -99,11 +99,25 @@ pub(crate) fn executors(config: &Config, core: &Arc<Core>, services: &Services) 
         .with(JobType::HttpCall, calls)
         .with(JobType::CodeExecution, coded)
         .with(JobType::Agent, AgentExecutor::new(Arc::clone(core)));
+    let registry = if config.file_roots.is_empty() {
+        registry.with(JobType::FileOperation, Disabled::without("file_roots"))
+    } else {
+        registry.with(JobType::FileOperation, files(config)?)
+    };
     if config.allowed_commands.is_empty() {
-        return Ok(registry);
+        return Ok(registry.with(JobType::Command, Disabled::without("allowed_commands")));
     }
     secrets::make_private_folder("command_directory", &config.command_directory)?;
     Ok(registry.with(JobType::Command, commands(config)?))
+}
+
+/// What works on files in the folders that the operator sets aside.
+pub(crate) fn files(config: &Config) -> Result<FileOperationExecutor, Failure> {
+    let settings = FileOperationSettings {
+        output_limit: config.max_output_bytes,
+        ..FileOperationSettings::new(config.file_roots.clone(), Templates::new(config::host_name()))
+    };
+    FileOperationExecutor::new(settings).map_err(|error| Failure::new(format!("{error}; check 'file_roots'")))
 }
 
 /// What runs the programs that the operator listed.

@@ -211,6 +211,32 @@ async fn a_job_runs_a_program_that_the_operator_listed_and_no_other() {
     assert_eq!(home.run(&["jobs", "trigger", "unlisted", "--wait"]).status.code(), Some(3));
 }
 
+#[tokio::test]
+async fn files_are_out_of_reach_until_the_operator_sets_a_folder_aside() {
+    for is_set in [false, true] {
+        let home = Home::new();
+        std::fs::create_dir(home.path("in")).unwrap();
+        std::fs::write(home.path("in/a.log"), "line").unwrap();
+        let root = home.path("in").display().to_string();
+        let home = if is_set { home.with("HORARIUM_FILE_ROOTS", &root) } else { home };
+        let server = home.serve().await;
+        let home = home.with("HORARIUM_SERVER", &server.url);
+        let job = json!({
+            "name": "clean",
+            "jobType": "FileOperation",
+            "jobConfiguration": {"operation": "delete", "sourcePath": format!("{root}/*.log")},
+            "retryPolicy": {"maxAttempts": 1}
+        });
+        std::fs::write(home.path("job.json"), job.to_string()).unwrap();
+        home.stdout_of(&["jobs", "create", "-f", "job.json"]);
+        let run = home.run(&["jobs", "trigger", "clean", "--wait"]);
+        assert_eq!(run.status.success(), is_set, "{run:?}");
+        assert_eq!(home.path("in/a.log").exists(), !is_set);
+        let said = String::from_utf8(run.stdout).unwrap();
+        assert!(said.contains(if is_set { r#""files":1,"bytes":4"# } else { "'file_roots'" }), "{said}");
+    }
+}
+
 #[test]
 fn a_port_that_is_taken_is_told_in_one_line_and_nothing_is_written() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

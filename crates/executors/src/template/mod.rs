@@ -3,8 +3,8 @@
 //! A template stands inside a text value and is replaced when an attempt starts. What comes from the payload comes from
 //! whoever triggers the job, who may not be the one who wrote it; so a value only ever fills the place that the author
 //! gave it. In a URL it is percent-encoded and cannot become another path segment, query parameter or host; in a header
-//! it cannot start a new line; in JSON it stays inside its string. A template that means nothing fails the attempt for
-//! good, because a request with a hole in it is worse than none.
+//! it cannot start a new line; in JSON it stays inside its string; in a file's path it is one name. A template that means
+//! nothing fails the attempt for good, because a request with a hole in it is worse than none.
 //!
 //! | template | value |
 //! | --- | --- |
@@ -73,6 +73,12 @@ pub enum TemplateError {
          '.' or '..'"
     )]
     PathSegment(String),
+    /// It would change the structure of a file's path.
+    #[error(
+        "a template puts '{0}' into a path, which would lead somewhere else; give it a value that is not empty, '.' or \
+         '..' and holds no separator"
+    )]
+    FileName(String),
     /// It would leave a URL without a host.
     #[error("a template makes the host of the URL empty")]
     NoHost,

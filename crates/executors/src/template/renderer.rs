@@ -26,6 +26,8 @@ enum Place {
     Text,
     UrlComponent,
     JsonString,
+    FilePath,
+    FilePattern,
 }
 
 impl<'a> Renderer<'a> {
@@ -47,6 +49,17 @@ impl<'a> Renderer<'a> {
         let (url, values) = self.fill(text, Place::UrlComponent)?;
         url_path::check(&url, &values)?;
         Ok(url)
+    }
+
+    /// A file's path. A value is a name in it, unless the text is nothing but one template.
+    pub fn path(&mut self, text: &str) -> Result<String, TemplateError> {
+        self.fill(text, Place::FilePath).map(|(filled, _)| filled)
+    }
+
+    /// A pattern of paths (see [`glob::Pattern`]). As in [`Renderer::path`], and values stand for themselves: a `*` in
+    /// one is no wildcard.
+    pub fn pattern(&mut self, text: &str) -> Result<String, TemplateError> {
+        self.fill(text, Place::FilePattern).map(|(filled, _)| filled)
     }
 
     /// A header's value, which stays on its line.
@@ -117,9 +130,14 @@ impl<'a> Renderer<'a> {
             let value = value_of(name, self.run, self.machine_name)?;
             let value = text_of(&value).ok_or_else(|| TemplateError::Null(name.to_owned()))?;
             self.take(value.len())?;
+            let is_in_path = matches!(place, Place::FilePath | Place::FilePattern) && sole_template(text).is_none();
+            if is_in_path && !is_file_name(&value) {
+                return Err(TemplateError::FileName(value.into_owned()));
+            }
             let start = filled.len();
             match place {
-                Place::Text => filled.push_str(&value),
+                Place::Text | Place::FilePath => filled.push_str(&value),
+                Place::FilePattern => filled.push_str(&glob::Pattern::escape(&value)),
                 Place::UrlComponent => push_percent_encoded(&mut filled, &value),
                 Place::JsonString => push_json_escaped(&mut filled, &value),
             }
@@ -144,6 +162,11 @@ fn push_percent_encoded(target: &mut String, value: &str) {
             let _ = write!(target, "%{byte:02X}");
         }
     }
+}
+
+/// Whether a value leaves the parts of a path as they are.
+fn is_file_name(value: &str) -> bool {
+    !matches!(value, "" | "." | "..") && !value.contains(['/', '\\', '\0'])
 }
 
 fn push_json_escaped(target: &mut String, value: &str) {

@@ -10,6 +10,8 @@ mod code;
 #[cfg(unix)]
 mod command;
 mod egress;
+#[cfg(unix)]
+mod file_operation;
 mod http_call;
 mod redirects;
 mod support;

@@ -104,6 +104,7 @@ async fn examine(loaded: &Loaded) -> Vec<Finding> {
     findings.push(sealing_key(loaded));
     findings.extend(database(loaded).await);
     findings.extend(commands(&loaded.config));
+    findings.extend(files(&loaded.config));
     findings.push(address(loaded));
     findings
 }
@@ -318,6 +319,18 @@ fn commands(config: &Config) -> Option<Finding> {
     }
     Some(match compose::commands(config) {
         Ok(_) => ok(SUBJECT, format!("jobs may run {programs} programs in {}", config.command_directory.display())),
+        Err(failure) => fail(SUBJECT, failure.to_string()),
+    })
+}
+
+fn files(config: &Config) -> Option<Finding> {
+    const SUBJECT: &str = "files";
+    let roots = config.file_roots.len();
+    if roots == 0 {
+        return None;
+    }
+    Some(match compose::files(config) {
+        Ok(_) => ok(SUBJECT, format!("jobs may work on files in {roots} folders")),
         Err(failure) => fail(SUBJECT, failure.to_string()),
     })
 }

@@ -187,6 +187,9 @@ settings! {
     /// Environment variables that `Command` jobs may set for their programs.
     command_environment: Vec<String> = list("names of variables"), Unset("none");
 
+    /// Folders in which `FileOperation` jobs may work on files, at any depth. Without any, such jobs are refused.
+    file_roots: Vec<PathBuf> = list("paths of folders"), Unset("none");
+
     /// How many attempts run at once on this node.
     concurrency: usize = count(1, 100_000), Fixed("256");
 
