@@ -34,6 +34,7 @@ fn task(state: TaskState, retryable: bool) -> AgentTask {
         tenant_id: TenantId::from_uuid(Uuid::nil()),
         execution_id: ExecutionId::from_uuid(Uuid::nil()),
         host: Some("web-1".to_owned()),
+        is_broadcast: false,
         hostname: Some("web-1".to_owned()),
         operation: "node.os.get".to_owned(),
         data: Value::Null,

@@ -111,6 +111,8 @@ fn document() -> String {
          \u{20} its worker ten times is given up, because it probably is what takes its workers down.\n\
          - A snoozed attempt does not count either: the handler asked for a later time, or the worker shut down in good\n\
          \u{20} order and handed the execution back.\n\
+         - An attempt at an agent job waits for all of its hosts. What a host tries is counted with the host, and told by\n\
+         \u{20} a `handedOn` event when it goes to the next agent.\n\
          - A failure that cannot be repaired by trying again (a refused address, a malformed template), and an HTTP\n\
          \u{20} status that the policy does not list, fail at once whatever attempts are left.\n\
          - `Retry` is for people: the failed execution stays as it is and a new one is enqueued whose `retryParentId`\n\

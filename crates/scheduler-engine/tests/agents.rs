@@ -237,6 +237,83 @@ async fn a_silent_host_times_out_and_the_others_answers_stand() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_for_one_agent_waits_until_a_busy_one_has_time() {
+    let world = World::new().await;
+    let (_core, services, engine) = node(&world, config("a"));
+    let agent = Agent::join(&world, &services, "web-1").await;
+    let mut ids = Vec::new();
+    for target in [None, Some("web-1"), None, Some("web-1")] {
+        ids.push(submit(&world, &services, target).await);
+    }
+    for id in ids {
+        let task = agent.take().await;
+        assert_eq!((task.execution_id, task.attempt), (id, 1));
+        agent.work(&task, MINUTE).await;
+        agent.complete(&task, Value::Null).await;
+        ends(&world, id, ExecutionState::Succeeded).await;
+    }
+    engine.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_busy_agent_fails_once_that_one_is_silent_for_too_long() {
+    let world = World::new().await;
+    let (_core, services, engine) = node(&world, config("a"));
+    let agent = Agent::join(&world, &services, "web-1").await;
+    submit(&world, &services, None).await;
+    let task = agent.take().await;
+    let waiting = [submit(&world, &services, None).await, submit(&world, &services, Some("web-1")).await];
+    agent.work(&task, 2 * MINUTE).await;
+    let last_heard_of = world.now();
+    for id in waiting {
+        let execution = ends(&world, id, ExecutionState::Failed).await;
+        assert_eq!(execution.error.as_deref(), Some(AgentTask::TIMEOUT));
+        let silence = tasks(&world, id).await[0].ended_at.unwrap().since(last_heard_of);
+        assert!(silence >= 30 * SECOND && silence < 32 * SECOND, "{silence:?}");
+    }
+    engine.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_has_not_begun_its_part_of_a_broadcast_in_time_has_failed_it() {
+    let world = World::new().await;
+    let (_core, services, engine) = node(&world, config("a"));
+    let (idle, busy) = (Agent::join(&world, &services, "idle").await, Agent::join(&world, &services, "busy").await);
+    submit(&world, &services, Some("busy")).await;
+    let other_work = busy.take().await;
+    let id = submit(&world, &services, Some("group:web")).await;
+    let task = idle.take().await;
+    idle.complete(&task, Value::Null).await;
+    busy.work(&other_work, MINUTE).await;
+    let execution = ends(&world, id, ExecutionState::Failed).await;
+    assert_eq!(execution.error.as_deref(), Some("1 of 2 hosts failed: busy: timeout: agent did not respond"));
+    engine.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_busy_agent_waits_no_longer_than_its_job_allows() {
+    let world = World::new().await;
+    let (core, services, engine) = node(&world, config("a"));
+    let agent = Agent::join(&world, &services, "web-1").await;
+    submit(&world, &services, Some("web-1")).await;
+    let task = agent.take().await;
+    let job = agent_job(&world, "web-1", |spec| {
+        spec.timeout_seconds = 60;
+        spec.retry_policy = RetryPolicy { max_attempts: 1, ..RetryPolicy::default() };
+    })
+    .await;
+    let id = world.trigger(&core, &job).await;
+    agent.work(&task, MINUTE + 5 * SECOND).await;
+    let execution = ends(&world, id, ExecutionState::Failed).await;
+    let took = execution.summary.completed_at.unwrap().since(execution.summary.created_at);
+    assert!(took >= MINUTE && took < MINUTE + 10 * SECOND, "{took:?}");
+    pass(SECOND).await;
+    assert_eq!(tasks(&world, id).await[0].state, TaskState::Cancelled);
+    assert!(agent.finds_nothing().await);
+    engine.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_work_of_a_lost_agent_goes_to_another() {
     let world = World::new().await;
     let (_core, services, engine) = node(&world, config("a"));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use horarium_domain::agent::{Agent, AgentTask, TaskEnd, TaskLease, TaskState};
+use horarium_domain::execution::EventKind;
 use horarium_domain::store::{
     Decision, ExecutionEnd, ExecutionFilter, Heartbeat, Registration, Reported, StateCounts, StoreError, TaskRequest,
     WaitingTasks,
@@ -53,6 +54,7 @@ fn task(world: &World, tenant: TenantId, execution_id: ExecutionId, host: Option
         tenant_id: tenant,
         execution_id,
         host: host.map(str::to_owned),
+        is_broadcast: false,
         hostname: host.map(str::to_owned),
         operation: "node.uptime.get".to_owned(),
         data: json!({"unit": "s"}),
@@ -205,7 +207,7 @@ pub async fn agents_that_ask_at_once_never_share_a_task(world: World) {
         let mut taken = Vec::new();
         loop {
             let leased = store.lease_tasks(&request(tenant, hostname, 3, at(1))).await.unwrap();
-            if leased.is_empty() && store.sweep_tasks(at(1), at(2)).await.unwrap().waiting.is_empty() {
+            if leased.is_empty() && store.sweep_tasks(at(1), PATIENCE).await.unwrap().waiting.is_empty() {
                 return taken;
             }
             taken.extend(leased.into_iter().map(|task| task.id));
@@ -272,7 +274,7 @@ pub async fn a_heartbeat_keeps_what_is_held_and_names_it(world: World) {
     assert_eq!(world.b.agent_heartbeat(&beat).await.unwrap(), [lease]);
     assert_eq!(world.a.agent(tenant, agent.id).await.unwrap().last_seen_at, at(25));
     // Its first lease would have run out by now.
-    world.a.sweep_tasks(at(40), at(160)).await.unwrap();
+    world.a.sweep_tasks(at(40), PATIENCE).await.unwrap();
     assert_eq!(tasks(&world, tenant, id).await[0].lease_until, Some(at(25) + LEASE));
     assert_eq!(report(&world, tenant, end(lease, TaskState::Completed), at(41)).await, Reported::Recorded(id));
     assert!(world.a.agent_heartbeat(&heartbeat(&agent, &[lease], at(42))).await.unwrap().is_empty());
@@ -282,9 +284,9 @@ pub async fn a_lost_agents_work_goes_to_another_and_its_late_report_is_refused(w
     let tenant = world.tenant().await;
     let id = running(&world, tenant, &[None]).await;
     let lost = lease_one(&world, tenant, "web-1", at(0)).await;
-    assert!(world.a.sweep_tasks(at(29), at(149)).await.unwrap().waiting.is_empty());
-    let swept = world.a.sweep_tasks(at(31), at(151)).await.unwrap();
-    let waiting = WaitingTasks { tenant_id: tenant, count: 1, latest_deadline: at(151) };
+    assert!(world.a.sweep_tasks(at(29), PATIENCE).await.unwrap().waiting.is_empty());
+    let swept = world.a.sweep_tasks(at(31), PATIENCE).await.unwrap();
+    let waiting = WaitingTasks { tenant_id: tenant, count: 1, latest_deadline: at(0) + PATIENCE };
     assert_eq!((swept.waiting, swept.ended), (vec![waiting], Vec::new()));
     assert_eq!(report(&world, tenant, end(lost.lease(), TaskState::Completed), at(32)).await, Reported::Stale);
     let taken_over = lease_one(&world, tenant, "web-2", at(33)).await;
@@ -292,6 +294,25 @@ pub async fn a_lost_agents_work_goes_to_another_and_its_late_report_is_refused(w
     assert_eq!(report(&world, tenant, end(lost.lease(), TaskState::Completed), at(34)).await, Reported::Stale);
     let end = end(taken_over.lease(), TaskState::Completed);
     assert_eq!(report(&world, tenant, end, at(35)).await, Reported::Recorded(id));
+    let history = world.b.execution(tenant, id).await.unwrap().events;
+    let [noted] = history.as_slice() else { panic!("the takeover is noted, once: {history:?}") };
+    assert_eq!((noted.kind, noted.at, noted.attempt), (EventKind::HandedOn, at(31), 1));
+    assert_eq!((noted.source.as_str(), noted.attempt_started_at), ("web-1", Some(at(0))));
+    assert_eq!(noted.message, "lease lost: the agent did not renew it; handed out again, attempt 2");
+}
+
+pub async fn nodes_that_find_a_lost_agent_at_once_note_it_once(world: World) {
+    let tenant = world.tenant().await;
+    let mut ids = Vec::new();
+    for _ in 0..20 {
+        ids.push(running(&world, tenant, &[None]).await);
+    }
+    world.a.lease_tasks(&request(tenant, "lost", 100, at(0))).await.unwrap();
+    let (one, other) = tokio::join!(world.a.sweep_tasks(at(31), PATIENCE), world.b.sweep_tasks(at(31), PATIENCE));
+    assert!(one.unwrap().ended.is_empty() && other.unwrap().ended.is_empty());
+    for id in ids {
+        assert_eq!(world.a.execution(tenant, id).await.unwrap().events.len(), 1);
+    }
 }
 
 pub async fn a_silent_host_times_out_and_the_others_answers_stand(world: World) {
@@ -300,7 +321,7 @@ pub async fn a_silent_host_times_out_and_the_others_answers_stand(world: World) 
     let loud = lease_one(&world, tenant, "loud", at(1)).await;
     report(&world, tenant, end(loud.lease(), TaskState::Completed), at(2)).await;
     lease_one(&world, tenant, "lost", at(3)).await;
-    let swept = world.a.sweep_tasks(at(121), at(999)).await.unwrap();
+    let swept = world.a.sweep_tasks(at(121), PATIENCE).await.unwrap();
     assert_eq!(swept.ended, [id]);
     let states = async || -> Vec<(String, TaskState)> {
         let tasks = tasks(&world, tenant, id).await;
@@ -312,7 +333,7 @@ pub async fn a_silent_host_times_out_and_the_others_answers_stand(world: World) 
     };
     // What was leased later may be silent for longer; its lease is over, but it may still come back for it.
     assert_eq!(states().await, expected(TaskState::Pending));
-    world.a.sweep_tasks(at(124), at(999)).await.unwrap();
+    world.a.sweep_tasks(at(124), PATIENCE).await.unwrap();
     assert_eq!(states().await, expected(TaskState::TimedOut));
     let silent = tasks(&world, tenant, id).await.remove(2);
     assert_eq!(silent.error.as_deref(), Some(AgentTask::TIMEOUT));
@@ -323,12 +344,49 @@ pub async fn what_any_may_take_outlives_the_deadline_of_the_agent_that_was_lost_
     let tenant = world.tenant().await;
     let id = running(&world, tenant, &[None]).await;
     lease_one(&world, tenant, "lost", at(0)).await;
-    let late = at(0) + PATIENCE + PATIENCE;
-    let swept = world.a.sweep_tasks(late, late + PATIENCE).await.unwrap();
-    let waiting = WaitingTasks { tenant_id: tenant, count: 1, latest_deadline: late + PATIENCE };
+    let late = at(0) + PATIENCE;
+    world.a.register_agent(Registration { now: at(10), ..registration(&world, tenant, "well") }).await.unwrap();
+    let swept = world.a.sweep_tasks(late, PATIENCE).await.unwrap();
+    let waiting = WaitingTasks { tenant_id: tenant, count: 1, latest_deadline: at(10) + PATIENCE };
     assert_eq!((swept.ended, swept.waiting), (Vec::new(), vec![waiting]));
-    // Nobody comes for it.
-    assert_eq!(world.a.sweep_tasks(late + PATIENCE, late).await.unwrap().ended, [id]);
+    // Nobody comes for it, and nobody is heard of any more.
+    assert_eq!(world.a.sweep_tasks(at(9) + PATIENCE, PATIENCE).await.unwrap().ended, []);
+    assert_eq!(world.a.sweep_tasks(at(10) + PATIENCE, PATIENCE).await.unwrap().ended, [id]);
+    assert_eq!(tasks(&world, tenant, id).await[0].state, TaskState::TimedOut);
+}
+
+pub async fn what_is_for_one_agent_waits_while_that_one_lives(world: World) {
+    let (tenant, other) = (world.tenant().await, world.tenant().await);
+    let own = running(&world, tenant, &[Some("busy")]).await;
+    let anyones = running(&world, tenant, &[None]).await;
+    let job = world.job(tenant).await;
+    let broadcast = world.submit_one(&job).await;
+    world.claim(100, at(0)).await;
+    let part = AgentTask { is_broadcast: true, ..task(&world, tenant, broadcast, Some("busy"), 1) };
+    world.a.open_tasks(&[part]).await.unwrap();
+    let swept = async |now| world.a.sweep_tasks(now, PATIENCE).await.unwrap().ended;
+    let beat_of = async |tenant, hostname: &str, operation: &str, now| {
+        let operations = vec![operation.to_owned()];
+        let registration = Registration { now, operations, ..registration(&world, tenant, hostname) };
+        world.a.register_agent(registration).await.unwrap()
+    };
+    let busy = beat_of(tenant, "busy", "node.uptime.get", at(0)).await;
+    // None of these can take what any agent may, nor what is for another.
+    beat_of(tenant, "unable", "node.os.get", at(100)).await;
+    beat_of(other, "busy", "node.uptime.get", at(100)).await;
+    let leaving = beat_of(tenant, "leaving", "node.uptime.get", at(100)).await;
+    world.a.agent_heartbeat(&Heartbeat { leaving: true, ..heartbeat(&leaving, &[], at(100)) }).await.unwrap();
+    beat_of(tenant, "drained", "node.uptime.get", at(100)).await;
+    world.a.drain_agent(tenant, "drained", true).await.unwrap();
+
+    world.a.agent_heartbeat(&heartbeat(&busy, &[], at(60))).await.unwrap();
+    // A broadcast wants an answer, or its work begun, in time.
+    assert_eq!(swept(at(0) + PATIENCE).await, [broadcast]);
+    world.a.agent_heartbeat(&heartbeat(&busy, &[], at(150))).await.unwrap();
+    assert_eq!(swept(at(60) + PATIENCE).await, []);
+    assert!(tasks(&world, tenant, own).await.iter().all(|task| task.state == TaskState::Pending));
+    assert_eq!(swept(at(149) + PATIENCE).await, []);
+    assert_eq!(swept(at(150) + PATIENCE).await, [own, anyones]);
 }
 
 pub async fn silence_is_excused_where_nobody_listened(world: World) {
@@ -342,7 +400,7 @@ pub async fn silence_is_excused_where_nobody_listened(world: World) {
     assert!(tasks(&world, tenant, id).await[0].deadline_at < back);
 
     world.a.excuse_silence(at(0), back + LEASE, back + PATIENCE).await.unwrap();
-    assert_eq!(world.a.sweep_tasks(back, back + PATIENCE).await.unwrap().ended, []);
+    assert_eq!(world.a.sweep_tasks(back, PATIENCE).await.unwrap().ended, []);
     assert_eq!(report(&world, tenant, end(lease, TaskState::Completed), back).await, Reported::Recorded(id));
 }
 
@@ -352,7 +410,7 @@ pub async fn a_task_that_takes_its_agents_down_is_given_up(world: World) {
     for number in 0..i64::from(AgentTask::MAX_LEASES) {
         let now = at(number * 60);
         lease_one(&world, tenant, "web-1", now).await;
-        world.a.sweep_tasks(now + LEASE + LEASE, now + PATIENCE + PATIENCE).await.unwrap();
+        world.a.sweep_tasks(now + LEASE + LEASE, PATIENCE).await.unwrap();
     }
     assert_eq!(tasks(&world, tenant, id).await[0].state, TaskState::TimedOut);
 }
@@ -364,6 +422,10 @@ pub async fn a_task_that_is_handed_back_goes_on_elsewhere_and_does_not_count(wor
     assert_eq!(report(&world, tenant, end(lease, TaskState::Pending), at(2)).await, Reported::Recorded(id));
     let next = lease_one(&world, tenant, "web-2", at(3)).await;
     assert_eq!((next.attempt, next.fence), (1, 2));
+    let history = world.b.execution(tenant, id).await.unwrap().events;
+    let [noted] = history.as_slice() else { panic!("that it was handed back is noted: {history:?}") };
+    assert_eq!((noted.kind, noted.source.as_str(), noted.attempt), (EventKind::HandedOn, "web-1", 1));
+    assert_eq!(noted.message, "handed back by the agent unfinished; handed out again, attempt 1");
     assert_eq!(report(&world, tenant, end(lease, TaskState::Completed), at(4)).await, Reported::Stale);
 }
 
@@ -373,7 +435,7 @@ pub async fn the_tasks_of_an_execution_that_is_over_are_cancelled(world: World) 
     let id = running(&world, tenant, &[Some("web-1"), Some("web-2")]).await;
     let lease = lease_one(&world, tenant, "web-1", at(1)).await.lease();
     world.a.cancel(tenant, id, "alice", at(2)).await.unwrap();
-    assert_eq!(world.a.sweep_tasks(at(3), at(9)).await.unwrap().ended, [id]);
+    assert_eq!(world.a.sweep_tasks(at(3), PATIENCE).await.unwrap().ended, [id]);
     assert!(tasks(&world, tenant, id).await.iter().all(|task| task.state == TaskState::Cancelled));
     assert!(world.a.agent_heartbeat(&heartbeat(&agent, &[lease], at(4))).await.unwrap().is_empty());
     assert_eq!(report(&world, tenant, end(lease, TaskState::Completed), at(5)).await, Reported::Stale);

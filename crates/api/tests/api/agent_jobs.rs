@@ -82,6 +82,42 @@ async fn a_broadcast_of_which_one_host_fails_and_one_is_silent() {
 }
 
 #[tokio::test]
+async fn a_takeover_is_told_with_what_the_lost_agent_had_begun() {
+    let app = TestApp::start().await;
+    let _engine = app.run_agent_jobs();
+    let lost = app.agent("lost").await;
+    let id = submit(&app, "_any").await;
+    lost.take().await;
+    let other = app.agent("other").await;
+    app.advance(Duration::from_secs(20));
+    let task = other.take().await;
+    assert_eq!(task["attempt"], 2);
+    app.advance(Duration::from_secs(1));
+    other.report(&task, json!({"outcome": "completed", "changed": false})).await;
+    let job = app.job_until(&id, "completed").await;
+    let lines = job["timeline"].as_array().unwrap().iter().map(|line| {
+        [&line["event"], &line["hostname"], &line["message"]].map(|text| text.as_str().unwrap().to_owned()).join(" | ")
+    });
+    assert_eq!(
+        lines.skip(1).collect::<Vec<_>>(),
+        [
+            "acknowledged | lost | Job acknowledged by lost",
+            "started | lost | Job started on lost",
+            "retried | lost | lease lost: the agent did not renew it; handed out again, attempt 2",
+            "acknowledged | other | Job acknowledged by other, attempt 2",
+            "started | other | Job started on other, attempt 2",
+            "completed | other | Job completed on other",
+        ]
+    );
+    let detail = app.owner().get(&format!("/api/v1/scheduler/executions/{id}")).await.expect(200).json();
+    let told = detail["timeline"].as_array().unwrap().iter().find(|line| line["event"] == "handedOn").unwrap().clone();
+    assert_eq!(
+        (&told["source"], &told["message"]),
+        (&json!("lost"), &json!("lease lost: the agent did not renew it; handed out again, attempt 2"))
+    );
+}
+
+#[tokio::test]
 async fn the_list_counts_all_jobs_whatever_it_shows() {
     let app = TestApp::start().await;
     let _engine = app.run_agent_jobs();

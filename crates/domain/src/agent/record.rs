@@ -71,6 +71,13 @@ impl Agent {
         }
     }
 
+    /// Whether it can take what is for this host, or, without one, what any agent with the operation may take. One that
+    /// drains or leaves takes nothing.
+    pub fn may_take(&self, host: Option<&str>, operation: &str) -> bool {
+        let is_for_it = host.map_or_else(|| self.has_operation(operation), |host| self.hostname == host);
+        is_for_it && !self.draining && !self.leaving
+    }
+
     /// Whether it can do this.
     pub fn has_operation(&self, operation: &str) -> bool {
         self.operations.iter().any(|known| known == operation)

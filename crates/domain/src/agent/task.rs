@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde_json::Value;
 
+use crate::execution::{Event, EventKind};
 use crate::{AgentTaskId, ExecutionId, TenantId, Timestamp};
 
 /// Where a task stands. All but the first two are final, until another attempt of the execution puts it back.
@@ -70,6 +71,15 @@ impl FromStr for TaskLease {
     }
 }
 
+/// Why a task is taken from its agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandOn {
+    /// The agent let its lease run out.
+    Lost,
+    /// The agent handed it back, because it shuts down.
+    Released,
+}
+
 /// One host's part of an execution, or the whole of it where any agent may take it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AgentTask {
@@ -81,6 +91,9 @@ pub struct AgentTask {
     pub execution_id: ExecutionId,
     /// The host that it is for; `None` when any agent may take it.
     pub host: Option<String>,
+    /// Whether it is one answer of a broadcast: its host must have taken it by the deadline. Any other task waits for an
+    /// agent that is busy as long as that one lives; see [`Agent::may_take`](super::Agent::may_take).
+    pub is_broadcast: bool,
     /// The host that has or had it, which for a host of its own is that one.
     pub hostname: Option<String>,
     /// What to do.
@@ -134,6 +147,32 @@ impl AgentTask {
     /// The right that the present lease gives.
     pub const fn lease(&self) -> TaskLease {
         TaskLease { task_id: self.id, fence: self.fence }
+    }
+
+    /// Takes it from the agent that has it, so that it waits for the next; answers what is noted of that in the
+    /// execution's history, where the lost lease would leave no trace otherwise.
+    pub fn hand_on(&mut self, why: HandOn, at: Timestamp) -> Event {
+        let attempt = self.attempt;
+        let (counts, told) = match why {
+            HandOn::Lost => (true, "lease lost: the agent did not renew it"),
+            HandOn::Released => (false, "handed back by the agent unfinished"),
+        };
+        self.attempt = if counts { attempt } else { attempt.saturating_sub(1) };
+        let event = Event {
+            execution_id: self.execution_id,
+            at,
+            kind: EventKind::HandedOn,
+            attempt,
+            attempt_started_at: self.leased_at,
+            source: self.hostname().unwrap_or("unknown host").to_owned(),
+            message: format!("{told}; handed out again, attempt {}", self.attempt + 1),
+            error: None,
+        };
+        self.state = TaskState::Pending;
+        self.hostname.clone_from(&self.host);
+        self.leased_at = None;
+        self.lease_until = None;
+        event
     }
 }
 

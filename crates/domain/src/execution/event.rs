@@ -16,6 +16,8 @@ pub enum EventKind {
     AttemptLost,
     /// An attempt was taken back: its handler asked for a later time, or its worker shut down.
     Snoozed,
+    /// A host's part of the execution was taken from its agent, which was lost or handed it back, and waits for the next.
+    HandedOn,
     /// Somebody cancelled the execution.
     Cancelled,
     /// Somebody had the execution run again, as a new one.
@@ -28,11 +30,12 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::AttemptFailed,
         Self::AttemptTimedOut,
         Self::AttemptLost,
         Self::Snoozed,
+        Self::HandedOn,
         Self::Cancelled,
         Self::Retried,
         Self::CallbackDelivered,
@@ -46,6 +49,7 @@ impl EventKind {
             Self::AttemptTimedOut => "attemptTimedOut",
             Self::AttemptLost => "attemptLost",
             Self::Snoozed => "snoozed",
+            Self::HandedOn => "handedOn",
             Self::Cancelled => "cancelled",
             Self::Retried => "retried",
             Self::CallbackDelivered => "callbackDelivered",
@@ -63,7 +67,7 @@ pub struct Event {
     pub at: Timestamp,
     /// What happened.
     pub kind: EventKind,
-    /// The attempt it happened to; 0 when it happened to none.
+    /// The attempt it happened to; 0 when it happened to none. Of [`HandedOn`](EventKind::HandedOn), the host's.
     pub attempt: u16,
     /// When that attempt started, if one had.
     pub attempt_started_at: Option<Timestamp>,

@@ -197,7 +197,9 @@ impl Execution {
                     EventKind::AttemptTimedOut => AttemptOutcome::TimedOut,
                     EventKind::AttemptLost => AttemptOutcome::Lost,
                     EventKind::Snoozed => AttemptOutcome::Snoozed,
-                    EventKind::Cancelled
+                    // What agents try is part of an attempt that waits for them.
+                    EventKind::HandedOn
+                    | EventKind::Cancelled
                     | EventKind::Retried
                     | EventKind::CallbackDelivered
                     | EventKind::CallbackFailed => return None,

@@ -1,6 +1,7 @@
 //! Agents and what they work on.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
@@ -163,7 +164,8 @@ pub trait AgentStore: Send + Sync {
     /// it has. Two that ask at once never get the same.
     async fn lease_tasks(&self, request: &TaskRequest) -> Result<Vec<AgentTask>, StoreError>;
 
-    /// Records how tasks ended; the answers are in the order of the batch.
+    /// Records how tasks ended, or [hands on](AgentTask::hand_on) those that are handed back; the answers are in the
+    /// order of the batch.
     async fn report_tasks(
         &self,
         tenant: TenantId,
@@ -180,9 +182,11 @@ pub trait AgentStore: Send + Sync {
         deadline_at: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// Goes over all tenants' open tasks: cancels those of executions that are over; ends those whose deadline has come
-    /// while no lease holds, and those whose lease ran out once too often, as timed out; puts back those whose lease ran
-    /// out, with `deadline_at` as the new deadline of those that any agent may take (which is why the old one, that of
-    /// the agent that was lost, does not end these).
-    async fn sweep_tasks(&self, now: Timestamp, deadline_at: Timestamp) -> Result<SweptTasks, StoreError>;
+    /// Goes over all tenants' open tasks, with hosts that may be silent for as long as `patience`.
+    ///
+    /// Cancels those of executions that are over. Of those that no lease holds and whose deadline has come, gives those
+    /// that are no part of a broadcast until `patience` after the last sign of life of an agent that
+    /// [may take](Agent::may_take) them, and ends the others as timed out; so it does with those whose lease ran out once
+    /// too often. Then [hands on](AgentTask::hand_on) those whose lease ran out, and notes it in their histories.
+    async fn sweep_tasks(&self, now: Timestamp, patience: Duration) -> Result<SweptTasks, StoreError>;
 }

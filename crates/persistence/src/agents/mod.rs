@@ -1,8 +1,11 @@
 //! Agents and their tasks.
 
+mod hand_on;
 mod row;
 mod sweep;
 mod tasks;
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use diesel::prelude::*;
@@ -195,9 +198,9 @@ impl AgentStore for SqlStore {
         self.write(async |conn| sweep::excuse(conn, unheard_since, lease_until, deadline_at).await).await
     }
 
-    async fn sweep_tasks(&self, now: Timestamp, deadline_at: Timestamp) -> Result<SweptTasks, StoreError> {
+    async fn sweep_tasks(&self, now: Timestamp, patience: Duration) -> Result<SweptTasks, StoreError> {
         let ended = if self.read(async |conn| sweep::is_due(conn, now).await).await? {
-            self.write(async |conn| sweep::sweep(conn, now, deadline_at).await).await?
+            self.write(async |conn| sweep::sweep(conn, now, patience).await).await?
         } else {
             Vec::new()
         };

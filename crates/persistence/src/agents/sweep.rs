@@ -1,37 +1,36 @@
 //! Going over open tasks: those of executions that are over, of silent hosts, and of lost agents.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::time::Duration;
+
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Bool, SmallInt, Text};
 use diesel_async::RunQueryDsl;
-use horarium_domain::agent::AgentTask;
+use horarium_domain::agent::{Agent, AgentTask, HandOn, TaskState};
 use horarium_domain::store::WaitingTasks;
 use horarium_domain::{ExecutionId, TenantId, Timestamp};
 
+use super::hand_on::hand_on;
+use super::row::{ANY, AgentRow, TaskRow, code};
 use crate::conn::{Conn, on};
 use crate::error::{About, Fault};
-use crate::schema::{Id, Ts, at};
+use crate::schema::{Id, Ts, agent_tasks, agents, at, key};
 
 /// Asked first, because mostly there is nothing to do.
-const DUE: &str = "select exists (select 1 from agent_tasks where state <= 1 and (deadline_at <= $1 \
-    or lease_until <= $1 \
+const DUE: &str = "select exists (select 1 from agent_tasks where state <= 1 and (lease_until <= $1 \
+    or (lease_until is null and deadline_at <= $1) \
     or not exists (select 1 from execution_queue q where q.id = agent_tasks.execution_id))) as due";
 
 const CANCEL: &str = "update agent_tasks set state = 6, ended_at = $1, lease_until = null \
     where state <= 1 and not exists (select 1 from execution_queue q where q.id = agent_tasks.execution_id) \
     returning execution_id";
 
-/// A lost agent's deadline is not that of work which any other may take: that is put back first.
 const TIME_OUT: &str = "update agent_tasks set state = 5, ended_at = $1, lease_until = null, error = $2, \
     retryable = true \
-    where state <= 1 and (lease_until is null or lease_until <= $1) \
-    and (attempt >= $3 or (deadline_at <= $1 and not (state = 1 and slot = '_any'))) \
+    where state <= 1 and (lease_until is null or lease_until <= $1) and (attempt >= $3 or deadline_at <= $1) \
     returning execution_id";
-
-const PUT_BACK: &str = "update agent_tasks set state = 0, leased_at = null, lease_until = null, \
-    hostname = case when slot = '_any' then null else hostname end, \
-    deadline_at = case when slot = '_any' then $1 else deadline_at end \
-    where state = 1 and lease_until <= $2";
 
 const EXCUSE: &str = "update agent_tasks set \
     deadline_at = case when deadline_at < $1 then $1 else deadline_at end, \
@@ -70,9 +69,10 @@ pub(super) async fn is_due(conn: &mut Conn, now: Timestamp) -> Result<bool, Faul
 }
 
 /// Does it; answers of which executions tasks ended.
-pub(super) async fn sweep(conn: &mut Conn, now: Timestamp, deadline_at: Timestamp) -> Result<Vec<ExecutionId>, Fault> {
+pub(super) async fn sweep(conn: &mut Conn, now: Timestamp, patience: Duration) -> Result<Vec<ExecutionId>, Fault> {
     let cancelled: Vec<OfExecution> =
         on!(conn, c => sql_query(CANCEL).bind::<Ts, _>(at(now)).load(c).await).about("agent_tasks")?;
+    wait_for_busy(conn, now, patience).await?;
     let most = i16::try_from(AgentTask::MAX_LEASES).unwrap_or(i16::MAX);
     let timed_out: Vec<OfExecution> = on!(conn, c => {
         sql_query(TIME_OUT)
@@ -83,14 +83,69 @@ pub(super) async fn sweep(conn: &mut Conn, now: Timestamp, deadline_at: Timestam
             .await
     })
     .about("agent_tasks")?;
-    on!(conn, c => {
-        sql_query(PUT_BACK).bind::<Ts, _>(at(deadline_at)).bind::<Ts, _>(at(now)).execute(c).await
-    })
-    .about("agent_tasks")?;
+    let lost = lost(conn, now).await?;
+    hand_on(conn, lost, HandOn::Lost, now).await?;
     let mut ended: Vec<_> = cancelled.into_iter().chain(timed_out).map(|row| row.execution_id).collect();
     ended.sort_unstable();
     ended.dedup();
     Ok(ended)
+}
+
+/// Tasks whose deadline has come while nobody has them, and that wait for an agent that is busy.
+macro_rules! overdue {
+    ($now:expr) => {{
+        let nobodys = agent_tasks::lease_until.is_null().or(agent_tasks::lease_until.le(at($now)));
+        agent_tasks::table
+            .filter(agent_tasks::state.le(code(TaskState::Leased)))
+            .filter(agent_tasks::broadcast.eq(false))
+            .filter(agent_tasks::deadline_at.le(at($now)))
+            .filter(nobodys)
+    }};
+}
+
+/// Gives overdue tasks until `patience` after the last sign of life of an agent that may take them.
+async fn wait_for_busy(conn: &mut Conn, now: Timestamp, patience: Duration) -> Result<(), Fault> {
+    let kinds = overdue!(now).select((agent_tasks::tenant_id, agent_tasks::slot, agent_tasks::operation)).distinct();
+    let kinds: Vec<(TenantId, String, String)> = on!(conn, c => kinds.load(c).await).about("agent_tasks")?;
+    let mut agents = HashMap::new();
+    for (tenant, slot, operation) in kinds {
+        let agents = match agents.entry(tenant) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(heard_since(conn, tenant, now - patience).await?),
+        };
+        let host = Some(slot.as_str()).filter(|slot| *slot != ANY);
+        let may_take = agents.iter().filter(|agent| agent.may_take(host, &operation));
+        let Some(heard) = may_take.map(|agent| agent.last_seen_at).max() else { continue };
+        let of_kind = overdue!(now)
+            .filter(agent_tasks::tenant_id.eq(key(tenant)))
+            .filter(agent_tasks::slot.eq(&slot))
+            .filter(agent_tasks::operation.eq(&operation));
+        let later = agent_tasks::deadline_at.eq(at(heard + patience));
+        on!(conn, c => diesel::update(of_kind).set(later).execute(c).await).about("agent_tasks")?;
+    }
+    Ok(())
+}
+
+/// A tenant's agents that were heard of since.
+async fn heard_since(conn: &mut Conn, tenant: TenantId, since: Timestamp) -> Result<Vec<Agent>, Fault> {
+    let query = agents::table.filter(agents::tenant_id.eq(key(tenant))).filter(agents::last_seen_at.gt(at(since)));
+    let rows: Vec<AgentRow> = on!(conn, c => query.select(AgentRow::as_select()).load(c).await).about("agents")?;
+    Ok(rows.into_iter().map(AgentRow::into_agent).collect::<Result<_, _>>()?)
+}
+
+/// Locks and reads the tasks whose agents are lost.
+async fn lost(conn: &mut Conn, now: Timestamp) -> Result<Vec<TaskRow>, Fault> {
+    let lost = agent_tasks::table
+        .filter(agent_tasks::state.eq(code(TaskState::Leased)))
+        .filter(agent_tasks::lease_until.le(at(now)))
+        .order(agent_tasks::id.asc());
+    match conn {
+        // What is locked is being renewed, reported, or handed on by another node.
+        Conn::Pg(c) => lost.select(TaskRow::as_select()).for_update().skip_locked().load(c).await,
+        // Who writes is alone.
+        Conn::Lite(c) => lost.select(TaskRow::as_select()).load(c).await,
+    }
+    .about("agent_tasks")
 }
 
 /// Extends deadlines and leases, unless some agent was heard of after `unheard_since`.

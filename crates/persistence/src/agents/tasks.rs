@@ -4,10 +4,11 @@ use diesel::dsl::{exists, sql};
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use diesel_async::RunQueryDsl;
-use horarium_domain::agent::{AgentTask, TaskEnd, TaskLease, TaskState};
+use horarium_domain::agent::{AgentTask, HandOn, TaskEnd, TaskLease, TaskState};
 use horarium_domain::store::{Heartbeat, Reported, TaskRequest};
 use horarium_domain::{AgentTaskId, ExecutionId, TenantId, Timestamp};
 
+use super::hand_on::hand_on;
 use super::row::{ANY, NewTaskRow, TaskRow, code};
 use crate::conn::{Conn, on};
 use crate::error::{About, Fault};
@@ -155,7 +156,7 @@ pub(super) async fn report(
     for index in by_key {
         let end = &ends[index];
         let execution = if end.state == TaskState::Pending {
-            hand_back(conn, tenant, end.lease).await?
+            hand_back(conn, tenant, end.lease, now).await?
         } else {
             finish(conn, tenant, end, now).await?
         };
@@ -194,22 +195,28 @@ async fn finish(
 }
 
 /// Gives a task back to whoever asks next; the lease does not count.
-async fn hand_back(conn: &mut Conn, tenant: TenantId, lease: TaskLease) -> Result<Option<ExecutionId>, Fault> {
-    let task = agent_tasks::table
+async fn hand_back(
+    conn: &mut Conn,
+    tenant: TenantId,
+    lease: TaskLease,
+    now: Timestamp,
+) -> Result<Option<ExecutionId>, Fault> {
+    let held = agent_tasks::table
         .filter(agent_tasks::id.eq(key(lease.task_id)))
         .filter(agent_tasks::tenant_id.eq(key(tenant)))
         .filter(agent_tasks::fence.eq(lease.fence))
         .filter(agent_tasks::state.eq(code(TaskState::Leased)));
-    let change = (
-        agent_tasks::state.eq(code(TaskState::Pending)),
-        agent_tasks::attempt.eq(agent_tasks::attempt - 1_i16),
-        agent_tasks::leased_at.eq(None::<At>),
-        agent_tasks::lease_until.eq(None::<At>),
-    );
-    on!(conn, c => {
-        diesel::update(task).set(change).returning(agent_tasks::execution_id).get_result(c).await.optional()
-    })
-    .about("agent_tasks")
+    let row: Option<TaskRow> = match conn {
+        Conn::Pg(c) => held.select(TaskRow::as_select()).for_update().first(c).await,
+        // Who writes is alone.
+        Conn::Lite(c) => held.select(TaskRow::as_select()).first(c).await,
+    }
+    .optional()
+    .about("agent_tasks")?;
+    let Some(row) = row else { return Ok(None) };
+    let execution = row.execution_id;
+    hand_on(conn, vec![row], HandOn::Released, now).await?;
+    Ok(Some(execution))
 }
 
 #[cfg(test)]

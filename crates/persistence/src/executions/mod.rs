@@ -1,5 +1,6 @@
 //! Executions as readers see them, and the figures about them.
 
+pub(crate) mod event;
 mod figures;
 mod groups;
 mod list;
@@ -21,9 +22,8 @@ use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 use crate::conn::on;
 use crate::decode::Row;
 use crate::error::{About, Fault};
-use crate::schema::{At, at, execution_events, execution_queue, executions, jobs, key, skipped_slots};
+use crate::schema::{execution_events, execution_queue, executions, jobs, key, skipped_slots};
 use crate::store::SqlStore;
-use crate::text::storable;
 use row::{DetailRow, EventRow, ExecutionRow, LiveRow, SummaryRow};
 
 /// The most events that one execution is shown with. Ten lost workers and a thousand attempts lie well below.
@@ -116,31 +116,7 @@ impl ExecutionStore for SqlStore {
     }
 
     async fn record_event(&self, tenant: TenantId, event: Event) -> Result<(), StoreError> {
-        let attempt = i16::try_from(event.attempt).unwrap_or(i16::MAX);
-        self.write(async |conn| {
-            let of = executions::table
-                .filter(executions::tenant_id.eq(key(tenant)))
-                .filter(executions::id.eq(key(event.execution_id)))
-                .select(executions::job_id);
-            let job: Option<JobId> = on!(conn, c => of.first(c).await.optional()).about("executions")?;
-            let job = job.ok_or(StoreError::NotFound("execution"))?;
-            let row = (
-                execution_events::execution_id.eq(key(event.execution_id)),
-                execution_events::tenant_id.eq(key(tenant)),
-                execution_events::job_id.eq(key(job)),
-                execution_events::at.eq(at(event.at)),
-                execution_events::kind.eq(event.kind.as_str()),
-                execution_events::attempt.eq(attempt),
-                execution_events::attempt_started_at.eq(event.attempt_started_at.map(At::from)),
-                execution_events::source.eq(storable(&event.source).into_owned()),
-                execution_events::message.eq(storable(&event.message).into_owned()),
-                execution_events::error.eq(event.error.as_deref().map(|text| storable(text).into_owned())),
-            );
-            on!(conn, c => diesel::insert_into(execution_events::table).values(row).execute(c).await)
-                .about("execution_events")?;
-            Ok(())
-        })
-        .await
+        self.write(async |conn| event::record(conn, tenant, &event).await).await
     }
 
     async fn skipped_slots(&self, tenant: TenantId, job: JobId, limit: usize) -> Result<Vec<SkippedSlots>, StoreError> {

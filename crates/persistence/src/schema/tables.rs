@@ -351,6 +351,7 @@ diesel::table! {
         tenant_id -> Id,
         execution_id -> Id,
         slot -> Text,
+        broadcast -> Bool,
         hostname -> Nullable<Text>,
         operation -> Text,
         data -> Js,

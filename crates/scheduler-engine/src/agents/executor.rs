@@ -99,6 +99,7 @@ impl AgentExecutor {
             execution_id: run.execution_id,
             hostname: host.clone(),
             host,
+            is_broadcast: request.target.is_broadcast(),
             operation: request.operation.clone(),
             data: request.data.clone(),
             timeout_seconds: timeout.saturating_sub(MARGIN_SECONDS).max(timeout / 2).max(1),

@@ -33,7 +33,7 @@ impl AgentKeeper {
     pub async fn tick(&self) -> Result<(), StoreError> {
         let hub = &self.core.agents;
         let now = self.core.now();
-        let swept = self.core.store.sweep_tasks(now, now + hub.timing().broadcast_timeout).await?;
+        let swept = self.core.store.sweep_tasks(now, hub.timing().broadcast_timeout).await?;
         hub.answered(swept.ended);
         hub.work_for(self.news(swept.waiting));
         hub.tidy();

@@ -148,6 +148,7 @@ pub(super) fn message(kind: EventKind, attempt: u16, effect: Effect) -> String {
         EventKind::AttemptTimedOut => format!("attempt {attempt} timed out"),
         EventKind::AttemptLost => format!("attempt {attempt} lost its worker"),
         EventKind::Snoozed => format!("attempt {attempt} was taken back"),
+        EventKind::HandedOn => "handed on to another agent".to_owned(),
         EventKind::Cancelled => "cancelled".to_owned(),
         EventKind::Retried => "retried".to_owned(),
         EventKind::CallbackDelivered => "its end was told".to_owned(),

@@ -1,9 +1,11 @@
 //! Agents and their tasks.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use horarium_domain::agent::{Agent, AgentTask, TaskEnd, TaskLease, TaskState};
+use horarium_domain::agent::{Agent, AgentTask, HandOn, TaskEnd, TaskLease, TaskState};
+use horarium_domain::execution::Event;
 use horarium_domain::store::{
     AgentStore, Heartbeat, Registration, Reported, StoreError, SweptTasks, TaskRequest, WaitingTasks,
 };
@@ -166,12 +168,13 @@ impl AgentStore for MemoryStore {
         let mut state = self.state();
         let record = |end: TaskEnd| {
             let Some(task) = state.leased(tenant, end.lease) else { return Reported::Stale };
-            task.state = end.state;
-            task.lease_until = None;
+            let id = task.execution_id;
             if end.state == TaskState::Pending {
-                task.attempt -= 1;
-                task.leased_at = None;
+                let event = task.hand_on(HandOn::Released, now);
+                state.note(event);
             } else {
+                task.state = end.state;
+                task.lease_until = None;
                 task.ended_at = Some(now);
                 task.result = end.result;
                 task.changed = end.changed;
@@ -179,7 +182,7 @@ impl AgentStore for MemoryStore {
                 task.retryable = end.retryable;
                 task.duration_ms = end.duration_ms;
             }
-            Reported::Recorded(task.execution_id)
+            Reported::Recorded(id)
         };
         Ok(ends.into_iter().map(record).collect())
     }
@@ -201,31 +204,31 @@ impl AgentStore for MemoryStore {
         Ok(())
     }
 
-    async fn sweep_tasks(&self, now: Timestamp, deadline_at: Timestamp) -> Result<SweptTasks, StoreError> {
+    async fn sweep_tasks(&self, now: Timestamp, patience: Duration) -> Result<SweptTasks, StoreError> {
         let mut state = self.state();
-        let State { executions, agent_tasks, .. } = &mut *state;
+        let State { executions, agents, agent_tasks, .. } = &mut *state;
         let mut swept = SweptTasks::default();
         let mut waiting = BTreeMap::<TenantId, WaitingTasks>::new();
+        let mut noted = Vec::new();
         for task in agent_tasks.values_mut().filter(|task| task.state.is_open()) {
             let execution = executions.get(&task.execution_id);
             let is_over = execution.is_none_or(|record| matches!(record.stage, Stage::Over(_)));
             let is_held = task.lease_until.is_some_and(|until| until > now);
-            let goes_to_another = task.host.is_none() && task.state == TaskState::Leased;
-            let is_too_late = task.deadline_at <= now && !goes_to_another;
+            if task.deadline_at <= now && !is_held && !task.is_broadcast {
+                let may_take = |agent: &&Agent| {
+                    agent.tenant_id == task.tenant_id && agent.may_take(task.host.as_deref(), &task.operation)
+                };
+                let heard = agents.values().filter(may_take).map(|agent| agent.last_seen_at).max();
+                task.deadline_at = heard.map_or(task.deadline_at, |heard| task.deadline_at.max(heard + patience));
+            }
             if is_over {
                 task.state = TaskState::Cancelled;
-            } else if !is_held && (is_too_late || task.attempt >= AgentTask::MAX_LEASES) {
+            } else if !is_held && (task.deadline_at <= now || task.attempt >= AgentTask::MAX_LEASES) {
                 task.state = TaskState::TimedOut;
                 task.error = Some(AgentTask::TIMEOUT.to_owned());
                 task.retryable = true;
             } else if !is_held && task.state == TaskState::Leased {
-                task.state = TaskState::Pending;
-                task.leased_at = None;
-                task.lease_until = None;
-                if task.host.is_none() {
-                    task.hostname = None;
-                    task.deadline_at = deadline_at;
-                }
+                noted.push(task.hand_on(HandOn::Lost, now));
             }
             if task.state.is_open() {
                 if task.state == TaskState::Pending {
@@ -240,6 +243,9 @@ impl AgentStore for MemoryStore {
                 task.ended_at = Some(now);
                 swept.ended.push(task.execution_id);
             }
+        }
+        for event in noted {
+            state.note(event);
         }
         swept.ended.sort_unstable();
         swept.ended.dedup();
@@ -256,6 +262,11 @@ impl State {
     fn agent_named(&mut self, tenant: TenantId, hostname: &str) -> Result<&mut Agent, StoreError> {
         let mut agents = self.agents.values_mut().filter(|agent| agent.tenant_id == tenant);
         agents.find(|agent| agent.hostname == hostname).ok_or(NOT_FOUND)
+    }
+
+    /// Adds to the history of an execution that is there.
+    fn note(&mut self, event: Event) {
+        self.change(event.execution_id, |record| record.events.push(event));
     }
 
     /// The task that a lease is the right to, if it still is.

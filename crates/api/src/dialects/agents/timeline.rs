@@ -1,5 +1,6 @@
 //! What happened to a job, in order.
 
+use horarium_domain::Timestamp;
 use horarium_domain::agent::{AgentTask, TaskState};
 use horarium_domain::execution::{Event, EventKind, ExecutionState};
 use horarium_scheduler_engine::service::AgentJob;
@@ -20,6 +21,7 @@ pub(super) fn of(job: &AgentJob) -> Vec<TimelineEvent> {
     if job.tasks.is_empty() {
         events.extend(of_attempt(job));
     }
+    events.extend(job.execution.events.iter().filter(|event| event.kind == EventKind::HandedOn).flat_map(of_lease));
     events.extend(job.tasks.iter().flat_map(of_host));
     events.extend(job.execution.events.iter().filter_map(of_event));
     // Stable: what happened at the same instant stays in the order in which it happens.
@@ -64,9 +66,8 @@ fn of_host(task: &AgentTask) -> Vec<TimelineEvent> {
         error,
     };
     let mut events = Vec::new();
-    if let Some(at) = task.leased_at {
-        events.push(told(at, "acknowledged", format!("Job acknowledged by {host}"), None));
-        events.push(told(at, "started", format!("Job started on {host}"), None));
+    if let (Some(at), Some(hostname)) = (task.leased_at, task.hostname()) {
+        events.extend(begun(at, hostname, task.attempt));
     }
     let end = match task.state {
         TaskState::Pending | TaskState::Leased => None,
@@ -82,13 +83,46 @@ fn of_host(task: &AgentTask) -> Vec<TimelineEvent> {
     events
 }
 
+/// A lease that ended without an answer: what the host had begun, and that another is asked.
+fn of_lease(event: &Event) -> Vec<TimelineEvent> {
+    let mut events =
+        event.attempt_started_at.map_or_else(Vec::new, |at| begun(at, &event.source, event.attempt).into());
+    events.push(TimelineEvent {
+        timestamp: event.at,
+        event: "retried",
+        hostname: Some(event.source.clone()),
+        message: event.message.clone(),
+        error: event.error.clone(),
+    });
+    events
+}
+
+/// A host has taken the work, for the first time or again: whether by another or the same, it may then be done twice.
+fn begun(timestamp: Timestamp, host: &str, attempt: u16) -> [TimelineEvent; 2] {
+    let which = if attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
+    [
+        ("acknowledged", format!("Job acknowledged by {host}{which}")),
+        ("started", format!("Job started on {host}{which}")),
+    ]
+    .map(|(event, message)| TimelineEvent {
+        timestamp,
+        event,
+        hostname: Some(host.to_owned()),
+        message,
+        error: None,
+    })
+}
+
 fn of_event(event: &Event) -> Option<TimelineEvent> {
     let word = match event.kind {
         EventKind::AttemptFailed | EventKind::AttemptTimedOut | EventKind::AttemptLost => "failed",
         EventKind::Cancelled => "cancelled",
         EventKind::Retried => "retried",
         // The attempt was taken back, or somebody was told of the end: for the job nothing has happened.
-        EventKind::Snoozed | EventKind::CallbackDelivered | EventKind::CallbackFailed => return None,
+        // Or it is told with the host's lease.
+        EventKind::HandedOn | EventKind::Snoozed | EventKind::CallbackDelivered | EventKind::CallbackFailed => {
+            return None;
+        }
     };
     Some(TimelineEvent {
         timestamp: event.at,

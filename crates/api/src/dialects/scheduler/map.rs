@@ -182,9 +182,11 @@ fn timeline(execution: &Execution, attempts: &[Attempt]) -> Vec<HistoryEventDto>
         EventKind::AttemptFailed | EventKind::AttemptTimedOut | EventKind::AttemptLost | EventKind::Snoozed => {
             (event.attempt, event.into())
         }
-        EventKind::Cancelled | EventKind::Retried | EventKind::CallbackDelivered | EventKind::CallbackFailed => {
-            (AFTER_ATTEMPTS, event.into())
-        }
+        EventKind::HandedOn
+        | EventKind::Cancelled
+        | EventKind::Retried
+        | EventKind::CallbackDelivered
+        | EventKind::CallbackFailed => (AFTER_ATTEMPTS, event.into()),
     }));
     let end = match summary.lifecycle.state {
         ExecutionState::Succeeded => Some((HistoryEvent::Succeeded, "ended well")),
@@ -209,6 +211,7 @@ impl From<Event> for HistoryEventDto {
             EventKind::AttemptTimedOut => HistoryEvent::AttemptTimedOut,
             EventKind::AttemptLost => HistoryEvent::AttemptLost,
             EventKind::Snoozed => HistoryEvent::Snoozed,
+            EventKind::HandedOn => HistoryEvent::HandedOn,
             EventKind::Cancelled => HistoryEvent::Cancelled,
             EventKind::Retried => HistoryEvent::Retried,
             EventKind::CallbackDelivered => HistoryEvent::CallbackDelivered,

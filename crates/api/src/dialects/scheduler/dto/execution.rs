@@ -93,6 +93,8 @@ pub(crate) enum HistoryEvent {
     AttemptLost,
     /// An attempt was taken back.
     Snoozed,
+    /// A host's part was taken from its agent, which was lost or handed it back, and given to the next.
+    HandedOn,
     /// It ended well.
     Succeeded,
     /// It failed for good.

@@ -1,0 +1,1 @@
+alter table agent_tasks drop column broadcast;
