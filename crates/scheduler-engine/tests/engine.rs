@@ -55,6 +55,42 @@ async fn a_triggered_job_runs_and_its_end_is_recorded() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_start_that_is_shown_while_it_runs_is_the_one_that_is_recorded() {
+    let world = World::new().await;
+    let (core, engine) = world.node("a", |_| async {
+        pass(2 * SECOND).await;
+        Outcome::succeeded()
+    });
+    let job = world.job("starts once", |_| {}).await;
+    // Time passes between the claim and the handler.
+    world.memory.disturb(Disturbance { latency: Duration::from_millis(30), ..Disturbance::default() });
+    let id = world.trigger(&core, &job).await;
+    let shown = world.until(id, ExecutionState::Running, MINUTE).await.summary.started_at;
+    let recorded = world.until(id, ExecutionState::Succeeded, MINUTE).await.summary.started_at;
+    assert!(shown.is_some());
+    assert_eq!(recorded, shown);
+    engine.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_waited_for_a_slot_counts_from_when_it_had_one() {
+    let world = World::new().await;
+    let one_slot = EngineConfig { concurrency: 1, ..config("a") };
+    let (core, engine) = world.node_with(one_slot, |_| async {
+        pass(10 * SECOND).await;
+        Outcome::succeeded()
+    });
+    let job = world.job("one by one", |_| {}).await;
+    let ids = [world.trigger(&core, &job).await, world.trigger(&core, &job).await];
+    for id in ids {
+        let summary = world.until(id, ExecutionState::Succeeded, MINUTE).await.summary;
+        let took = summary.completed_at.unwrap().since(summary.started_at.unwrap());
+        assert!(took >= 10 * SECOND && took < 11 * SECOND, "{took:?}");
+    }
+    engine.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failing_job_is_tried_as_often_and_as_late_as_its_policy_says() {
     let world = World::new().await;
     let (core, engine) =

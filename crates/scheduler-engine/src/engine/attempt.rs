@@ -29,6 +29,8 @@ pub(super) struct Attempt {
     pub(super) reporter: Reporter,
     pub(super) worker: String,
     pub(super) stop_grace: Duration,
+    /// That of the claim, unless it had to wait for a slot.
+    pub(super) started_at: Timestamp,
     pub(super) claim: Claimed,
     pub(super) job: Option<Arc<Job>>,
     pub(super) held: Held,
@@ -36,7 +38,7 @@ pub(super) struct Attempt {
 
 /// Runs the attempt and reports how it ended, unless the execution stopped being this node's meanwhile.
 pub(super) async fn run(attempt: Attempt) {
-    let started_at = attempt.core.now();
+    let started_at = attempt.started_at;
     let (Some(job), Some(executor)) = (attempt.job.clone(), attempt.executor.clone()) else {
         let problem = match &attempt.job {
             None => "the job was removed before this execution started".to_owned(),
@@ -55,7 +57,7 @@ pub(super) async fn run(attempt: Attempt) {
     attempt.core.tell(claim.tenant_id, LiveEventKind::ExecutionStarted, claim.job_id, Some(id), running);
 
     let clock = Instant::now();
-    let ending = conduct(&attempt, &job, executor, started_at).await;
+    let ending = conduct(&attempt, &job, executor).await;
     let job_type = job.spec.configuration.job_type().as_str();
     histogram!("horarium_attempt_seconds", "job_type" => job_type).record(clock.elapsed().as_secs_f64());
     if let Some(ending) = ending {
@@ -68,12 +70,7 @@ pub(super) async fn run(attempt: Attempt) {
 }
 
 /// Runs the executor under the job's timeout; `None` when there is nothing to report.
-async fn conduct(
-    attempt: &Attempt,
-    job: &Arc<Job>,
-    executor: Arc<dyn Executor>,
-    started_at: Timestamp,
-) -> Option<Ending> {
+async fn conduct(attempt: &Attempt, job: &Arc<Job>, executor: Arc<dyn Executor>) -> Option<Ending> {
     let claim = &attempt.claim;
     // From here on, and no longer than the attempt lasts, the secrets are in the open.
     let job = match secrets::opened(&*attempt.core.secrets, job) {
@@ -91,7 +88,7 @@ async fn conduct(
         lost: claim.lifecycle.lost,
         trigger: claim.trigger,
         scheduled_for: claim.scheduled_for,
-        started_at,
+        started_at: attempt.started_at,
         payload: claim.payload.clone(),
         cancellation: cancellation.clone(),
         progress: attempt.held.progress.clone(),

@@ -8,9 +8,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use horarium_domain::JobId;
 use horarium_domain::job::Job;
 use horarium_domain::store::{ClaimRequest, Claimed, StoreError};
+use horarium_domain::{JobId, Timestamp};
 use metrics::{counter, gauge, histogram};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
@@ -124,18 +124,20 @@ impl Dispatcher {
                 return Err(problem);
             }
         };
+        self.start_waiting();
         for (claim, held) in claimed.into_iter().zip(held) {
             let job = definitions.get(&claim.job_id).cloned();
             let executor = job.as_ref().and_then(|job| self.registry.get(job.spec.configuration.job_type()));
             let waiting = Waiting { claim, job, executor, held };
             // What only waits does not queue up behind what works.
-            if waiting.is_light() {
-                self.light.push_back(waiting);
-            } else {
-                self.waiting.push_back(waiting);
+            let line = if waiting.is_light() { &mut self.light } else { &mut self.waiting };
+            let slot = if line.is_empty() { self.slots.take(waiting.is_light()) } else { None };
+            match slot {
+                // Its start is the claim, which is what the store has shown of it since.
+                Some(slot) => self.start(waiting, slot, now),
+                None => line.push_back(waiting),
             }
         }
-        self.start_waiting();
         Ok(full)
     }
 
@@ -227,29 +229,34 @@ impl Dispatcher {
 
     fn start_in_line(&mut self, line: fn(&mut Self) -> &mut VecDeque<Waiting>) {
         while let Some(waiting) = line(self).pop_front() {
-            if waiting.held.stop.is_cancelled() {
-                // Cancelled or lost before it began: there is nothing to stop and nothing to report.
-                self.core.running.release(waiting.claim.lease);
-                continue;
-            }
             let Some(slot) = self.slots.take(waiting.is_light()) else {
                 line(self).push_front(waiting);
                 return;
             };
-            let attempt = Attempt {
-                core: Arc::clone(&self.core),
-                executor: waiting.executor,
-                reporter: self.reporter.clone(),
-                worker: self.config.worker.clone(),
-                stop_grace: self.config.stop_grace,
-                claim: waiting.claim,
-                job: waiting.job,
-                held: waiting.held,
-            };
-            tokio::spawn(async move {
-                attempt::run(attempt).await;
-                drop(slot);
-            });
+            self.start(waiting, slot, self.core.now());
         }
+    }
+
+    fn start(&self, waiting: Waiting, slot: OwnedSemaphorePermit, started_at: Timestamp) {
+        if waiting.held.stop.is_cancelled() {
+            // Cancelled or lost before it began: there is nothing to stop and nothing to report.
+            self.core.running.release(waiting.claim.lease);
+            return;
+        }
+        let attempt = Attempt {
+            core: Arc::clone(&self.core),
+            executor: waiting.executor,
+            reporter: self.reporter.clone(),
+            worker: self.config.worker.clone(),
+            stop_grace: self.config.stop_grace,
+            started_at,
+            claim: waiting.claim,
+            job: waiting.job,
+            held: waiting.held,
+        };
+        tokio::spawn(async move {
+            attempt::run(attempt).await;
+            drop(slot);
+        });
     }
 }
