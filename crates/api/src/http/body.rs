@@ -13,7 +13,7 @@ use super::slow_body::came_too_slowly;
 use super::{ApiError, Object};
 use crate::state::ApiState;
 
-/// A JSON object that must be there.
+/// A JSON object. An empty body stands for `{}`: what is missing is then named field by field.
 #[derive(Debug)]
 pub(crate) struct Body<T>(pub(crate) T);
 
@@ -28,8 +28,8 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (req, mut payload) = (req.clone(), payload.take());
         Box::pin(async move {
-            require_json(req.headers())?;
-            let bytes = read(&req, &mut payload).await?;
+            let bytes = read_json(&req, &mut payload).await?;
+            let bytes = if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes };
             parse_json::<Object<T>>(&bytes).map(|object| Self(object.0))
         })
     }
@@ -42,11 +42,10 @@ impl<T: DeserializeOwned + 'static> FromRequest for OptionalBody<T> {
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (req, mut payload) = (req.clone(), payload.take());
         Box::pin(async move {
-            let bytes = read(&req, &mut payload).await?;
-            if bytes.iter().all(u8::is_ascii_whitespace) {
+            let bytes = read_json(&req, &mut payload).await?;
+            if bytes.is_empty() {
                 return Ok(Self(None));
             }
-            require_json(req.headers())?;
             parse_json::<Option<Object<T>>>(&bytes).map(|object| Self(object.map(|object| object.0)))
         })
     }
@@ -63,17 +62,26 @@ impl FromRequest for ArrayBody {
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (req, mut payload) = (req.clone(), payload.take());
         Box::pin(async move {
-            require_json(req.headers())?;
-            let bytes = read(&req, &mut payload).await?;
+            let bytes = read_json(&req, &mut payload).await?;
             parse_json(&bytes).map(Self)
         })
     }
 }
 
-async fn read(req: &HttpRequest, payload: &mut Payload) -> Result<Bytes, ApiError> {
+/// Reads a body of JSON's media type, or an empty one of any: what is not there is of no type. White space is nothing.
+async fn read_json(req: &HttpRequest, payload: &mut Payload) -> Result<Bytes, ApiError> {
     let state =
         req.app_data::<web::Data<ApiState>>().ok_or_else(|| ApiError::internal("the application has no ApiState"))?;
-    read_limited(req.headers(), payload, state.config.max_body_bytes).await
+    let bytes = read_limited(req.headers(), payload, state.config.max_body_bytes).await?;
+    if is_blank(&bytes) {
+        return Ok(Bytes::new());
+    }
+    require_json(req.headers())?;
+    Ok(bytes)
+}
+
+fn is_blank(bytes: &[u8]) -> bool {
+    bytes.iter().all(u8::is_ascii_whitespace)
 }
 
 /// Reads a body of at most `limit` bytes.
@@ -147,14 +155,17 @@ fn require_utf8(headers: &HeaderMap) -> Result<(), ApiError> {
 
 /// Reads a JSON document, naming the place where it is wrong.
 pub(crate) fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    if bytes.iter().all(u8::is_ascii_whitespace) {
+    if is_blank(bytes) {
         return Err(ApiError::bad_request("The body is empty; this call needs a JSON document."));
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let field = error.path().to_string();
         let inner = error.into_inner();
-        if inner.is_data() && field != "." {
+        if let Some(missing) = missing_field(&inner.to_string()) {
+            let field = if field == "." { missing.to_owned() } else { format!("{field}.{missing}") };
+            ApiError::invalid_field(field, "is required")
+        } else if inner.is_data() && field != "." {
             ApiError::invalid_field(field, inner.to_string())
         } else if inner.is_data() {
             ApiError::bad_request(format!("The body does not have the expected form: {inner}."))
@@ -164,6 +175,11 @@ pub(crate) fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiErro
     })?;
     reader.end().map_err(|error| ApiError::bad_request(format!("The body is not valid JSON: {error}.")))?;
     Ok(value)
+}
+
+/// The field that a document lacks. Serde tells it in words alone.
+fn missing_field(message: &str) -> Option<&str> {
+    message.strip_prefix("missing field `")?.split_once('`').map(|(field, _)| field)
 }
 
 fn unreadable(error: &actix_web::error::PayloadError) -> ApiError {
@@ -201,6 +217,13 @@ mod tests {
         let error = refusal(r#"{"items": [{"size": 1}, {"size": "x"}]}"#);
         assert_eq!(error.errors().keys().collect::<Vec<_>>(), ["items[1].size"]);
         assert!(error.errors()["items[1].size"][0].starts_with("invalid type: string \"x\", expected u8 at line 1"));
+    }
+
+    #[test]
+    fn a_missing_field_is_named() {
+        for (body, field) in [("{}", "items"), (r#"{"items": [{"size": 1}, {}]}"#, "items[1].size")] {
+            assert_eq!(refusal(body).errors()[field], ["is required"], "{body}");
+        }
     }
 
     #[test]

@@ -109,17 +109,18 @@ impl FromRequest for Batch {
             Patience::extract(&req).await?.at_least(UPLOAD);
             let state = req.app_data::<web::Data<ApiState>>();
             let state = state.ok_or_else(|| ApiError::internal("the application has no ApiState"))?;
-            let lines = match media_type(req.headers()).as_deref() {
-                Some("application/json") => false,
-                Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => true,
+            let body = read_limited(req.headers(), &mut payload, state.config.max_bulk_body_bytes).await?;
+            let entries = match media_type(req.headers()).as_deref() {
+                // What is not there is of no type.
+                _ if body.is_empty() => Vec::new(),
+                Some("application/json") => parse_json(&body)?,
+                Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => parse_lines(&body)?,
                 _ => {
                     let detail = "The body must be a JSON array (Content-Type: application/json) or one JSON object \
                                   on each line (Content-Type: application/x-ndjson).";
                     return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
                 }
             };
-            let body = read_limited(req.headers(), &mut payload, state.config.max_bulk_body_bytes).await?;
-            let entries = if lines { parse_lines(&body)? } else { parse_json(&body)? };
             let problem = match entries.len() {
                 0 => Some("The batch is empty.".to_owned()),
                 count if count > ExecutionService::MAX_BATCH => {

@@ -74,7 +74,6 @@ async fn a_body_must_be_json_say_so_and_be_sound() {
     };
     assert_json_snapshot!("wrong_media_type", send("text/plain", "{}").await.problem(415));
     send("application/x-www-form-urlencoded", "a=b").await.problem(415);
-    app.owner().call(JOBS).await.problem(415);
     send("application/json; charset=latin1", "{}").await.problem(415);
     send("application/json; charset=\"UTF-8\"", "{}").await.problem(400);
     assert_json_snapshot!("broken_json", send("application/json", "{\"name\": }").await.problem(400));
@@ -93,6 +92,32 @@ async fn a_body_must_be_json_say_so_and_be_sound() {
     );
     let zipped = app.owner().with_header("content-encoding", "gzip");
     zipped.post(JOBS, http_job("zipped")).await.problem(415);
+}
+
+#[tokio::test]
+async fn an_empty_body_is_an_object_that_lacks_every_field() {
+    let app = TestApp::start().await;
+    let owner = app.owner();
+    let machine = app.machine(&["*"]).await;
+    let keeper = app.as_role(Role::SystemAdmin).with_header("x-tenantid", "org-1");
+
+    assert_eq!(owner.call(JOBS).await.problem(400)["errors"]["name"][0], "is required");
+    assert_eq!(owner.call("/api/integrations/jobs").await.problem(400)["errors"]["kind"][0], "is required");
+    assert_eq!(owner.call("/api/v1/executions/bulk").await.problem(400)["detail"], "The batch is empty.");
+    let refused = owner.call("/job").await.expect(400).json();
+    assert_eq!((&refused["code"], &refused["error"]), (&json!(400), &json!("operation is required")));
+    for (path, field) in [("/v1/toolkit/jobs", "job"), ("/v1/toolkit/job/status", "job_id")] {
+        assert_eq!(machine.call(path).await.expect(400).json()["message"], format!("{field}: is required"));
+    }
+    let refused = keeper.call("/api/v1/admin/jobs/trigger").await.expect(400).json();
+    assert_eq!(refused["error"]["details"]["errors"]["jobName"][0], "is required");
+
+    // Where no field is needed, nothing is missing.
+    owner.send(Method::PUT, "/api/v1/queues/empty", None).await.expect(200);
+    // Nothing is of no media type; something is of its own.
+    owner.send(Method::POST, "/job", Some(("text/plain", b" \n".to_vec()))).await.expect(400);
+    let refused = owner.send(Method::POST, "/job", Some(("text/plain", b"{}".to_vec()))).await.expect(415).json();
+    assert_eq!(refused["code"], 415);
 }
 
 #[tokio::test]

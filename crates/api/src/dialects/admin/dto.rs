@@ -219,8 +219,8 @@ pub(crate) struct JobOverviewDto {
 #[schema(example = json!({"jobName": "tokenExpiry"}))]
 pub(crate) struct TriggerJobRequest {
     /// Its name.
-    #[schema(required = true, nullable = false, min_length = 1, max_length = 200)]
-    pub(crate) job_name: Option<String>,
+    #[schema(min_length = 1, max_length = 200)]
+    pub(crate) job_name: String,
 }
 
 /// An execution that waits to start.

@@ -104,8 +104,7 @@ pub(crate) async fn trigger_admin_job(
     audit: AuditHandle,
     body: Body<TriggerJobRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    let name = body.0.job_name.ok_or_else(|| ApiError::invalid_field("jobName", "is required"))?;
-    let JobName(name) = JobName::new(&name)?;
+    let JobName(name) = JobName::new(&body.0.job_name)?;
     let executions = &state.services.executions;
     let admission = executions.trigger_by_name(&caller.actor, &name, TriggerInput::default()).await;
     let admission = admission.map_err(|failure| error::about(failure, &name))?;

@@ -110,8 +110,8 @@ pub(crate) struct IntegrationJobPage {
 #[schema(example = json!({"kind": "whatsapp", "payload": {"to": "+420000000000"}, "dedupeKey": "reminder-17"}))]
 pub(crate) struct SubmitIntegrationJobRequest {
     /// What to do: the name of a job of the group `integration`.
-    #[schema(required = true, nullable = false, min_length = 1, max_length = 200)]
-    pub(crate) kind: Option<String>,
+    #[schema(min_length = 1, max_length = 200)]
+    pub(crate) kind: String,
     /// What to work on; any JSON value.
     pub(crate) payload: Option<Value>,
     /// While a job of this kind with this key waits or runs, no second one is accepted.

@@ -142,7 +142,6 @@ async fn submit(
     body: Body<SubmitIntegrationJobRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let SubmitIntegrationJobRequest { kind, payload, dedupe_key, run_at, max_attempts } = body.0;
-    let kind = kind.ok_or_else(|| ApiError::invalid_field("kind", "is required"))?;
     let input = IntegrationInput { payload, run_at, unique_key: dedupe_key, max_attempts };
     let submitted = state.services.integrations.submit(&caller.actor, &kind, input).await;
     let (admission, status) = submitted.map_err(|failure| error::submission(failure, &kind))?;

@@ -282,6 +282,6 @@ impl TriggerRequest {
 #[schema(example = json!({"olderThanDays": 30}))]
 pub(crate) struct ClearLogsRequest {
     /// Those that ended more than so many days ago.
-    #[schema(value_type = i64, required, minimum = 1, maximum = 36_500)]
-    pub(crate) older_than_days: Option<i64>,
+    #[schema(minimum = 1, maximum = 36_500)]
+    pub(crate) older_than_days: i64,
 }

@@ -54,7 +54,6 @@ pub(crate) async fn clear_logs(
     state: web::Data<ApiState>,
     body: Body<ClearLogsRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    let days = body.0.older_than_days.ok_or_else(|| ApiError::invalid_field("olderThanDays", "is required"))?;
-    let removed = state.services.admin.clear_logs(&caller.actor, days).await?;
+    let removed = state.services.admin.clear_logs(&caller.actor, body.0.older_than_days).await?;
     Ok(HttpResponse::Ok().json(removed))
 }
