@@ -22,13 +22,13 @@ pub(crate) static ERROR_SCHEMA: ErrorSchema = ErrorSchema {
     prefixes: PREFIXES,
     media_type: "application/json",
     name: "ToolkitRefusal",
-    schema: <Refusal as PartialSchema>::schema,
+    schema: <ToolkitRefusal as PartialSchema>::schema,
 };
 
 /// Why a request was refused; a 401 holds `message` alone.
 #[derive(Debug, ToSchema)]
 #[allow(dead_code)] // describes the envelope of a refusal to OpenAPI
-struct Refusal {
+struct ToolkitRefusal {
     /// The HTTP status.
     #[schema(minimum = 400, maximum = 599)]
     code: Option<u16>,
