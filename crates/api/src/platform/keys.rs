@@ -25,7 +25,8 @@ struct NewKeyRequest {
     /// What to call it; shown as "triggered by".
     #[schema(value_type = String, required, min_length = 1, max_length = 200)]
     name: Option<String>,
-    /// What it may do: names of permissions, or `*` for all that an owner may. Never more than the caller may.
+    /// What it may do: names of permissions, or `*` for all that an owner may. Never more than the caller may. The
+    /// admin dialect (`admin:jobs`), metrics (`metrics:read`) and tenants (`tenants:manage`) are not part of `*`.
     #[schema(value_type = Vec<String>, required, min_items = 1)]
     scopes: Option<Vec<String>>,
     /// From this instant on it is refused; never when none is given.

@@ -49,6 +49,19 @@ async fn nobody_makes_or_rotates_a_key_that_may_do_more_than_they_may() {
 }
 
 #[tokio::test]
+async fn a_key_for_everything_is_not_one_for_the_admin_dialect_which_must_be_named() {
+    let app = TestApp::start().await;
+    let keeper = app.as_role(Role::SystemAdmin);
+    for (scope, status) in [("*", 403), ("admin:jobs", 200)] {
+        let key = keeper.post(KEYS, json!({"name": "key", "scopes": [scope]})).await.expect(201).member("key");
+        let machine = app.with_key(&key).with_header("x-tenantid", "org-1");
+        machine.get("/api/v1/admin/jobs").await.expect(status);
+    }
+    let refused = app.owner().post(KEYS, json!({"name": "key", "scopes": ["admin:jobs"]})).await.problem(400);
+    assert!(refused["errors"]["scopes"][0].as_str().unwrap().contains("more than your own credential"));
+}
+
+#[tokio::test]
 async fn a_rotated_key_has_a_new_secret_and_the_old_one_is_refused() {
     let app = TestApp::start().await;
     let made = app.owner().post(KEYS, json!({"name": "ci", "scopes": ["jobs:read"]})).await.expect(201);

@@ -47,7 +47,8 @@ pub(super) struct Create {
     /// What to call it; shown as "triggered by".
     #[arg(long)]
     name: String,
-    /// What it may do, such as jobs:read; '*' for everything an owner may. May be repeated.
+    /// What it may do, such as jobs:read; '*' for everything an owner may, which leaves out admin:jobs, metrics:read and
+    /// tenants:manage. May be repeated.
     #[arg(long = "scope", required = true)]
     scopes: Vec<String>,
     /// When it expires, from now: 12h, 90d. Without it, it does not.

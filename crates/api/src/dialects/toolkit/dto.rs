@@ -70,7 +70,7 @@ pub(crate) struct Envelope<T> {
     pub(crate) pid: u32,
     /// Names the queue: the same number for the same queue.
     pub(crate) queue_id: u32,
-    /// How many jobs wait in it.
+    /// How many jobs wait in it as this is answered; of a long queue, within the last second.
     pub(crate) queue_length: u64,
     /// The program's version.
     pub(crate) build_number: String,
@@ -146,7 +146,7 @@ pub(crate) struct ProcessingDto {
     pub(crate) queue_id: u32,
     /// How many jobs may wait in it, or `unlimited`.
     pub(crate) max_queue_length: MaxQueueLength,
-    /// How many do.
+    /// How many do as this is answered, whatever came meanwhile included; of a long queue, within the last second.
     pub(crate) queue_length: u64,
     /// The program's version.
     pub(crate) build_number: String,
