@@ -52,6 +52,18 @@ async fn a_retry_is_on_record_with_the_old_and_the_new_execution() {
 }
 
 #[tokio::test]
+async fn a_batch_is_on_record_with_its_first_and_its_last_execution() {
+    let app = TestApp::start().await;
+    app.owner().create_job(http_job("many")).await;
+    let entry = json!({"jobName": "many"});
+    let batch = json!([entry, entry, entry]);
+    let made = app.owner().post("/api/v1/executions/bulk", batch).await.expect(202).json();
+    let [first, last] = [0, 2].map(|index| made["ids"][index].as_str().unwrap());
+    let target = latest(&app, "action=submit_executions").await["target"].clone();
+    assert_eq!((&target["before"], &target["after"]), (&Value::Null, &json!(format!("{first}..{last}"))));
+}
+
+#[tokio::test]
 async fn what_was_refused_is_on_record_and_what_nobody_was_let_in_for_is_not() {
     let app = TestApp::start().await;
     app.as_role(Role::Read).post(JOBS, http_job("no")).await.expect(403);

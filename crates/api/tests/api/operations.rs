@@ -1,11 +1,15 @@
 //! Every operation of the published document, walked: nobody gets in without a credential, without the permission, or
 //! to another tenant's things. A route that is added is covered from its first day.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use horarium_api::ApiConfig;
 use horarium_auth::Role;
+use horarium_domain::TenantId;
+use horarium_domain::audit::AuditEntry;
 use horarium_domain::store::AuditFilter;
+use insta::assert_json_snapshot;
 use reqwest::Method;
 use serde_json::Value;
 
@@ -21,11 +25,12 @@ struct Operation {
     id: String,
     body: Option<Value>,
     is_open: bool,
-    takes_keys_only: bool,
     is_for_keepers: bool,
     /// Whether a key is the only credential that it takes.
     is_by_key: bool,
     is_for_agents: bool,
+    /// What stands in its path for each parameter.
+    parameters: Rc<[(&'static str, String)]>,
 }
 
 impl Operation {
@@ -41,20 +46,26 @@ async fn operations(app: &TestApp) -> Vec<Operation> {
     let owner = app.owner();
     let (job, execution) = owner.trigger_new_job("walked").await;
     app.fail_next("boom", Duration::from_secs(1)).await;
-    owner.create_job(http_job("spare")).await;
+    // Those that the examples name.
+    for name in ["spare", "resize-images", "tokenExpiry"] {
+        owner.create_job(http_job(name)).await;
+    }
+    let mut integration = http_job("whatsapp");
+    integration["group"] = "integration".into();
+    owner.create_job(integration).await;
     let key =
         owner.post("/api/v1/keys", serde_json::json!({"name": "k", "scopes": ["*"]})).await.expect(201).member("id");
-    let tenant = app.core.store.tenant(&"org-1".parse().unwrap()).await.unwrap().id.to_string();
-    let parameters = [
+    let tenant = tenant(app).await.to_string();
+    let parameters = Rc::new([
         ("{jobId}", job),
         ("{executionId}", execution),
         ("{keyId}", key),
         ("{tenantId}", tenant),
         ("{name}", "default".to_owned()),
         ("{jobName}", "walked".to_owned()),
-        ("{agentId}", app.agent("walked").await.id),
-        ("{hostname}", "walked".to_owned()),
-    ];
+        ("{agentId}", app.agent("web-1").await.id),
+        ("{hostname}", "web-1".to_owned()),
+    ]);
 
     let document = serde_json::to_value(horarium_api::openapi::document()).unwrap();
     let mut all = Vec::new();
@@ -71,10 +82,10 @@ async fn operations(app: &TestApp) -> Vec<Operation> {
                 body: example(&document, operation),
                 is_open: operation["security"] == serde_json::json!([{}]),
                 is_for_agents: operation["tags"][0] == "Agent protocol",
-                takes_keys_only: operation["security"] == serde_json::json!([{"apiKey": []}]),
                 is_for_keepers: ["Tenants", "Administration of jobs"].contains(&operation["tags"][0].as_str().unwrap())
                     || pattern == "/metrics",
                 is_by_key: operation["security"] == serde_json::json!([{"apiKey": []}]),
+                parameters: parameters.clone(),
             });
         }
     }
@@ -133,8 +144,7 @@ async fn with_a_role_that_does_not_suffice_every_operation_is_a_403() {
 async fn where_only_a_key_counts_a_token_is_a_401_and_a_key_without_the_scope_a_403() {
     let app = TestApp::start().await;
     let operations = operations(&app).await;
-    let weak = serde_json::json!({"name": "weak", "scopes": ["queues:read"]});
-    let weak = app.with_key(&app.owner().post("/api/v1/keys", weak).await.expect(201).member("key"));
+    let weak = app.machine(&["queues:read"]).await;
     let mut walked = 0;
     for operation in operations.iter().filter(|operation| operation.is_by_key) {
         assert_eq!(operation.call(&app.owner()).await, 401, "{} {}", operation.method, operation.pattern);
@@ -166,17 +176,15 @@ async fn with_another_tenants_id_every_operation_finds_nothing() {
     assert!(walked > 15, "{walked}");
     // And nothing of it was done: the owner finds everything as it was.
     let jobs = app.owner().get("/api/v1/scheduler/jobs?status=Active").await.expect(200).json();
-    assert_eq!(jobs["totalCount"], 2);
+    assert_eq!(jobs["totalCount"], 5);
     assert_eq!(app.owner().get("/api/v1/keys").await.json()["items"][0]["status"], "Active");
 }
 
 #[tokio::test]
 async fn with_an_owners_credential_no_operation_is_refused_for_who_calls() {
-    // Nothing works off the queue here: who waits for it need not wait long.
-    let app = TestApp::with(ApiConfig { submit_wait: Duration::from_millis(50), ..ApiConfig::default() }).await;
+    let app = TestApp::with(impatient()).await;
     let operations = operations(&app).await;
-    let all = serde_json::json!({"name": "all", "scopes": ["*"]});
-    let machine = app.with_key(&app.owner().post("/api/v1/keys", all).await.expect(201).member("key"));
+    let machine = app.machine(&["*"]).await;
     for operation in operations.iter().filter(|operation| !operation.is_for_keepers) {
         let caller = if operation.is_by_key { machine.clone() } else { app.owner() };
         let status = operation.call(&caller).await;
@@ -184,30 +192,82 @@ async fn with_an_owners_credential_no_operation_is_refused_for_who_calls() {
     }
 }
 
-/// What is asked for with POST and changes nothing, and what workers say all the time.
-const UNAUDITED: [&str; 6] =
-    ["list_job_statuses", "list_all_job_statuses", "get_job_status", "/lease", "/report", "/heartbeat"];
+impl Operation {
+    /// Calls it as whoever may.
+    async fn call_with_permission(&self, app: &TestApp) -> u16 {
+        let caller = if self.is_by_key {
+            app.machine(&["*"]).await
+        } else if self.is_for_keepers {
+            app.as_role(Role::SuperAdmin).with_header("x-tenantid", "org-1")
+        } else {
+            app.owner()
+        };
+        self.call(&caller.with_header("user-agent", "walker/1").with_header("x-request-id", &self.id)).await
+    }
+
+    /// An id in its path by the parameter's name, any other as that it is new.
+    fn name_of<'a>(&self, id: Option<&'a str>) -> &'a str {
+        let is_it = |id: &str, (name, value): &(&str, String)| value == id && self.pattern.contains(name);
+        let named = |id: &'a str| self.parameters.iter().find(|it| is_it(id, it)).map_or("new", |(name, _)| name);
+        id.map_or("none", named)
+    }
+}
+
+/// The whole audit log of a tenant, newest first.
+async fn audit_log(app: &TestApp, tenant: TenantId) -> Vec<AuditEntry> {
+    app.core.store.audit(tenant, &AuditFilter::default(), None, 1000).await.unwrap()
+}
+
+async fn tenant(app: &TestApp) -> TenantId {
+    app.core.store.tenant(&"org-1".parse().unwrap()).await.unwrap().id
+}
+
+/// Nothing works off the queue in these tests: who waits for it need not wait long.
+fn impatient() -> ApiConfig {
+    ApiConfig { submit_wait: Duration::from_millis(50), ..ApiConfig::default() }
+}
 
 #[tokio::test]
-async fn every_operation_that_changes_something_leaves_an_entry_in_the_audit_log() {
-    let app = TestApp::start().await;
-    let all = operations(&app).await;
-    let tenant = app.core.store.tenant(&"org-1".parse().unwrap()).await.unwrap().id;
-    let entries_of = async |action: &str| {
-        let filter = AuditFilter { action: Some(action.to_owned()), ..AuditFilter::default() };
-        app.core.store.audit(tenant, &filter, None, 1000).await.unwrap().len()
-    };
-    let owner = app.owner();
-    let key = owner.post("/api/v1/keys", serde_json::json!({"name": "m", "scopes": ["*"]})).await.expect(201);
-    let machine = app.with_key(&key.member("key"));
-    let mut walked = 0;
-    for operation in all.iter().filter(|operation| operation.method != Method::GET && !operation.is_open) {
-        let before = entries_of(&operation.id).await;
-        operation.call(if operation.takes_keys_only { &machine } else { &owner }).await;
-        let left = entries_of(&operation.id).await - before;
-        let is_exempt = UNAUDITED.iter().any(|exempt| operation.id == *exempt || operation.pattern.ends_with(exempt));
-        assert_eq!(left, usize::from(!is_exempt), "{} {} {}", operation.id, operation.method, operation.pattern);
-        walked += 1;
+async fn every_operation_that_changes_something_leaves_an_entry_of_who_did_what_to_what_from_where() {
+    let count = operations(&TestApp::start().await).await.len();
+    let mut told = Vec::new();
+    for index in 0..count {
+        // Each finds all that it is about, whatever the one before did to it.
+        let app = TestApp::with(impatient()).await;
+        let operation = operations(&app).await.swap_remove(index);
+        if operation.method == Method::GET || operation.is_open {
+            continue;
+        }
+        let tenant = tenant(&app).await;
+        let status = operation.call_with_permission(&app).await;
+        let mut log = audit_log(&app, tenant).await;
+        log.retain(|entry| entry.request_id == operation.id);
+        let place = format!("{} {}", operation.method, operation.pattern);
+        let Some(entry) = log.pop() else {
+            told.push(format!("{place}: {status}, not on record"));
+            continue;
+        };
+        assert_eq!(log, [], "one entry is enough: {place}");
+        assert_eq!((entry.method.as_str(), &entry.route), (operation.method.as_str(), &operation.pattern));
+        assert_eq!((&entry.action, entry.status), (&operation.id, Some(status)));
+        assert_eq!((entry.address.as_deref(), entry.user_agent.as_deref()), (Some("127.0.0.1"), Some("walker/1")));
+        let target = entry.target.map_or("nothing in particular".to_owned(), |target| {
+            let [before, after] = [&target.before, &target.after].map(|id| operation.name_of(id.as_deref()));
+            format!("{}: {before} -> {after}", target.kind)
+        });
+        told.push(format!("{place}: {status} by {}, {target}", entry.actor.name.unwrap_or_default()));
     }
-    assert!(walked > 25, "{walked}");
+    assert_json_snapshot!("audited", told);
+}
+
+#[tokio::test]
+async fn no_operation_that_only_reads_leaves_an_entry() {
+    let app = TestApp::start().await;
+    let operations = operations(&app).await;
+    let tenant = tenant(&app).await;
+    let before = audit_log(&app, tenant).await.len();
+    for operation in operations.iter().filter(|operation| operation.method == Method::GET && !operation.is_by_key) {
+        operation.call_with_permission(&app).await;
+    }
+    assert_eq!(audit_log(&app, tenant).await.len(), before);
 }

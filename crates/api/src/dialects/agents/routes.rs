@@ -16,7 +16,7 @@ use super::dto::{
     CreateJobRequest, CreateJobResponse, JobItem, ListJobsResponse, QueueStatusResponse, RetryJobRequest,
 };
 use super::status::{AgentJobStatus, STATUSES, StatusCounts};
-use crate::http::{ApiError, Authorized, Body, FromQuery, OptionalBody, Query, QueryFields, perm};
+use crate::http::{ApiError, AuditHandle, Authorized, Body, FromQuery, OptionalBody, Query, QueryFields, perm};
 use crate::state::ApiState;
 
 /// Registers the routes, in a scope of the prefix.
@@ -129,11 +129,14 @@ async fn list_agent_jobs(
 async fn create_agent_job(
     caller: Authorized<perm::AgentsUse>,
     state: web::Data<ApiState>,
+    audit: AuditHandle,
     body: Body<CreateJobRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let CreateJobRequest { operation, target_hostname } = body.0;
     let new = NewAgentJob { operation: operation.0.kind, data: operation.0.data, target: target_hostname };
-    Ok(created(state.services.agent_jobs.submit(&caller.actor, new).await?))
+    let accepted = state.services.agent_jobs.submit(&caller.actor, new).await?;
+    audit.made("execution", accepted.0.to_string());
+    Ok(created(accepted))
 }
 
 /// Count jobs

@@ -11,7 +11,7 @@ use horarium_domain::agent::protocol::{
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::http::{ApiError, ArrayBody, Authorized, Body, Id, OptionalBody, perm};
+use crate::http::{ApiError, ArrayBody, AuditHandle, Authorized, Body, Id, OptionalBody, perm};
 use crate::state::ApiState;
 
 /// How much sooner than a request's time is over a waiting call is answered.
@@ -114,10 +114,12 @@ struct AgentHeartbeat {
 pub(super) async fn register_agent(
     caller: Authorized<perm::AgentsLease>,
     state: web::Data<ApiState>,
+    audit: AuditHandle,
     body: Body<RegisterRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let agents = &state.services.agents;
     let agent = agents.register(caller.tenant.id, body.0).await?;
+    audit.made("agent", agent.id.to_string());
     let (timing, seconds) = (agents.timing(), |time: Duration| u32::try_from(time.as_secs()).unwrap_or(u32::MAX));
     Ok(HttpResponse::Ok().json(RegisterResponse {
         agent_id: agent.id,
