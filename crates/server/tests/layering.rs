@@ -45,15 +45,17 @@ const LAYERS: &[Layer] = &[
     Layer { name: "auth", may_use: &["domain"], must_not_use: NO_HTTP_NO_SQL },
     Layer { name: "scheduler-engine", may_use: &["domain"], must_not_use: NO_HTTP_NO_SQL },
     Layer { name: "persistence", may_use: &["domain"], must_not_use: &[HTTP_SERVER, HTTP_CLIENT, "hyper*", "utoipa*"] },
+    // What runs programs, on the server and on other machines.
+    Layer { name: "process", may_use: &["domain"], must_not_use: NO_HTTP_NO_SQL },
     // Their SQL, if any, is the operator's database and not the store: hence no diesel, but a driver is in order.
     Layer {
         name: "executors",
-        may_use: &["domain", "scheduler-engine"],
+        may_use: &["domain", "process", "scheduler-engine"],
         must_not_use: &[HTTP_SERVER, "diesel*", "utoipa*"],
     },
     Layer { name: "api", may_use: &["domain", "auth", "scheduler-engine"], must_not_use: NO_SQL },
     Layer { name: "dashboard", may_use: &["domain", "auth", "scheduler-engine"], must_not_use: NO_SQL },
-    Layer { name: "agent", may_use: &["domain"], must_not_use: &[HTTP_SERVER, "diesel*"] },
+    Layer { name: "agent", may_use: &["domain", "process"], must_not_use: &[HTTP_SERVER, "diesel*"] },
     Layer { name: "client", may_use: &["domain"], must_not_use: &[HTTP_SERVER, "diesel*"] },
     Layer { name: "store-conformance", may_use: &["domain"], must_not_use: NO_HTTP_NO_SQL },
     // Composition, configuration and telemetry: it names the stores and never speaks SQL itself.
@@ -82,12 +84,6 @@ const LAYERS: &[Layer] = &[
         name: "bench",
         may_use: &["api", "auth", "domain", "executors", "persistence", "scheduler-engine", "server", "client"],
         must_not_use: &[],
-    },
-    // What another program would write: no server, no API.
-    Layer {
-        name: "example-embed",
-        may_use: &["domain", "executors", "persistence", "scheduler-engine"],
-        must_not_use: NO_HTTP_NO_SQL,
     },
 ];
 

@@ -17,12 +17,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use horarium_process::{Ended, Exit, Program};
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
-use super::process::{self, Ended, Exit, Program};
 use super::programs::{Programs, search_path};
 use super::{Done, Order, Problem, is_zero, text_and_cut};
+
+/// How long a program may take to stop after SIGTERM.
+const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// What programs see of the agent's environment, beside PATH.
 const PASSED_ON: [&str; 5] = ["HOME", "USER", "LANG", "LC_ALL", "TZ"];
@@ -82,6 +85,7 @@ struct Output {
 pub(super) async fn exec(programs: &Programs, exec: Exec, order: &Order, output_limit: usize) -> Result<Done, Problem> {
     let Exec { command, args, cwd, input, timeout_seconds } = exec;
     let file = programs.get(&command)?;
+    let input = input.map(String::into_bytes);
     let program = Program { file, args, environment: environment(order), directory: cwd, input };
     run(&command, &program, timeout_seconds, order, output_limit).await
 }
@@ -89,6 +93,7 @@ pub(super) async fn exec(programs: &Programs, exec: Exec, order: &Order, output_
 pub(super) async fn shell(shell: &Path, line: Shell, order: &Order, output_limit: usize) -> Result<Done, Problem> {
     let Shell { command, cwd, input, timeout_seconds } = line;
     let args = vec!["-c".to_owned(), command];
+    let input = input.map(String::into_bytes);
     let program = Program { file: shell.to_owned(), args, environment: environment(order), directory: cwd, input };
     run("the command", &program, timeout_seconds, order, output_limit).await
 }
@@ -128,8 +133,15 @@ async fn run(
             None => pending().await,
         }
     };
+    let told = |error: io::Error| {
+        let told = format!("'{}' cannot be run: {error}", program.file.display());
+        match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => Problem::permanent(told),
+            _ => Problem::passing(told),
+        }
+    };
     let ended = {
-        let running = process::run(program, &stop, output_limit);
+        let running = program.start().map_err(told)?.end(&stop, STOP_GRACE, output_limit);
         tokio::pin!(running);
         tokio::select! {
             ended = &mut running => ended,
@@ -139,13 +151,7 @@ async fn run(
             }
         }
     };
-    let Ended { exit, stdout, stderr } = ended.map_err(|error| {
-        let told = format!("'{}' cannot be run: {error}", program.file.display());
-        match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => Problem::permanent(told),
-            _ => Problem::passing(told),
-        }
-    })?;
+    let Ended { exit, stdout, stderr } = ended.map_err(told)?;
     let (exit_code, signal, problem) = match exit {
         Exit::Status(0) => (Some(0), None, None),
         Exit::Status(status) => (Some(status), None, Some(format!("{name} exited with status {status}"))),

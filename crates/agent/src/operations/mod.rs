@@ -18,7 +18,6 @@ mod file;
 mod http;
 mod network;
 mod node;
-mod process;
 mod programs;
 mod roots;
 

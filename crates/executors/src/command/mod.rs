@@ -15,9 +15,9 @@
 //! - A cancelled attempt gets SIGTERM and, a little later, SIGKILL, and so does everything that it started and that is
 //!   still in its process group.
 
-mod process;
 mod program;
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,12 +25,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use horarium_domain::execution::{Capture, DEFAULT_OUTPUT_LIMIT, Failure, Output};
 use horarium_domain::job::{CommandLine, JobConfiguration, JobType};
+use horarium_process::{Ended, Exit, Program};
 use horarium_scheduler_engine::{Executor, Outcome, Run};
 
 use crate::items_processed::items_processed;
 use crate::template::Templates;
 use crate::wrong_type;
-use process::{Exit, Finished};
 use program::Programs;
 
 /// What jobs may run, and how.
@@ -92,9 +92,14 @@ impl CommandExecutor {
     }
 
     async fn run(&self, line: &CommandLine, run: &Run) -> Result<Outcome, Failure> {
-        let prepared = self.programs.prepare(line, run, &self.settings)?;
-        let finished = process::run(&prepared, &run.cancellation, &self.settings).await?;
-        let Finished { exit, stdout, stderr } = finished;
+        let program = self.programs.prepare(line, run, &self.settings)?;
+        let running = program.start().map_err(|error| not_started(&program, &error))?;
+        let CommandSettings { stop_grace, output_limit, .. } = *self.settings;
+        let ended = running.end(&run.cancellation, stop_grace, output_limit).await;
+        let Ended { exit, stdout, stderr } = ended.map_err(|error| {
+            let told = format!("'{}' ran, but how it ended cannot be told: {error}", program.file.display());
+            Failure::retryable(told)
+        })?;
         let problem = match exit {
             Exit::Status(0) => {
                 let output = stdout.into_output();
@@ -105,8 +110,16 @@ impl CommandExecutor {
             Exit::Signal(signal) => format!("was ended by signal {signal}"),
             Exit::Stopped => "was stopped with its attempt".to_owned(),
         };
-        let error = format!("'{}' {problem}", prepared.program.display());
+        let error = format!("'{}' {problem}", program.file.display());
         Ok(Outcome::Failed { failure: Failure::retryable(error), output: with_stderr(stdout.into_output(), stderr) })
+    }
+}
+
+fn not_started(program: &Program, error: &io::Error) -> Failure {
+    let told = format!("'{}' cannot be started: {error}", program.file.display());
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => Failure::permanent(told),
+        _ => Failure::retryable(told),
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use horarium_domain::execution::Failure;
 use horarium_domain::job::CommandLine;
+use horarium_process::Program;
 use horarium_scheduler_engine::Run;
 
 use super::{CommandSettings, InvalidCommandSettings};
@@ -24,16 +25,6 @@ struct Listed {
     file: PathBuf,
 }
 
-/// A program ready to be started.
-#[derive(Debug)]
-pub(super) struct Prepared {
-    pub(super) program: PathBuf,
-    pub(super) args: Vec<String>,
-    pub(super) environment: BTreeMap<String, String>,
-    pub(super) directory: PathBuf,
-    pub(super) input: Option<Vec<u8>>,
-}
-
 impl Programs {
     pub(super) fn new(settings: &CommandSettings) -> Result<Self, InvalidCommandSettings> {
         let programs = settings.programs.iter().map(|path| listed(path)).collect::<Result<_, _>>()?;
@@ -47,9 +38,9 @@ impl Programs {
         line: &CommandLine,
         run: &Run,
         settings: &CommandSettings,
-    ) -> Result<Prepared, Failure> {
+    ) -> Result<Program, Failure> {
         let mut renderer = settings.templates.renderer(run);
-        let program = self.find(&fill(&mut renderer, "command", &line.command)?)?;
+        let file = self.find(&fill(&mut renderer, "command", &line.command)?)?;
         let args = line.args.iter().map(|arg| fill(&mut renderer, "args", arg)).collect::<Result<_, _>>()?;
         let directory = match &line.working_directory {
             Some(path) => self.below(&fill(&mut renderer, "workingDirectory", path)?)?,
@@ -68,7 +59,7 @@ impl Programs {
         environment.insert("HORARIUM_ATTEMPT".to_owned(), run.attempt.to_string());
         environment.insert("HORARIUM_JOB_ID".to_owned(), run.job.id.to_string());
         let input = run.payload.as_ref().map(|payload| payload.to_string().into_bytes());
-        Ok(Prepared { program, args, environment, directory, input })
+        Ok(Program { file, args, environment, directory: Some(directory), input })
     }
 
     fn find(&self, command: &str) -> Result<PathBuf, Failure> {
