@@ -166,6 +166,18 @@ pub async fn an_agent_can_be_drained_and_removed(world: World) {
     assert!(matches!(world.b.delete_agent(tenant, "web-1").await, Err(StoreError::NotFound(_))));
 }
 
+pub async fn agents_that_nothing_is_heard_of_are_forgotten_but_for_drained_ones(world: World) {
+    let tenant = world.tenant().await;
+    for (hostname, now) in [("silent", at(10)), ("drained", at(10)), ("heard", at(20))] {
+        let registration = Registration { now, ..registration(&world, tenant, hostname) };
+        world.a.register_agent(registration).await.unwrap();
+    }
+    world.a.drain_agent(tenant, "drained", true).await.unwrap();
+    assert_eq!(world.a.prune_agents(at(20)).await.unwrap(), 1);
+    let left = world.b.agents(tenant, None, 10).await.unwrap();
+    assert_eq!(left.iter().map(|agent| agent.hostname.as_str()).collect::<Vec<_>>(), ["drained", "heard"]);
+}
+
 pub async fn a_task_is_made_once_however_often_it_is_asked_for(world: World) {
     let tenant = world.tenant().await;
     let id = running(&world, tenant, &[Some("web-1"), Some("web-2")]).await;

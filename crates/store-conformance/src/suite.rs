@@ -276,6 +276,7 @@ macro_rules! suite {
             an_agent_that_registers_again_is_the_same_and_says_what_it_is_now
             agents_are_listed_by_hostname_and_by_when_they_were_heard_of
             an_agent_can_be_drained_and_removed
+            agents_that_nothing_is_heard_of_are_forgotten_but_for_drained_ones
             a_task_is_made_once_however_often_it_is_asked_for
             an_agent_leases_what_is_for_its_host_and_what_any_may_take
             what_any_may_take_waits_for_one_that_can_do_it

@@ -140,6 +140,10 @@ pub trait AgentStore: Send + Sync {
     /// [`StoreError::NotFound`].
     async fn delete_agent(&self, tenant: TenantId, hostname: &str) -> Result<(), StoreError>;
 
+    /// Forgets the agents of all tenants that were last heard of before this instant, and answers how many. Those that
+    /// are drained stay: one that came back would work again.
+    async fn prune_agents(&self, before: Timestamp) -> Result<u64, StoreError>;
+
     /// Notes that the agent lives, extends its leases, and answers which of them are still held. The rest were
     /// cancelled, given to another, or are over.
     ///

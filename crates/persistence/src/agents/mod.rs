@@ -137,6 +137,17 @@ impl AgentStore for SqlStore {
         if deleted == 0 { Err(NOT_FOUND) } else { Ok(()) }
     }
 
+    async fn prune_agents(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let deleted = self
+            .write(async |conn| {
+                let silent = agents::table.filter(agents::last_seen_at.lt(at(before)));
+                let forgotten = silent.filter(agents::draining.eq(false));
+                on!(conn, c => diesel::delete(forgotten).execute(c).await).about("agents")
+            })
+            .await?;
+        Ok(deleted as u64)
+    }
+
     async fn agent_heartbeat(&self, heartbeat: &Heartbeat) -> Result<Vec<TaskLease>, StoreError> {
         self.write(async |conn| {
             note_alive(conn, heartbeat).await?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use horarium_domain::store::StoreError;
 use metrics::gauge;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
@@ -13,11 +14,14 @@ use crate::core::Core;
 /// How often figures are taken and limits mended.
 const INTERVAL: Duration = Duration::from_secs(5);
 
+/// How often what is too old is forgotten; for the first time when the node starts.
+const PRUNING_INTERVAL: Duration = Duration::from_hours(1);
+
 /// How many entries of the audit log are deleted in one transaction.
 const AUDIT_BATCH: usize = 1000;
 
-/// How often old figures and entries are forgotten, in rounds.
-const ROUNDS_PER_PRUNING: u64 = 720;
+/// How long an agent is remembered that nothing is heard of.
+const SILENT_AGENTS_KEPT: Duration = Duration::from_hours(30 * 24);
 
 /// Keeps the store tidy.
 #[derive(Debug)]
@@ -50,6 +54,7 @@ impl Housekeeper {
     pub async fn prune(&self) -> Result<(), StoreError> {
         let now = self.core.now();
         self.core.store.prune_rollups(now).await?;
+        self.core.store.prune_agents(now - SILENT_AGENTS_KEPT).await?;
         let before = now - self.audit_retention;
         while self.core.store.prune_audit(before, AUDIT_BATCH).await? == AUDIT_BATCH as u64 {}
         Ok(())
@@ -58,17 +63,25 @@ impl Housekeeper {
     pub(crate) async fn run(self, stop: CancellationToken) {
         let mut beat = tokio::time::interval(INTERVAL);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        for round in 0_u64.. {
+        let mut next_pruning = Instant::now();
+        loop {
             tokio::select! {
                 _ = beat.tick() => {}
                 () = stop.cancelled() => return,
             }
-            let mut done = self.tick().await;
-            if done.is_ok() && round % ROUNDS_PER_PRUNING == ROUNDS_PER_PRUNING - 1 {
-                done = self.prune().await;
-            }
-            if let Err(problem) = done {
-                error!(error = %problem, "housekeeping failed; the next round tries again");
+            let round = async {
+                self.tick().await?;
+                if next_pruning <= Instant::now() {
+                    self.prune().await?;
+                    next_pruning = Instant::now() + PRUNING_INTERVAL;
+                }
+                Ok::<_, StoreError>(())
+            };
+            // There may be much to forget; a node that stops leaves the rest to the next one.
+            match stop.run_until_cancelled(round).await {
+                Some(Ok(())) => {}
+                Some(Err(problem)) => error!(error = %problem, "housekeeping failed; the next round tries again"),
+                None => return,
             }
         }
     }

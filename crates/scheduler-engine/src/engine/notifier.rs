@@ -53,7 +53,7 @@ impl Notifier {
             }
             let told: Vec<_> = batch.iter().map(|handover| handover.delivery.clone()).collect();
             let outcomes = self.core.store.hand_over(batch, now + POSTPONED_BY).await?;
-            let mut open = 0;
+            let mut superseded = 0;
             for (delivery, outcome) in told.iter().zip(outcomes) {
                 match outcome {
                     HandedOver::Accepted => {
@@ -62,14 +62,15 @@ impl Notifier {
                         self.core.tell(delivery.tenant_id, kind, delivery.job_id, Some(delivery.id), Some(state));
                     }
                     HandedOver::Postponed => counter!("horarium_callbacks_postponed_total").increment(1),
-                    HandedOver::Superseded => open += 1,
+                    HandedOver::Superseded => superseded += 1,
                 }
             }
             if accepted > 0 {
                 self.core.wakes.work.notify_one();
                 self.core.wakes.publish_work.notify_one();
             }
-            if found < BATCH || open == found {
+            // The rest is not yet due; or another node is at it, which may take a while.
+            if found < BATCH || superseded == found {
                 return Ok(accepted);
             }
         }

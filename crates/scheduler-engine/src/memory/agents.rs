@@ -82,6 +82,13 @@ impl AgentStore for MemoryStore {
         Ok(())
     }
 
+    async fn prune_agents(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let mut state = self.state();
+        let known = state.agents.len();
+        state.agents.retain(|_, agent| agent.draining || agent.last_seen_at >= before);
+        Ok((known - state.agents.len()) as u64)
+    }
+
     async fn agent_heartbeat(&self, heartbeat: &Heartbeat) -> Result<Vec<TaskLease>, StoreError> {
         let mut state = self.state();
         let agent = state.agents.get_mut(&heartbeat.agent_id).filter(|agent| agent.tenant_id == heartbeat.tenant_id);
