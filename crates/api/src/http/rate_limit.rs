@@ -6,12 +6,12 @@ use std::fmt;
 use std::hash::Hash;
 use std::num::NonZeroU32;
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use horarium_domain::Timestamp;
 
-/// From how many keys on those that are idle are forgotten.
+/// From how many keys on those that are idle are forgotten, at the earliest.
 const TIDY_FROM: usize = 1024;
 
 /// How many requests per second a credential and a tenant may send to this node, and as many at once after a pause.
@@ -73,20 +73,31 @@ impl fmt::Display for RateLimits {
 pub(crate) struct RateLimiter<K> {
     interval: Duration,
     window: Duration,
-    // Held for a few instructions, never over an await.
-    even: Mutex<HashMap<K, Timestamp>>,
+    // Held for an instant, never over an await.
+    counted: Mutex<Counted<K>>,
+}
+
+#[derive(Debug)]
+struct Counted<K> {
+    /// When the events of each key so far would have come evenly.
+    even: HashMap<K, Timestamp>,
+    /// How many keys there are when those that are idle are forgotten next.
+    tidy_from: usize,
 }
 
 impl<K: Eq + Hash> RateLimiter<K> {
     pub(crate) fn new(limit: NonZeroU32, window: Duration) -> Self {
-        Self { interval: window / limit.get(), window, even: Mutex::default() }
+        let counted = Counted { even: HashMap::new(), tidy_from: TIDY_FROM };
+        Self { interval: window / limit.get(), window, counted: Mutex::new(counted) }
     }
 
     /// Counts an event, or answers how long it would have to wait.
     pub(crate) fn admit(&self, key: K, now: Timestamp) -> Result<(), Duration> {
-        let mut even = self.even.lock().unwrap_or_else(PoisonError::into_inner);
-        if even.len() >= TIDY_FROM {
+        let Counted { even, tidy_from } = &mut *self.lock();
+        if even.len() >= *tidy_from {
             even.retain(|_, at| *at > now);
+            // As many again may come before the next look: where many are busy, not every event goes through them all.
+            *tidy_from = TIDY_FROM.max(2 * even.len());
         }
         let next = self.next(even.get(&key).copied(), now)?;
         even.insert(key, next);
@@ -95,14 +106,17 @@ impl<K: Eq + Hash> RateLimiter<K> {
 
     /// Whether an event would be admitted; it is not counted.
     pub(crate) fn would_admit(&self, key: &K, now: Timestamp) -> Result<(), Duration> {
-        let even = self.even.lock().unwrap_or_else(PoisonError::into_inner);
-        self.next(even.get(key).copied(), now).map(drop)
+        self.next(self.lock().even.get(key).copied(), now).map(drop)
     }
 
     fn next(&self, even: Option<Timestamp>, now: Timestamp) -> Result<Timestamp, Duration> {
         let next = even.unwrap_or(now).max(now) + self.interval;
         let ahead = next.since(now);
         if ahead > self.window { Err(ahead.saturating_sub(self.window)) } else { Ok(next) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counted<K>> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -143,7 +157,22 @@ mod tests {
         for number in 0..=u32::try_from(TIDY_FROM).unwrap() {
             limiter.admit(number, NOW + Duration::from_secs(number.into())).unwrap();
         }
-        assert!(limiter.even.lock().unwrap().len() < 10);
+        assert!(limiter.lock().even.len() < 10);
+    }
+
+    #[test]
+    fn those_that_are_busy_are_not_gone_through_for_each_event() {
+        let limiter = limiter(2);
+        let busy = u32::try_from(3 * TIDY_FROM).unwrap();
+        for number in 0..busy {
+            limiter.admit(number, NOW).unwrap();
+        }
+        assert!(limiter.lock().tidy_from > 3 * TIDY_FROM);
+        // Once they are idle, what is kept for them goes, too.
+        for number in 0..busy {
+            limiter.admit(busy + number, NOW + Duration::from_mins(1)).unwrap();
+        }
+        assert!(limiter.lock().even.len() <= 3 * TIDY_FROM);
     }
 
     #[test]
