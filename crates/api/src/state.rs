@@ -26,7 +26,7 @@ pub struct ApiConfig {
     /// How long a route may take to begin its answer; 30 s unless said otherwise.
     pub request_timeout: Duration,
     /// How long a submission without a webhook waits for its job's end, and a test of the queue for its answer; 20 s
-    /// unless said otherwise. It must lie below the time that a request may take.
+    /// unless said otherwise. It may be longer than `request_timeout`.
     pub submit_wait: Duration,
     /// From where on the health of integrations is no longer good.
     pub integration_health: HealthThresholds,

@@ -205,7 +205,7 @@ pub(super) async fn get_key(
 
 /// Revoke an API key
 ///
-/// For good; it stays in the list.
+/// For good. It stays in the list until the built-in job `tokenExpiry` clears it away.
 #[utoipa::path(
     tag = "API keys",
     params(("keyId" = Uuid, Path, description = "The key.")),
