@@ -23,7 +23,7 @@ use utoipa::openapi::{
 use utoipa_actix_web::AppExt;
 
 use crate::dialects::{ERROR_SCHEMAS, KEY_ONLY, agents, scheduler};
-use crate::http::{Actions, ErrorSchema, MethodTable, ProblemDetails};
+use crate::http::{Actions, ErrorSchema, MethodTable, ProblemDetails, is_posted_read};
 
 /// What every path answers with that no dialect's shape of errors owns.
 static PROBLEM: ErrorSchema = ErrorSchema {
@@ -154,7 +154,7 @@ fn shape_at(path: &str) -> &'static ErrorSchema {
 fn complete(operation: &mut Operation, method: &HttpMethod, path: &str, shape: &ErrorSchema) {
     // Routes that nobody needs a credential for say so themselves.
     let is_open = operation.security.is_some();
-    let changes = !matches!(method, HttpMethod::Get);
+    let is_get = matches!(method, HttpMethod::Get);
     let has_parameters = operation.parameters.as_ref().is_some_and(|list| {
         list.iter().any(|parameter| matches!(parameter, RefOr::T(it) if !matches!(it.parameter_in, ParameterIn::Path)))
     });
@@ -170,9 +170,12 @@ fn complete(operation: &mut Operation, method: &HttpMethod, path: &str, shape: &
         operation.security = Some(schemes.iter().map(requirement).collect());
         refuse(operation, &["401", "403", "429", "503"], shape);
     }
-    if changes && !is_open {
-        operation.parameters.get_or_insert_default().push(idempotency_key().into());
-        refuse(operation, &["400", "409", "413", "415", "422"], shape);
+    if !is_get && !is_open {
+        refuse(operation, &["400", "413", "415"], shape);
+        if !is_posted_read(path) {
+            operation.parameters.get_or_insert_default().push(idempotency_key().into());
+            refuse(operation, &["409", "422"], shape);
+        }
     }
     if has_parameters || has_body {
         refuse(operation, &["400"], shape);

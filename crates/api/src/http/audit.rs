@@ -20,15 +20,13 @@ use horarium_auth::{CredentialKind, Principal};
 use horarium_domain::audit::{AuditActor, AuditActorKind, AuditEntry, AuditTarget};
 use horarium_domain::{TenantId, Timestamp};
 
+use super::changes::changes;
 use super::etag::version_of;
 use super::{ApiError, request_id};
 use crate::state::ApiState;
 
 /// The longest text that is taken over from a request.
 const MAX_CHARS: usize = 200;
-
-/// Reads that are asked for with POST, by what they are called.
-const READS: &[&str] = &["list_job_statuses", "list_all_job_statuses", "get_job_status"];
 
 /// Calls that change nothing a person would ask about: workers' thousands of "any work?" and "I am here". What they do
 /// to executions is told by the executions' own timelines.
@@ -73,15 +71,10 @@ impl AuditNote {
     /// The note of a call; `None` for one that changes nothing.
     fn of(req: &ServiceRequest) -> Option<Self> {
         let method = req.method();
-        if [Method::GET, Method::HEAD, Method::OPTIONS].contains(method) {
-            return None;
-        }
-        let route = req.match_pattern().filter(|route| !OF_WORKERS.contains(&route.as_str()))?;
+        let is_noted = |route: &String| changes(method, route) && !OF_WORKERS.contains(&route.as_str());
+        let route = req.match_pattern().filter(is_noted)?;
         let state = req.app_data::<web::Data<ApiState>>()?.clone();
         let action = req.app_data::<web::Data<Actions>>()?.name(method.as_str(), &route);
-        if READS.contains(&action.as_str()) {
-            return None;
-        }
         let client = state.config.trusted_proxies.client(req.peer_addr(), req.headers());
         Some(Self {
             at: state.core.now(),

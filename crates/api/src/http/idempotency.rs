@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody, to_bytes};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, LOCATION};
-use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, web};
 use horarium_domain::TenantId;
@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use super::changes::changes;
 use super::{ApiError, Caller, read_limited};
 use crate::state::ApiState;
 
@@ -77,8 +78,8 @@ struct Request {
 impl Request {
     /// `None` for one without a key, or that changes nothing, or whose caller is not known (and which is refused).
     fn of(req: &ServiceRequest) -> Option<Self> {
-        let changes = matches!(*req.method(), Method::POST | Method::PUT | Method::PATCH | Method::DELETE);
-        let key = req.headers().get(&HEADER).filter(|_| changes)?.clone();
+        let key = req.headers().get(&HEADER)?.clone();
+        req.match_pattern().filter(|route| changes(req.method(), route))?;
         let state = req.app_data::<web::Data<ApiState>>()?.clone();
         let caller = req.extensions().get::<Rc<Caller>>()?.clone();
         Some(Self { state, caller, key })

@@ -34,6 +34,18 @@ async fn a_repeated_request_is_given_its_first_answer() {
 }
 
 #[tokio::test]
+async fn a_question_that_is_posted_is_answered_afresh_each_time() {
+    let app = TestApp::start().await;
+    let machine = app.machine(&["executions:read"]).await.with_header("idempotency-key", "poll");
+    for path in ["/v1/toolkit/jobs/status", "/paid/get/all/jobs/id/status"] {
+        let before = machine.post(path, json!({})).await.expect(200).json()["response"].clone();
+        let (_, execution) = app.owner().trigger_new_job(&path.replace('/', ".")).await;
+        let after = machine.post(path, json!({})).await.expect(200).json()["response"].clone();
+        assert!(before.get(&execution).is_none() && after.get(&execution).is_some(), "{path}: {after}");
+    }
+}
+
+#[tokio::test]
 async fn a_key_is_good_for_one_request() {
     let app = TestApp::start().await;
     let caller = app.owner().with_header("idempotency-key", "k");

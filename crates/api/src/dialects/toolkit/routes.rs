@@ -51,7 +51,6 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
             .configure(|cfg| {
                 cfg.service(list_all_job_statuses);
             })
-            .wrap(from_fn(idempotent))
             .wrap(from_fn(authenticate_by_key)),
     );
 }
