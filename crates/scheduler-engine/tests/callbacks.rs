@@ -25,8 +25,8 @@ use support::{World, config, pass};
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// Who was told of which end, and by how many calls.
-type Told = Arc<Mutex<BTreeMap<ExecutionId, Vec<ExecutionId>>>>;
+/// Who was told of which end, and by which calls: the delivery, and which attempt at it.
+type Told = Arc<Mutex<BTreeMap<ExecutionId, Vec<(ExecutionId, u16)>>>>;
 
 /// The execution that a delivery tells of.
 fn told_of(run: &Run) -> ExecutionId {
@@ -47,7 +47,7 @@ fn node(world: &World, name: &str, told: &Told, failures: u16) -> (Arc<Core>, En
             if run.attempt <= failures {
                 return Outcome::failed(Failure::retryable("the receiver is away"));
             }
-            told.lock().unwrap().entry(told_of(&run)).or_default().push(run.execution_id);
+            told.lock().unwrap().entry(told_of(&run)).or_default().push((run.execution_id, run.attempt));
             Outcome::succeeded()
         }
     })
@@ -85,7 +85,7 @@ async fn the_end_of_an_execution_is_told_as_often_as_it_takes() {
     let callback = world.store.callback(world.tenant, id).await.unwrap().unwrap();
     assert_eq!(callback.due_at, ended.summary.completed_at);
     let delivery = callback.delivery_id.unwrap();
-    assert_eq!(told.lock().unwrap().get(&id), Some(&vec![delivery]));
+    assert_eq!(told.lock().unwrap().get(&id), Some(&vec![(delivery, 3)]));
     let delivery = world.until(delivery, ExecutionState::Succeeded, MINUTE).await;
     assert_eq!(delivery.summary.lifecycle.attempt, 3);
     assert_eq!((delivery.summary.queue.as_str(), delivery.summary.triggered_by.as_str()), ("system", "system"));
@@ -129,7 +129,9 @@ async fn no_callback_is_lost_whatever_dies_in_between() {
         let told = told.lock().unwrap();
         let calls = told.get(&id).unwrap_or_else(|| panic!("nobody was told of {id}"));
         // A call that is repeated is one of the same delivery, and tells of the same execution.
-        assert!(calls.iter().all(|call| *call == delivery), "{calls:?}");
+        assert!(calls.iter().all(|(of, _)| *of == delivery), "{calls:?}");
+        // And says that it is one.
+        assert!(calls.is_sorted_by(|(_, one), (_, next)| one < next), "{calls:?}");
     }
     assert!(world.store.due_callbacks(world.now(), 10).await.unwrap().is_empty());
 }
