@@ -105,6 +105,7 @@ def check(world):
         a_failed_command_says_so(client)
         cancelling_kills_the_process_group(client, root)
         the_example_in_python_takes_part(client, agents)
+        a_restarted_agent_gets_its_next_job_at_once(client, agents)
         a_result_outlives_the_servers_crash(node, root)
         a_dead_host_times_out(client, agents)
         a_stopped_agent_is_no_target_any_more(client, agents)
@@ -121,7 +122,7 @@ def any_agent_answers(client):
     found = run(client, "node.hostname.get")
     require(found["status"] == "completed" and found["changed"] is False, f"an operation for any agent ended as {found}")
     require(found["hostname"] in LABELS, f"it was done by {found.get('hostname')}")
-    require(found["result"]["hostname"], f"its result is {found['result']}")
+    require(found["result"]["hostname"] == found["hostname"], f"its result is {found['result']}")
     events = [entry["event"] for entry in found["timeline"]]
     require(events[0] == "submitted" and events[-1] == "completed", f"its timeline is {events}")
 
@@ -195,6 +196,26 @@ def the_example_in_python_takes_part(client, agents):
     agents.processes["python-1"].kill()
     agents.processes.pop("python-1").wait()
     client.expect(204, "DELETE", "/api/v1/agents/python-1")
+
+
+def a_restarted_agent_gets_its_next_job_at_once(client, agents):
+    for stop in (signal.SIGKILL, signal.SIGTERM):
+        process = agents.start("restarted")
+        # Its call for work is open, and dies with it.
+        require(run(client, "node.uptime.get", target="restarted")["status"] == "completed", "an agent does not work")
+        time.sleep(0.5)
+        process.send_signal(stop)
+        process.wait(timeout=20)
+        process = agents.start("restarted")
+        for _ in range(3):
+            began = time.monotonic()
+            found = run(client, "node.uptime.get", target="restarted")
+            took = time.monotonic() - began
+            require(found["status"] == "completed", f"after {stop.name} and a restart, a job ended as {found}")
+            require(took < 3, f"after {stop.name} and a restart, a job took {took:.1f} s")
+        process.kill()
+        agents.processes.pop("restarted").wait()
+    client.expect(204, "DELETE", "/api/v1/agents/restarted")
 
 
 def a_result_outlives_the_servers_crash(node, root):

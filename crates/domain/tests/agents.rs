@@ -23,6 +23,7 @@ fn agent(hostname: &str, labels: &[(&str, &str)]) -> Agent {
         version: String::new(),
         draining: false,
         leaving: false,
+        session: 1,
         registered_at: Timestamp::UNIX_EPOCH,
         last_seen_at: Timestamp::from_seconds(100),
     }

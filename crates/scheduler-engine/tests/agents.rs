@@ -62,13 +62,13 @@ impl Agent {
 
     /// Waits for a task.
     async fn take(&self) -> LeasedTask {
-        let mut leased = self.service.lease(self.world, self.id, 1, MINUTE).await.unwrap();
+        let mut leased = self.service.lease(self.world, self.id, 1, MINUTE).await.unwrap().take();
         assert_eq!(leased.len(), 1, "a task comes");
         leased.remove(0)
     }
 
     async fn finds_nothing(&self) -> bool {
-        self.service.lease(self.world, self.id, 10, Duration::ZERO).await.unwrap().is_empty()
+        self.service.lease(self.world, self.id, 10, Duration::ZERO).await.unwrap().take().is_empty()
     }
 
     async fn report(&self, task: &LeasedTask, outcome: TaskOutcome, data: Value, error: Option<&str>) -> ReportStatus {
@@ -327,6 +327,85 @@ async fn the_work_of_a_lost_agent_goes_to_another() {
     other.complete(&taken_over, json!(2)).await;
     assert_eq!(ends(&world, id, ExecutionState::Succeeded).await.output.unwrap().text, "2");
     engine.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_caller_that_is_gone_was_to_get_goes_to_the_next_at_once() {
+    let world = World::new().await;
+    let (_core, services, engine) = node(&world, config("a"));
+    let agent = Agent::join(&world, &services, "web-1").await;
+    let id = submit(&world, &services, Some("web-1")).await;
+    let undelivered = agent.service.lease(world.tenant, agent.id, 1, MINUTE).await.unwrap();
+    let asked = world.now();
+    drop(undelivered);
+    let task = agent.take().await;
+    assert_eq!((task.execution_id, task.attempt), (id, 1), "what nobody got counts as no attempt");
+    assert!(world.now().since(asked) < SECOND, "{:?}", world.now().since(asked));
+    engine.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_from_before_a_restart_is_given_nothing() {
+    let world = World::new().await;
+    let (_core, services, engine) = node(&world, config("a"));
+    let before = Agent::join(&world, &services, "web-1").await;
+    let after = Agent { service: before.service.clone(), ..before };
+    let dead = tokio::spawn(async move { before.service.lease(before.world, before.id, 1, MINUTE).await });
+    pass(2 * SECOND).await;
+    let again = Agent::join(&world, &services, "web-1").await;
+    assert_eq!(again.id, after.id);
+    let id = submit(&world, &services, Some("web-1")).await;
+    assert_eq!(after.take().await.execution_id, id);
+    assert!(dead.await.unwrap().unwrap().take().is_empty());
+
+    let leaving = HeartbeatRequest { running: Vec::new(), leaving: true };
+    let waits = tokio::spawn(async move { after.service.lease(after.world, after.id, 1, MINUTE).await });
+    pass(2 * SECOND).await;
+    let asked = world.now();
+    again.service.heartbeat(world.tenant, again.id, leaving).await.unwrap();
+    assert!(waits.await.unwrap().unwrap().take().is_empty());
+    assert!(world.now().since(asked) < 10 * SECOND, "{:?}", world.now().since(asked));
+    engine.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_call_is_a_sign_of_life() {
+    let world = World::new().await;
+    let (_core, services, engine) = node(&world, config("a"));
+    let agent = Agent::join(&world, &services, "web-1").await;
+    let waiting = Agent { service: agent.service.clone(), ..agent };
+    let waiting = tokio::spawn(async move { waiting.take().await });
+    pass(40 * SECOND).await;
+    let id = submit(&world, &services, Some("web-1")).await;
+    let task = waiting.await.unwrap();
+    assert_eq!(task.execution_id, id, "one that waits for work is there");
+
+    pass(MINUTE).await;
+    assert_eq!(agent.report(&task, TaskOutcome::Completed, Value::Null, None).await, ReportStatus::Stale);
+    let id = submit(&world, &services, Some("web-1")).await;
+    assert_eq!(agent.take().await.execution_id, id, "one that reports is there, however late");
+    engine.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn agents_are_still_there_when_the_server_is_back() {
+    let world = World::new().await;
+    let (_core, services, first) = node(&world, config("a"));
+    Agent::join(&world, &services, "gone").await;
+    pass(20 * SECOND).await;
+    let agent = Agent::join(&world, &services, "web-1").await;
+    first.shutdown().await;
+    pass(10 * MINUTE).await;
+
+    let (_core, services, second) = node(&world, config("b"));
+    pass(SECOND).await;
+    let id = submit(&world, &services, Some("_all")).await;
+    let back = Agent { service: services.agents.clone(), ..agent };
+    let task = back.take().await;
+    back.complete(&task, Value::Null).await;
+    ends(&world, id, ExecutionState::Succeeded).await;
+    assert_eq!(states(&world, id).await, named([("web-1", TaskState::Completed)]));
+    second.shutdown().await;
 }
 
 #[tokio::test(start_paused = true)]

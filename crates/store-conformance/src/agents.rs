@@ -6,8 +6,8 @@ use std::time::Duration;
 use horarium_domain::agent::{Agent, AgentTask, TaskEnd, TaskLease, TaskState};
 use horarium_domain::execution::EventKind;
 use horarium_domain::store::{
-    Decision, ExecutionEnd, ExecutionFilter, Heartbeat, Registration, Reported, StateCounts, StoreError, TaskRequest,
-    WaitingTasks,
+    Decision, Excuse, ExecutionEnd, ExecutionFilter, Heartbeat, Registration, Reported, StateCounts, StoreError,
+    TaskRequest, WaitingTasks,
 };
 use horarium_domain::{ExecutionId, TenantId, Timestamp};
 use serde_json::json;
@@ -153,6 +153,31 @@ pub async fn agents_are_listed_by_hostname_and_by_when_they_were_heard_of(world:
     assert_eq!(named(None, 10).await, ["db-1", "web-1", "web-2"]);
     assert_eq!(named(Some(at(20)), 10).await, ["db-1", "web-2"]);
     assert_eq!(named(None, 2).await, ["db-1", "web-1"]);
+}
+
+pub async fn a_session_ends_when_its_agent_registers_again_or_leaves(world: World) {
+    let tenant = world.tenant().await;
+    let first = register(&world, tenant, "web-1").await;
+    let session = async || world.b.agent(tenant, first.id).await.unwrap().session;
+    assert_eq!(session().await, first.session);
+    world.a.agent_heartbeat(&heartbeat(&first, &[], at(1))).await.unwrap();
+    assert_eq!(session().await, first.session, "a heartbeat goes on with it");
+    let again = register(&world, tenant, "web-1").await;
+    assert!(again.session > first.session);
+    let leaving = Heartbeat { leaving: true, ..heartbeat(&first, &[], at(2)) };
+    world.a.agent_heartbeat(&leaving).await.unwrap();
+    assert!(session().await > again.session);
+}
+
+pub async fn agents_that_were_heard_of_are_alive(world: World) {
+    let tenant = world.tenant().await;
+    let (heard, silent) = (register(&world, tenant, "heard").await, register(&world, tenant, "silent").await);
+    let forgotten = register(&world, tenant, "forgotten").await;
+    world.a.delete_agent(tenant, "forgotten").await.unwrap();
+    world.a.note_agents(&[], at(8)).await.unwrap();
+    world.a.note_agents(&[forgotten.id, heard.id], at(9)).await.unwrap();
+    assert_eq!(world.b.agent(tenant, heard.id).await.unwrap(), Agent { last_seen_at: at(9), ..heard });
+    assert_eq!(world.b.agent(tenant, silent.id).await.unwrap(), silent);
 }
 
 pub async fn an_agent_can_be_drained_and_removed(world: World) {
@@ -404,16 +429,21 @@ pub async fn what_is_for_one_agent_waits_while_that_one_lives(world: World) {
 pub async fn silence_is_excused_where_nobody_listened(world: World) {
     let tenant = world.tenant().await;
     register(&world, tenant, "web-1").await; // heard of at 0
+    let gone = Registration { now: at(-1) - LEASE, ..registration(&world, tenant, "gone") };
+    world.a.register_agent(gone).await.unwrap();
     let id = running(&world, tenant, &[Some("web-1")]).await;
     let lease = lease_one(&world, tenant, "web-1", at(0)).await.lease();
     let back = at(0) + PATIENCE + PATIENCE;
     // Somebody listened: an agent was heard of.
-    world.a.excuse_silence(at(-1), back + LEASE, back + PATIENCE).await.unwrap();
+    let excuse = Excuse { unheard_since: at(-1), now: back, lease: LEASE, patience: PATIENCE };
+    world.a.excuse_silence(&excuse).await.unwrap();
     assert!(tasks(&world, tenant, id).await[0].deadline_at < back);
 
-    world.a.excuse_silence(at(0), back + LEASE, back + PATIENCE).await.unwrap();
+    world.a.excuse_silence(&Excuse { unheard_since: at(0), ..excuse }).await.unwrap();
     assert_eq!(world.a.sweep_tasks(back, PATIENCE).await.unwrap().ended, []);
     assert_eq!(report(&world, tenant, end(lease, TaskState::Completed), back).await, Reported::Recorded(id));
+    let alive = world.b.agents(tenant, Some(back), 10).await.unwrap();
+    assert_eq!(alive.iter().map(|agent| agent.hostname.as_str()).collect::<Vec<_>>(), ["web-1"]);
 }
 
 pub async fn a_task_that_takes_its_agents_down_is_given_up(world: World) {
@@ -439,6 +469,27 @@ pub async fn a_task_that_is_handed_back_goes_on_elsewhere_and_does_not_count(wor
     assert_eq!((noted.kind, noted.source.as_str(), noted.attempt), (EventKind::HandedOn, "web-1", 1));
     assert_eq!(noted.message, "handed back by the agent unfinished; handed out again, attempt 1");
     assert_eq!(report(&world, tenant, end(lease, TaskState::Completed), at(4)).await, Reported::Stale);
+}
+
+pub async fn a_lease_that_never_reached_its_agent_leaves_no_trace(world: World) {
+    let (tenant, other) = (world.tenant().await, world.tenant().await);
+    let id = running(&world, tenant, &[None, Some("web-1")]).await;
+    let before = tasks(&world, tenant, id).await;
+    let leased = world.a.lease_tasks(&request(tenant, "web-1", 10, at(1))).await.unwrap();
+    let leases: Vec<TaskLease> = leased.iter().map(AgentTask::lease).collect();
+    world.b.return_tasks(other, &leases).await.unwrap();
+    let stale: Vec<_> = leases.iter().map(|lease| TaskLease { fence: 9, ..*lease }).collect();
+    world.b.return_tasks(tenant, &stale).await.unwrap();
+    assert!(tasks(&world, tenant, id).await.iter().all(|task| task.state == TaskState::Leased));
+
+    world.b.return_tasks(tenant, &leases).await.unwrap();
+    world.b.return_tasks(tenant, &leases).await.unwrap();
+    let after = tasks(&world, tenant, id).await;
+    for (after, before) in after.into_iter().zip(before) {
+        assert_eq!(AgentTask { fence: 0, deadline_at: before.deadline_at, ..after }, before);
+    }
+    assert!(world.b.execution(tenant, id).await.unwrap().events.is_empty());
+    assert_eq!(report(&world, tenant, end(leases[0], TaskState::Completed), at(2)).await, Reported::Stale);
 }
 
 pub async fn the_tasks_of_an_execution_that_is_over_are_cancelled(world: World) {

@@ -275,6 +275,8 @@ macro_rules! suite {
             an_agent_is_read_back_as_it_registered
             an_agent_that_registers_again_is_the_same_and_says_what_it_is_now
             agents_are_listed_by_hostname_and_by_when_they_were_heard_of
+            a_session_ends_when_its_agent_registers_again_or_leaves
+            agents_that_were_heard_of_are_alive
             an_agent_can_be_drained_and_removed
             agents_that_nothing_is_heard_of_are_forgotten_but_for_drained_ones
             a_task_is_made_once_however_often_it_is_asked_for
@@ -292,6 +294,7 @@ macro_rules! suite {
             silence_is_excused_where_nobody_listened
             a_task_that_takes_its_agents_down_is_given_up
             a_task_that_is_handed_back_goes_on_elsewhere_and_does_not_count
+            a_lease_that_never_reached_its_agent_leaves_no_trace
             the_tasks_of_an_execution_that_is_over_are_cancelled
             another_round_repairs_what_failed_and_leaves_the_rest
             another_tenants_agents_and_tasks_are_not_there

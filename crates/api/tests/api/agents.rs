@@ -64,6 +64,38 @@ async fn a_call_that_waits_is_answered_as_soon_as_there_is_work() {
 }
 
 #[tokio::test]
+async fn a_caller_that_hung_up_takes_no_work() {
+    let app = TestApp::start().await;
+    let _engine = app.run_agent_jobs();
+    let agent = app.agent("web-1").await;
+    let gone = tokio::time::timeout(Duration::from_millis(200), agent.take()).await;
+    assert!(gone.is_err(), "there is no work yet");
+    let body = json!({"operation": {"type": "node.uptime.get"}, "target_hostname": "web-1"});
+    let job = app.owner().post("/job", body).await.expect(201);
+    // The clock stands still: what the first caller got would not come back.
+    let task = agent.take().await;
+    assert_eq!((&task["execution_id"], &task["attempt"]), (&json!(job.member("job_id")), &json!(1)));
+}
+
+#[tokio::test]
+async fn a_call_for_work_says_how_much_and_how_long() {
+    let app = TestApp::start().await;
+    let _engine = app.run_agent_jobs();
+    let agent = app.agent("web-1").await;
+    let path = format!("/api/v1/agents/{}/lease", agent.id);
+    let client = app.as_role(Role::Agent);
+    let problem = client.post(&path, json!({"max": 0})).await.problem(400);
+    assert_eq!(problem["errors"]["max"], json!(["must be 1 to 100; more means that"]));
+    for body in [json!({"max": -1}), json!({"max": "1"}), json!({"max": 1.5}), json!({"wait_seconds": -1})] {
+        client.post(&path, body).await.problem(400);
+    }
+    assert_eq!(agent.call("lease", json!({"max": 1_000_000})).await, json!([]));
+    app.owner().post("/job", json!({"operation": {"type": "node.uptime.get"}})).await.expect(201);
+    let leased = agent.call("lease", json!({"max": 101, "wait_seconds": 1_000_000})).await;
+    assert_eq!(leased.as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn reports_are_judged_one_by_one() {
     let app = TestApp::start().await;
     let _engine = app.run_agent_jobs();

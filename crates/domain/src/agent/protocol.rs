@@ -66,7 +66,7 @@ pub struct RegisterResponse {
 /// An agent asks for work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaseRequest {
-    /// How many tasks it can take now, from 1; see [`MAX_LEASED_TASKS`].
+    /// How many tasks it can take now, at least 1 (0 is a 400); see [`MAX_LEASED_TASKS`].
     #[serde(default = "LeaseRequest::default_max")]
     pub max: u32,
     /// How long the server holds the call open until there is work; 0 answers at once. See [`MAX_WAIT_SECONDS`].

@@ -31,9 +31,12 @@ pub struct Agent {
     pub draining: bool,
     /// Whether it said that it is shutting down. A registration takes that back.
     pub leaving: bool,
+    /// One more with every registration, and whenever it says that it leaves: a call for work from before may be that
+    /// of a process that is gone, and is given nothing.
+    pub session: i64,
     /// When it first registered.
     pub registered_at: Timestamp,
-    /// When it was last heard of.
+    /// When it was last heard of. Calls other than heartbeats are noted at most once in a heartbeat's interval.
     pub last_seen_at: Timestamp,
 }
 

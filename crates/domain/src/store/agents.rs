@@ -69,6 +69,19 @@ pub struct TaskRequest {
     pub deadline_at: Timestamp,
 }
 
+/// Nobody listened to agents for a while: a node starts, or could not do its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Excuse {
+    /// Nobody listened, if nobody was heard of after this.
+    pub unheard_since: Timestamp,
+    /// The present.
+    pub now: Timestamp,
+    /// How long leases last, and how long an agent may be silent and still be alive.
+    pub lease: Duration,
+    /// How long a host may be silent before its part has failed.
+    pub patience: Duration,
+}
+
 /// What became of a reported end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reported {
@@ -102,7 +115,7 @@ pub struct WaitingTasks {
 #[async_trait]
 pub trait AgentStore: Send + Sync {
     /// Adds an agent, or makes the tenant's agent of this hostname say what it says now; that one keeps its id, when it
-    /// first registered, and whether it is drained, and is no longer leaving.
+    /// first registered, and whether it is drained, is no longer leaving, and begins another session.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is no such tenant.
@@ -145,11 +158,14 @@ pub trait AgentStore: Send + Sync {
     async fn prune_agents(&self, before: Timestamp) -> Result<u64, StoreError>;
 
     /// Notes that the agent lives, extends its leases, and answers which of them are still held. The rest were
-    /// cancelled, given to another, or are over.
+    /// cancelled, given to another, or are over. One that leaves begins another session.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the tenant has no such agent; then nothing is extended.
     async fn agent_heartbeat(&self, heartbeat: &Heartbeat) -> Result<Vec<TaskLease>, StoreError>;
+
+    /// Notes that agents were heard of other than by a heartbeat. Those that are not there are passed over.
+    async fn note_agents(&self, agents: &[AgentId], now: Timestamp) -> Result<(), StoreError>;
 
     /// Makes an execution's tasks, all of one execution and one round. Those that there are, by their host, are left
     /// alone; of those that were there in an earlier round, what failed and may be repaired is put back.
@@ -168,6 +184,10 @@ pub trait AgentStore: Send + Sync {
     /// it has. Two that ask at once never get the same.
     async fn lease_tasks(&self, request: &TaskRequest) -> Result<Vec<AgentTask>, StoreError>;
 
+    /// Takes back leases that never reached their agent: as if they had not been, but for the fence. Those that are over
+    /// are passed over.
+    async fn return_tasks(&self, tenant: TenantId, leases: &[TaskLease]) -> Result<(), StoreError>;
+
     /// Records how tasks ended, or [hands on](AgentTask::hand_on) those that are handed back; the answers are in the
     /// order of the batch.
     async fn report_tasks(
@@ -177,14 +197,9 @@ pub trait AgentStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Vec<Reported>, StoreError>;
 
-    /// Gives every open task at least until `deadline_at`, and every lease at least until `lease_until`, unless some agent
-    /// was heard of after `unheard_since`. For a node that starts: while no node listened, nobody was silent.
-    async fn excuse_silence(
-        &self,
-        unheard_since: Timestamp,
-        lease_until: Timestamp,
-        deadline_at: Timestamp,
-    ) -> Result<(), StoreError>;
+    /// While no node listened, nobody was silent: extends deadlines and leases as if every host had been heard of now, and
+    /// notes so of the agents that were alive when the latest of all was heard of. Does nothing if somebody was heard of.
+    async fn excuse_silence(&self, excuse: &Excuse) -> Result<(), StoreError>;
 
     /// Goes over all tenants' open tasks, with hosts that may be silent for as long as `patience`.
     ///

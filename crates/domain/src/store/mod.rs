@@ -18,7 +18,7 @@ mod tenants;
 
 use std::sync::Arc;
 
-pub use agents::{AgentStore, Heartbeat, Registration, Reported, SweptTasks, TaskRequest, WaitingTasks};
+pub use agents::{AgentStore, Excuse, Heartbeat, Registration, Reported, SweptTasks, TaskRequest, WaitingTasks};
 pub use audit::{AuditFilter, AuditStore};
 pub use callbacks::CallbackStore;
 pub use executions::{

@@ -11,7 +11,9 @@ use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use horarium_domain::agent::{Agent, AgentTask, TaskEnd, TaskLease};
-use horarium_domain::store::{AgentStore, Heartbeat, Registration, Reported, StoreError, SweptTasks, TaskRequest};
+use horarium_domain::store::{
+    AgentStore, Excuse, Heartbeat, Registration, Reported, StoreError, SweptTasks, TaskRequest,
+};
 use horarium_domain::{AgentId, ExecutionId, TenantId, Timestamp};
 use serde_json::Value;
 
@@ -52,7 +54,7 @@ impl AgentStore for SqlStore {
                         .values((new, told.clone()))
                         .on_conflict((agents::tenant_id, agents::hostname))
                         .do_update()
-                        .set(told)
+                        .set((told, agents::session.eq(agents::session + 1)))
                         .returning(AgentRow::as_returning())
                         .get_result(c)
                         .await
@@ -156,6 +158,19 @@ impl AgentStore for SqlStore {
         .await
     }
 
+    async fn note_agents(&self, agents: &[AgentId], now: Timestamp) -> Result<(), StoreError> {
+        if agents.is_empty() {
+            return Ok(());
+        }
+        self.write(async |conn| {
+            let heard = agents::table.filter(agents::id.eq_any(agents.iter().map(|id| key(*id))));
+            let change = agents::last_seen_at.eq(at(now));
+            on!(conn, c => diesel::update(heard).set(change).execute(c).await).about("agents")?;
+            Ok(())
+        })
+        .await
+    }
+
     async fn open_tasks(&self, tasks: &[AgentTask]) -> Result<(), StoreError> {
         if tasks.is_empty() {
             return Ok(());
@@ -191,6 +206,10 @@ impl AgentStore for SqlStore {
         rows.into_iter().map(TaskRow::into_task).collect()
     }
 
+    async fn return_tasks(&self, tenant: TenantId, leases: &[TaskLease]) -> Result<(), StoreError> {
+        self.write(async |conn| tasks::take_back(conn, tenant, leases).await).await
+    }
+
     async fn report_tasks(
         &self,
         tenant: TenantId,
@@ -200,13 +219,8 @@ impl AgentStore for SqlStore {
         self.write(async |conn| tasks::report(conn, tenant, &ends, now).await).await
     }
 
-    async fn excuse_silence(
-        &self,
-        unheard_since: Timestamp,
-        lease_until: Timestamp,
-        deadline_at: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.write(async |conn| sweep::excuse(conn, unheard_since, lease_until, deadline_at).await).await
+    async fn excuse_silence(&self, excuse: &Excuse) -> Result<(), StoreError> {
+        self.write(async |conn| sweep::excuse(conn, excuse).await).await
     }
 
     async fn sweep_tasks(&self, now: Timestamp, patience: Duration) -> Result<SweptTasks, StoreError> {
@@ -224,7 +238,11 @@ async fn note_alive(conn: &mut Conn, heartbeat: &Heartbeat) -> Result<(), Fault>
     let agent = agents::table
         .filter(agents::id.eq(key(heartbeat.agent_id)))
         .filter(agents::tenant_id.eq(key(heartbeat.tenant_id)));
-    let change = (agents::last_seen_at.eq(at(heartbeat.now)), agents::leaving.eq(heartbeat.leaving));
+    let change = (
+        agents::last_seen_at.eq(at(heartbeat.now)),
+        agents::leaving.eq(heartbeat.leaving),
+        agents::session.eq(agents::session + i64::from(heartbeat.leaving)),
+    );
     let changed = on!(conn, c => diesel::update(agent).set(change).execute(c).await).about("agents")?;
     if changed == 0 { Err(NOT_FOUND.into()) } else { Ok(()) }
 }

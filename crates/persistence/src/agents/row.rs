@@ -25,6 +25,7 @@ pub(super) struct AgentRow {
     version: String,
     draining: bool,
     leaving: bool,
+    session: i64,
     registered_at: Timestamp,
     last_seen_at: Timestamp,
 }
@@ -42,6 +43,7 @@ impl AgentRow {
             version: self.version,
             draining: self.draining,
             leaving: self.leaving,
+            session: self.session,
             registered_at: self.registered_at,
             last_seen_at: self.last_seen_at,
         })

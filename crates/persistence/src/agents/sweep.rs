@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{BigInt, Bool, SmallInt, Text};
+use diesel::sql_types::{BigInt, Bool, Nullable, SmallInt, Text};
 use diesel_async::RunQueryDsl;
 use horarium_domain::agent::{Agent, AgentTask, HandOn, TaskState};
-use horarium_domain::store::WaitingTasks;
+use horarium_domain::store::{Excuse, WaitingTasks};
 use horarium_domain::{ExecutionId, TenantId, Timestamp};
 
 use super::hand_on::hand_on;
@@ -32,10 +32,14 @@ const TIME_OUT: &str = "update agent_tasks set state = 5, ended_at = $1, lease_u
     where state <= 1 and (lease_until is null or lease_until <= $1) and (attempt >= $3 or deadline_at <= $1) \
     returning execution_id";
 
-const EXCUSE: &str = "update agent_tasks set \
+const LATEST_SIGN: &str = "select max(last_seen_at) as at from agents";
+
+const EXCUSE_HOSTS: &str = "update agent_tasks set \
     deadline_at = case when deadline_at < $1 then $1 else deadline_at end, \
     lease_until = case when lease_until < $2 then $2 else lease_until end \
-    where state <= 1 and not exists (select 1 from agents where last_seen_at > $3)";
+    where state <= 1";
+
+const EXCUSE_AGENTS: &str = "update agents set last_seen_at = $1 where last_seen_at >= $2";
 
 const WAITING: &str = "select tenant_id, count(*) as count, max(deadline_at) as latest_deadline \
     from agent_tasks where state = 0 group by tenant_id";
@@ -44,6 +48,12 @@ const WAITING: &str = "select tenant_id, count(*) as count, max(deadline_at) as 
 struct Due {
     #[diesel(sql_type = Bool)]
     due: bool,
+}
+
+#[derive(QueryableByName)]
+struct Sign {
+    #[diesel(sql_type = Nullable<Ts>)]
+    at: Option<Timestamp>,
 }
 
 #[derive(QueryableByName)]
@@ -148,22 +158,29 @@ async fn lost(conn: &mut Conn, now: Timestamp) -> Result<Vec<TaskRow>, Fault> {
     .about("agent_tasks")
 }
 
-/// Extends deadlines and leases, unless some agent was heard of after `unheard_since`.
-pub(super) async fn excuse(
-    conn: &mut Conn,
-    unheard_since: Timestamp,
-    lease_until: Timestamp,
-    deadline_at: Timestamp,
-) -> Result<(), Fault> {
+/// Extends deadlines and leases, and the lives of the agents that were there when anybody was last heard of.
+pub(super) async fn excuse(conn: &mut Conn, excuse: &Excuse) -> Result<(), Fault> {
+    let latest: Sign = on!(conn, c => sql_query(LATEST_SIGN).get_result(c).await).about("agents")?;
+    if latest.at.is_some_and(|sign| sign > excuse.unheard_since) {
+        return Ok(());
+    }
     on!(conn, c => {
-        sql_query(EXCUSE)
-            .bind::<Ts, _>(at(deadline_at))
-            .bind::<Ts, _>(at(lease_until))
-            .bind::<Ts, _>(at(unheard_since))
+        sql_query(EXCUSE_HOSTS)
+            .bind::<Ts, _>(at(excuse.now + excuse.patience))
+            .bind::<Ts, _>(at(excuse.now + excuse.lease))
             .execute(c)
             .await
     })
     .about("agent_tasks")?;
+    let Some(latest) = latest.at else { return Ok(()) };
+    on!(conn, c => {
+        sql_query(EXCUSE_AGENTS)
+            .bind::<Ts, _>(at(excuse.now))
+            .bind::<Ts, _>(at(latest - excuse.lease))
+            .execute(c)
+            .await
+    })
+    .about("agents")?;
     Ok(())
 }
 

@@ -2,7 +2,9 @@
 
 use diesel::dsl::{exists, sql};
 use diesel::prelude::*;
+use diesel::sql_query;
 use diesel::sql_types::Bool;
+use diesel::sql_types::Integer;
 use diesel_async::RunQueryDsl;
 use horarium_domain::agent::{AgentTask, HandOn, TaskEnd, TaskLease, TaskState};
 use horarium_domain::store::{Heartbeat, Reported, TaskRequest};
@@ -12,7 +14,7 @@ use super::hand_on::hand_on;
 use super::row::{ANY, NewTaskRow, TaskRow, code};
 use crate::conn::{Conn, on};
 use crate::error::{About, Fault};
-use crate::schema::{At, Json, agent_tasks, at, key};
+use crate::schema::{At, Id, Json, agent_tasks, at, key};
 use crate::text::storable;
 
 /// Pending tasks that an agent may take.
@@ -118,6 +120,29 @@ pub(super) async fn lease(conn: &mut Conn, request: &TaskRequest) -> Result<Vec<
         diesel::update(taken).set(change).returning(TaskRow::as_returning()).get_results(c).await
     })
     .about("agent_tasks")
+}
+
+const TAKE_BACK: &str = "update agent_tasks set state = 0, attempt = attempt - 1, leased_at = null, \
+    lease_until = null, hostname = case when slot = '_any' then null else slot end \
+    where id = $1 and fence = $2 and tenant_id = $3 and state = 1";
+
+/// Undoes leases that never reached their agent.
+pub(super) async fn take_back(conn: &mut Conn, tenant: TenantId, leases: &[TaskLease]) -> Result<(), Fault> {
+    // In the order of the keys, so that two transactions never wait for each other in a circle.
+    let mut leases = leases.to_vec();
+    leases.sort_unstable();
+    for lease in leases {
+        on!(conn, c => {
+            sql_query(TAKE_BACK)
+                .bind::<Id, _>(key(lease.task_id))
+                .bind::<Integer, _>(lease.fence)
+                .bind::<Id, _>(key(tenant))
+                .execute(c)
+                .await
+        })
+        .about("agent_tasks")?;
+    }
+    Ok(())
 }
 
 /// Extends the leases that are still held, and answers which those are.

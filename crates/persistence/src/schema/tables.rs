@@ -314,7 +314,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::{Bool, Text};
+    use diesel::sql_types::{BigInt, Bool, Text};
     use crate::schema::types::{Id, Js, Ts};
 
     agents (id) {
@@ -329,6 +329,7 @@ diesel::table! {
         leaving -> Bool,
         registered_at -> Ts,
         last_seen_at -> Ts,
+        session -> BigInt,
     }
 }
 

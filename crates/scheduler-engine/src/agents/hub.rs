@@ -1,10 +1,10 @@
-//! Who on this node waits for agents, and which agents wait for work here.
+//! Who on this node waits for agents, which agents wait for work here, and what is to be written down of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use horarium_domain::agent::AgentTiming;
-use horarium_domain::{ExecutionId, TenantId};
+use horarium_domain::agent::{AgentTiming, TaskLease};
+use horarium_domain::{AgentId, ExecutionId, TenantId};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +26,10 @@ struct State {
     attempts: HashMap<ExecutionId, Arc<Notify>>,
     /// Agents that wait for work, by tenant.
     askers: HashMap<TenantId, Arc<Notify>>,
+    /// Agents that were heard of and whose record does not say so yet.
+    heard: HashSet<AgentId>,
+    /// Leases that could not be handed out, by tenant.
+    undelivered: HashMap<TenantId, Vec<TaskLease>>,
 }
 
 impl AgentHub {
@@ -74,6 +78,27 @@ impl AgentHub {
                 told.notify_waiters();
             }
         }
+    }
+
+    /// Has it noted that an agent was heard of.
+    pub(crate) fn heard_of(&self, agent: AgentId) {
+        self.lock().heard.insert(agent);
+    }
+
+    /// The agents of which that is to be noted now.
+    pub(crate) fn take_heard(&self) -> Vec<AgentId> {
+        self.lock().heard.drain().collect()
+    }
+
+    /// Has leases given back whose agent was gone before it got them.
+    pub(crate) fn give_back(&self, tenant: TenantId, leases: impl IntoIterator<Item = TaskLease>) {
+        self.lock().undelivered.entry(tenant).or_default().extend(leases);
+        self.look.notify_one();
+    }
+
+    /// The leases that are to be given back now.
+    pub(crate) fn take_undelivered(&self) -> HashMap<TenantId, Vec<TaskLease>> {
+        std::mem::take(&mut self.lock().undelivered)
     }
 
     /// Forgets the tenants none of whose agents waits.

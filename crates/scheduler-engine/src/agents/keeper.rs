@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use horarium_domain::TenantId;
-use horarium_domain::store::{StoreError, WaitingTasks};
+use horarium_domain::store::{Excuse, StoreError, WaitingTasks};
 use metrics::counter;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
+use super::note_heard;
 use crate::core::Core;
 
 /// How often the keeper looks when nobody asks it to; also how late another node's news may come.
@@ -33,6 +35,8 @@ impl AgentKeeper {
     pub async fn tick(&self) -> Result<(), StoreError> {
         let hub = &self.core.agents;
         let now = self.core.now();
+        note_heard(&self.core).await?;
+        self.give_back().await?;
         let swept = self.core.store.sweep_tasks(now, hub.timing().broadcast_timeout).await?;
         hub.answered(swept.ended);
         hub.work_for(self.news(swept.waiting));
@@ -41,6 +45,16 @@ impl AgentKeeper {
         if !watched.is_empty() {
             let open: HashSet<_> = self.core.store.awaiting_agents(&watched).await?.into_iter().collect();
             hub.answered(watched.into_iter().filter(|id| !open.contains(id)));
+        }
+        Ok(())
+    }
+
+    /// Gives back what was leased for callers that were gone when it was there. What fails here runs out by itself.
+    async fn give_back(&self) -> Result<(), StoreError> {
+        let hub = &self.core.agents;
+        for (tenant, leases) in hub.take_undelivered() {
+            self.core.store.return_tasks(tenant, &leases).await?;
+            hub.work_for([tenant]);
         }
         Ok(())
     }
@@ -55,26 +69,33 @@ impl AgentKeeper {
         news
     }
 
-    /// Begins: while no node listened, no agent was silent. What ran then keeps its leases, and can still be reported.
-    async fn begin(&self) -> Result<(), StoreError> {
+    /// While no node listened, no agent was silent. What ran then keeps its leases, and can still be reported.
+    async fn excuse_silence(&self) -> Result<(), StoreError> {
         let (now, timing) = (self.core.now(), self.core.agents.timing());
-        let (lease_until, deadline_at) = (now + timing.lease, now + timing.broadcast_timeout);
-        self.core.store.excuse_silence(now - timing.heartbeat, lease_until, deadline_at).await
+        let unheard_since = now - timing.heartbeat;
+        let excuse = Excuse { unheard_since, now, lease: timing.lease, patience: timing.broadcast_timeout };
+        self.core.store.excuse_silence(&excuse).await
     }
 
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let mut begun = false;
+        let heartbeat = self.core.agents.timing().heartbeat;
+        // When a look began that came to its end: until then, what agents said was heard.
+        let mut listened: Option<Instant> = None;
         loop {
+            let looking = Instant::now();
             let looked = async {
-                if !begun {
-                    self.begin().await?;
-                    begun = true;
+                // At the start, and when the database was away or this machine stood still.
+                if listened.is_none_or(|last| looking - last > heartbeat) {
+                    self.excuse_silence().await?;
                 }
                 self.tick().await
             };
-            if let Err(problem) = looked.await {
-                counter!("horarium_loop_errors_total", "loop" => "agents").increment(1);
-                error!(error = %problem, "cannot look after agents' work; trying again");
+            match looked.await {
+                Ok(()) => listened = Some(looking),
+                Err(problem) => {
+                    counter!("horarium_loop_errors_total", "loop" => "agents").increment(1);
+                    error!(error = %problem, "cannot look after agents' work; trying again");
+                }
             }
             tokio::select! {
                 () = tokio::time::sleep(INTERVAL) => {}

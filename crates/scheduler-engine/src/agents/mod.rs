@@ -21,8 +21,16 @@ pub use keeper::AgentKeeper;
 /// How many agents of a tenant are looked at, at most.
 pub(crate) const MAX_AGENTS: usize = 10_000;
 
+/// Writes down which agents this node has heard of by other calls than heartbeats. There are only those whose
+/// heartbeat is late, so mostly there are none.
+pub(crate) async fn note_heard(core: &Core) -> Result<(), StoreError> {
+    let heard = core.agents.take_heard();
+    if heard.is_empty() { Ok(()) } else { core.store.note_agents(&heard, core.now()).await }
+}
+
 /// A tenant's agents that take work.
 pub(crate) async fn alive(core: &Core, tenant: TenantId) -> Result<Vec<Agent>, StoreError> {
+    note_heard(core).await?;
     let (now, silence) = (core.now(), core.agents.timing().lease);
     let mut agents = core.store.agents(tenant, Some(now - silence), MAX_AGENTS).await?;
     agents.retain(|agent| agent.state(now, silence) == AgentState::Alive);

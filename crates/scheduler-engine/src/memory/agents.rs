@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use horarium_domain::agent::{Agent, AgentTask, HandOn, TaskEnd, TaskLease, TaskState};
 use horarium_domain::execution::Event;
 use horarium_domain::store::{
-    AgentStore, Heartbeat, Registration, Reported, StoreError, SweptTasks, TaskRequest, WaitingTasks,
+    AgentStore, Excuse, Heartbeat, Registration, Reported, StoreError, SweptTasks, TaskRequest, WaitingTasks,
 };
 use horarium_domain::{AgentId, ExecutionId, TenantId, Timestamp};
 
@@ -26,8 +26,8 @@ impl AgentStore for MemoryStore {
             return Err(StoreError::NotFound("tenant"));
         }
         let known = state.agent_named(tenant_id, &hostname).ok().map(|agent| &*agent);
-        let (id, registered_at, draining) =
-            known.map_or((id, now, false), |agent| (agent.id, agent.registered_at, agent.draining));
+        let (id, registered_at, draining, session) = known
+            .map_or((id, now, false, 1), |agent| (agent.id, agent.registered_at, agent.draining, agent.session + 1));
         let agent = Agent {
             id,
             tenant_id,
@@ -38,6 +38,7 @@ impl AgentStore for MemoryStore {
             version,
             draining,
             leaving: false,
+            session,
             registered_at,
             last_seen_at: now,
         };
@@ -95,6 +96,7 @@ impl AgentStore for MemoryStore {
         let agent = agent.ok_or(NOT_FOUND)?;
         agent.last_seen_at = heartbeat.now;
         agent.leaving = heartbeat.leaving;
+        agent.session += i64::from(heartbeat.leaving);
         let mut held = Vec::new();
         for lease in &heartbeat.running {
             if let Some(task) = state.leased(heartbeat.tenant_id, *lease) {
@@ -104,6 +106,16 @@ impl AgentStore for MemoryStore {
             }
         }
         Ok(held)
+    }
+
+    async fn note_agents(&self, agents: &[AgentId], now: Timestamp) -> Result<(), StoreError> {
+        let mut state = self.state();
+        for id in agents {
+            if let Some(agent) = state.agents.get_mut(id) {
+                agent.last_seen_at = now;
+            }
+        }
+        Ok(())
     }
 
     async fn open_tasks(&self, tasks: &[AgentTask]) -> Result<(), StoreError> {
@@ -166,6 +178,20 @@ impl AgentStore for MemoryStore {
         Ok(taken.collect())
     }
 
+    async fn return_tasks(&self, tenant: TenantId, leases: &[TaskLease]) -> Result<(), StoreError> {
+        let mut state = self.state();
+        for lease in leases {
+            if let Some(task) = state.leased(tenant, *lease) {
+                task.state = TaskState::Pending;
+                task.attempt -= 1;
+                task.hostname.clone_from(&task.host);
+                task.leased_at = None;
+                task.lease_until = None;
+            }
+        }
+        Ok(())
+    }
+
     async fn report_tasks(
         &self,
         tenant: TenantId,
@@ -194,19 +220,20 @@ impl AgentStore for MemoryStore {
         Ok(ends.into_iter().map(record).collect())
     }
 
-    async fn excuse_silence(
-        &self,
-        unheard_since: Timestamp,
-        lease_until: Timestamp,
-        deadline_at: Timestamp,
-    ) -> Result<(), StoreError> {
+    async fn excuse_silence(&self, excuse: &Excuse) -> Result<(), StoreError> {
+        let Excuse { unheard_since, now, lease, patience } = *excuse;
         let mut state = self.state();
-        if state.agents.values().any(|agent| agent.last_seen_at > unheard_since) {
+        let latest = state.agents.values().map(|agent| agent.last_seen_at).max();
+        if latest.is_some_and(|sign| sign > unheard_since) {
             return Ok(());
         }
         for task in state.agent_tasks.values_mut().filter(|task| task.state.is_open()) {
-            task.deadline_at = task.deadline_at.max(deadline_at);
-            task.lease_until = task.lease_until.map(|until| until.max(lease_until));
+            task.deadline_at = task.deadline_at.max(now + patience);
+            task.lease_until = task.lease_until.map(|until| until.max(now + lease));
+        }
+        let was_alive = |agent: &&mut Agent| latest.is_some_and(|sign| agent.last_seen_at >= sign - lease);
+        for agent in state.agents.values_mut().filter(was_alive) {
+            agent.last_seen_at = now;
         }
         Ok(())
     }

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use horarium_domain::TenantId;
 
 pub use admin::SchedulerAdminService;
-pub use agent::{AgentJob, AgentJobService, AgentService, NewAgentJob, RetryAgentJob};
+pub use agent::{AgentJob, AgentJobService, AgentService, Leased, NewAgentJob, RetryAgentJob};
 pub use audit::{AuditPage, AuditService};
 pub use callback::{CallbackService, DeliveryReport, SigningKey};
 pub use error::{FieldErrors, ServiceError};

@@ -49,10 +49,10 @@ struct AgentRegistration {
 #[schema(example = json!({"max": 1, "wait_seconds": 0}))]
 #[allow(dead_code)] // as above
 struct AgentLeaseRequest {
-    /// How many tasks; more than 100 means 100.
-    #[schema(required = false, default = 1)]
+    /// How many tasks, at least 1; more than 100 means 100.
+    #[schema(required = false, default = 1, minimum = 1)]
     max: u32,
-    /// How long to wait for the first, in seconds; the server may answer sooner.
+    /// How long to wait for the first, in seconds; more than 60 means 60, and the server may answer sooner.
     #[schema(required = false, default = 0)]
     wait_seconds: u32,
 }
@@ -130,7 +130,8 @@ pub(super) async fn register_agent(
 
 /// Lease tasks
 ///
-/// Waits for the first one, as long as asked; an empty list says that there was none.
+/// Waits for the first one, as long as asked; an empty list says that there was none. Waiting is a sign of life. A call
+/// that waits when the agent registers again or leaves is given nothing any more.
 #[utoipa::path(
     tag = "Agent protocol",
     params(("agentId" = Uuid, Path, description = "The agent.")),
@@ -150,7 +151,7 @@ pub(super) async fn lease_tasks(
     let leased: Vec<LeasedTask> = tokio::select! {
         // A lease that was made is always handed out; only the wait is broken off.
         biased;
-        leased = state.services.agents.lease(caller.tenant.id, id.0, request.max, wait) => leased?,
+        leased = state.services.agents.lease(caller.tenant.id, id.0, request.max, wait) => leased?.take(),
         () = state.shutdown.cancelled() => Vec::new(),
     };
     Ok(HttpResponse::Ok().json(leased))

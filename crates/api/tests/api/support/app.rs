@@ -89,7 +89,12 @@ impl TestApp {
             },
             shutdown: shutdown.clone(),
         });
-        let server = HttpServer::new(move || app(&state)).workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
+        let server = HttpServer::new(move || app(&state))
+            .workers(1)
+            .h1_allow_half_closed(false)
+            .disable_signals()
+            .bind("127.0.0.1:0")
+            .unwrap();
         let base = format!("http://{}", server.addrs()[0]);
         let server = server.run();
         let handle = server.handle();

@@ -1,21 +1,20 @@
 //! Agents: registering, leasing work, reporting it; and seeing to them as an operator.
 
 mod jobs;
+mod lease;
 mod report;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use horarium_domain::agent::protocol::{
-    HeartbeatRequest, HeartbeatResponse, LeasedTask, MAX_LEASED_TASKS, MAX_REPORTS, MAX_RUNNING, MAX_WAIT_SECONDS,
-    RegisterRequest, Report, ReportResult,
+    HeartbeatRequest, HeartbeatResponse, MAX_REPORTS, MAX_RUNNING, RegisterRequest, Report, ReportResult,
 };
-use horarium_domain::agent::{Agent, AgentState, AgentTask, AgentTiming, TaskLease, check_hostname};
-use horarium_domain::store::{Heartbeat, Registration, TaskRequest};
+use horarium_domain::agent::{Agent, AgentState, AgentTiming, TaskLease, check_hostname};
+use horarium_domain::store::{Heartbeat, Registration};
 use horarium_domain::{AgentId, TenantId};
-use tokio::time::Instant;
 
 pub use jobs::{AgentJob, AgentJobService, NewAgentJob, RetryAgentJob};
+pub use lease::Leased;
 
 use super::{FieldErrors, ServiceError, limits};
 use crate::agents::MAX_AGENTS;
@@ -29,9 +28,6 @@ const OPERATIONS: usize = 1000;
 const NAME_CHARS: usize = 253;
 /// Bytes of an agent's facts, as JSON.
 const FACTS_BYTES: usize = 64 * 1024;
-
-/// How often a waiting agent looks by itself whether there is work; it is told when there is.
-const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The use cases around agents.
 #[derive(Debug, Clone)]
@@ -101,44 +97,6 @@ impl AgentService {
         Ok(self.core.store.register_agent(registration).await?)
     }
 
-    /// Gives an agent up to `max` tasks, waiting up to `wait` for the first; none when the wait is over, and while the
-    /// agent is drained or leaving. It also counts as a sign of life.
-    ///
-    /// # Errors
-    /// [`ServiceError::NotFound`].
-    pub async fn lease(
-        &self,
-        tenant: TenantId,
-        id: AgentId,
-        max: u32,
-        wait: Duration,
-    ) -> Result<Vec<LeasedTask>, ServiceError> {
-        let agent = self.core.store.agent(tenant, id).await?;
-        // Writing it at each call would cost more than it tells.
-        if self.core.now().since(agent.last_seen_at) > self.timing().heartbeat {
-            let heartbeat = self.sign_of_life(tenant, id, agent.leaving, Vec::new());
-            self.core.store.agent_heartbeat(&heartbeat).await?;
-        }
-        let limit = max.clamp(1, MAX_LEASED_TASKS) as usize;
-        let end = Instant::now() + wait.min(Duration::from_secs(u64::from(MAX_WAIT_SECONDS)));
-        let news = self.core.agents.asker(tenant);
-        loop {
-            // Listening begins before looking, so nothing that comes in between is missed.
-            let told = news.notified();
-            tokio::pin!(told);
-            told.as_mut().enable();
-            let leased = self.try_lease(tenant, id, limit).await?;
-            if !leased.is_empty() || Instant::now() >= end {
-                return Ok(leased.iter().map(wire_task).collect());
-            }
-            let next = end.min(Instant::now() + LOOK_INTERVAL);
-            tokio::select! {
-                () = &mut told => {}
-                () = tokio::time::sleep_until(next) => {}
-            }
-        }
-    }
-
     /// Records what became of tasks, one by one: a report whose lease is over is refused, the others stand.
     ///
     /// # Errors
@@ -152,7 +110,7 @@ impl AgentService {
         if reports.len() > MAX_REPORTS {
             return Err(ServiceError::invalid("reports", format!("must be at most {MAX_REPORTS}")));
         }
-        self.core.store.agent(tenant, id).await?;
+        self.heard_of(&self.core.store.agent(tenant, id).await?);
         report::record(&self.core, tenant, reports).await
     }
 
@@ -170,7 +128,16 @@ impl AgentService {
             return Err(ServiceError::invalid("running", format!("must hold at most {MAX_RUNNING} lease tokens")));
         }
         let leases: Vec<TaskLease> = request.running.iter().filter_map(|token| token.parse().ok()).collect();
-        let heartbeat = self.sign_of_life(tenant, id, request.leaving, leases);
+        let (now, timing) = (self.core.now(), self.timing());
+        let heartbeat = Heartbeat {
+            tenant_id: tenant,
+            agent_id: id,
+            leaving: request.leaving,
+            running: leases,
+            now,
+            lease_until: now + timing.lease,
+            deadline_at: now + timing.broadcast_timeout,
+        };
         let held = self.core.store.agent_heartbeat(&heartbeat).await?;
         let is_held = |token: &String| token.parse().is_ok_and(|lease: TaskLease| held.contains(&lease));
         Ok(HeartbeatResponse { stop: request.running.into_iter().filter(|token| !is_held(token)).collect() })
@@ -210,50 +177,15 @@ impl AgentService {
         Ok(self.core.store.delete_agent(tenant, hostname).await?)
     }
 
-    fn sign_of_life(
-        &self,
-        tenant_id: TenantId,
-        agent_id: AgentId,
-        leaving: bool,
-        running: Vec<TaskLease>,
-    ) -> Heartbeat {
-        let (now, timing) = (self.core.now(), self.timing());
-        let (lease_until, deadline_at) = (now + timing.lease, now + timing.broadcast_timeout);
-        Heartbeat { tenant_id, agent_id, leaving, running, now, lease_until, deadline_at }
-    }
-
-    async fn try_lease(&self, tenant: TenantId, id: AgentId, limit: usize) -> Result<Vec<AgentTask>, ServiceError> {
-        // Read each time: somebody may have drained it while it waited.
-        let agent = self.core.store.agent(tenant, id).await?;
-        if agent.draining || agent.leaving {
-            return Ok(Vec::new());
+    /// Every call is a sign of life, but is noted only where heartbeats are late: they come anyway.
+    fn heard_of(&self, agent: &Agent) {
+        if self.core.now().since(agent.last_seen_at) > self.timing().heartbeat {
+            self.core.agents.heard_of(agent.id);
         }
-        let now = self.core.now();
-        let request = TaskRequest {
-            tenant_id: tenant,
-            hostname: agent.hostname,
-            operations: agent.operations,
-            limit,
-            now,
-            lease_until: now + self.timing().lease,
-            deadline_at: now + self.timing().broadcast_timeout,
-        };
-        Ok(self.core.store.lease_tasks(&request).await?)
     }
 }
 
 /// What is no hostname names no agent; and PostgreSQL refuses to even look for a NUL.
 fn check_named(hostname: &str) -> Result<(), ServiceError> {
     check_hostname(hostname).map_err(|_| ServiceError::NotFound("agent"))
-}
-
-fn wire_task(task: &AgentTask) -> LeasedTask {
-    LeasedTask {
-        lease_token: task.lease().to_string(),
-        execution_id: task.execution_id,
-        operation: task.operation.clone(),
-        data: task.data.clone(),
-        timeout_seconds: task.timeout_seconds,
-        attempt: u32::from(task.attempt),
-    }
 }
