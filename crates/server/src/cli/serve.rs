@@ -227,6 +227,8 @@ fn api_server(state: ApiState, listener: TcpListener, config: &Config) -> Result
         .max_connections(config.max_connections.div_ceil(config.http_workers))
         .client_request_timeout(config.client_timeout_seconds)
         .keep_alive(config.keep_alive_seconds)
+        // Whoever has closed its side waits for no answer: its call ends, above all an agent's call for work.
+        .h1_allow_half_closed(false)
         .disable_signals()
         .shutdown_timeout(HTTP_GRACE_SECONDS)
         .listen(listener)?;
