@@ -69,7 +69,8 @@ impl Agent {
     /// An agent that is not yet known to anybody.
     pub fn new(settings: Settings, toolbox: Toolbox, entropy: Arc<dyn Entropy>) -> Result<Self, AgentError> {
         let calls = Calls::new(&settings.server, settings.credential.clone())?;
-        Ok(Self { calls, settings, toolbox: Arc::new(toolbox), entropy })
+        let toolbox = Arc::new(toolbox.of_host(&settings.hostname));
+        Ok(Self { calls, settings, toolbox, entropy })
     }
 
     /// Works until `shutdown`, then lets what runs finish within the grace time, hands back the rest, and sees the last

@@ -70,6 +70,16 @@ async fn a_node_tells_of_itself_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_host_is_called_what_its_agent_goes_by() {
+    let host = Host::new(&Allowed::default());
+    let machine = sysinfo::System::host_name().unwrap();
+    for operation in ["node.hostname.get", "node.status.get"] {
+        let told = host.done(operation, Value::Null).await;
+        assert_eq!((&told["hostname"], &told["machine_hostname"]), (&json!("web-1"), &json!(machine)), "{operation}");
+    }
+}
+
+#[tokio::test]
 async fn data_that_an_operation_does_not_know_is_refused() {
     let host = Host::new(&Allowed::default());
     let report = host.carry_out("network.ping.do", json!({"address": "localhost", "prot": 80})).await;

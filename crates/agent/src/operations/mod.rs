@@ -90,6 +90,8 @@ pub struct Toolbox {
     roots: Option<Roots>,
     http: reqwest::Client,
     output_limit: usize,
+    /// What the host is called as a target; what it calls itself while no agent has said.
+    hostname: Option<String>,
 }
 
 /// What is to be done.
@@ -128,7 +130,13 @@ impl Toolbox {
             roots: if allowed.roots.is_empty() { None } else { Some(Roots::open(&allowed.roots)?) },
             http: http::client()?,
             output_limit: DEFAULT_OUTPUT_LIMIT,
+            hostname: None,
         })
+    }
+
+    /// For the agent of a host that goes by this name.
+    pub(crate) fn of_host(self, hostname: &str) -> Self {
+        Self { hostname: Some(hostname.to_owned()), ..self }
     }
 
     /// How many bytes are kept of each of a program's two outputs and of an HTTP answer; 64 KiB unless set here.
@@ -168,10 +176,10 @@ impl Toolbox {
         let operation: Op = name.parse().map_err(|()| Problem::skipped(format!("this agent has no '{name}'")))?;
         let refused = || Problem::skipped(format!("this agent's operator does not allow '{operation}'"));
         let data = order.data.take();
-        let limit = self.output_limit;
+        let (limit, hostname) = (self.output_limit, self.hostname.clone());
         match operation {
-            Op::NodeHostname => node::get(node::Hostname::read).await,
-            Op::NodeStatus => node::get(node::Status::read).await,
+            Op::NodeHostname => node::get(|| node::Hostname::read(hostname)).await,
+            Op::NodeStatus => node::get(|| node::Status::read(hostname)).await,
             Op::NodeUptime => node::get(node::Uptime::read).await,
             Op::NodeLoad => node::get(node::Load::read).await,
             Op::NodeMemory => node::get(node::Memory::read).await,

@@ -16,10 +16,14 @@ use sysinfo::System;
 
 use super::{Done, Problem, blocking};
 
-/// The machine's own name, whatever the agent is called.
+/// What the host is called.
 #[derive(Debug, Serialize)]
 pub(super) struct Hostname {
+    /// As a target: what the agent goes by.
     hostname: String,
+    /// By the machine itself, where that is another name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    machine_hostname: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -123,8 +127,13 @@ fn cpus() -> usize {
 }
 
 impl Hostname {
-    pub(super) fn read() -> Result<Self, sysinfo::Error> {
-        Ok(Self { hostname: System::host_name()? })
+    /// Of a machine whose agent goes by this name; by the machine's own if by none.
+    pub(super) fn read(known_as: Option<String>) -> Result<Self, sysinfo::Error> {
+        let own = System::host_name();
+        Ok(match known_as {
+            Some(hostname) => Self { machine_hostname: own.ok().filter(|own| *own != hostname), hostname },
+            None => Self { hostname: own?, machine_hostname: None },
+        })
     }
 }
 
@@ -191,9 +200,10 @@ impl Os {
 }
 
 impl Status {
-    pub(super) fn read() -> Result<Self, sysinfo::Error> {
+    /// Of a machine whose agent goes by this name.
+    pub(super) fn read(known_as: Option<String>) -> Result<Self, sysinfo::Error> {
         Ok(Self {
-            hostname: Hostname::read()?,
+            hostname: Hostname::read(known_as)?,
             uptime: Uptime::read()?,
             load: Load::read()?,
             memory: Memory::read()?,
