@@ -14,7 +14,8 @@ use horarium_domain::{AgentId, AuditId, Timestamp};
 use horarium_scheduler_engine::{EngineConfig, Outcome};
 use support::{BEGINNING, World, config, pass};
 
-const DAY: Duration = Duration::from_hours(24);
+/// In minutes.
+const DAY: u64 = 24 * 60;
 
 async fn call_was_made(world: &World, at: Timestamp) {
     let actor = AuditActor { kind: AuditActorKind::Token, id: "ada".to_owned(), name: None, email: None };
@@ -52,23 +53,22 @@ async fn agent_was_heard_of(world: &World, hostname: &str, at: Timestamp) {
 #[tokio::test(start_paused = true)]
 async fn a_node_forgets_what_is_too_old_soon_after_its_start_and_hourly_from_then_on() {
     let world = World::new().await;
-    let minutes = |minutes| Duration::from_mins(minutes);
-    for age in [2 * DAY, DAY - minutes(30), minutes(5)] {
-        call_was_made(&world, BEGINNING - age).await;
+    for age in [2 * DAY, DAY - 30, 5] {
+        call_was_made(&world, BEGINNING - Duration::from_mins(age)).await;
     }
-    for (hostname, age) in [("old", 31 * DAY), ("aging", 30 * DAY - minutes(30)), ("fresh", DAY)] {
-        agent_was_heard_of(&world, hostname, BEGINNING - age).await;
+    for (hostname, age) in [("old", 31 * DAY), ("aging", 30 * DAY - 30), ("fresh", DAY)] {
+        agent_was_heard_of(&world, hostname, BEGINNING - Duration::from_mins(age)).await;
     }
     let left = async || {
         let entries = world.store.audit(world.tenant, &AuditFilter::default(), None, 10).await.unwrap();
         let agents = world.store.agents(world.tenant, None, 10).await.unwrap();
         (entries.len(), agents.into_iter().map(|agent| agent.hostname).collect::<Vec<_>>())
     };
-    let config = EngineConfig { audit_retention: DAY, ..config("a") };
+    let config = EngineConfig { audit_retention: Duration::from_mins(DAY), ..config("a") };
     let (_core, engine) = world.node_with(config, |_| async { Outcome::succeeded() });
     pass(Duration::from_secs(1)).await;
     assert_eq!(left().await, (2, vec!["aging".to_owned(), "fresh".to_owned()]));
-    pass(minutes(61)).await;
+    pass(Duration::from_mins(61)).await;
     assert_eq!(left().await, (1, vec!["fresh".to_owned()]));
     engine.shutdown().await;
 }
