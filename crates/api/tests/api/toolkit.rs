@@ -106,6 +106,26 @@ async fn both_paths_list_the_status_of_every_recent_job() {
 }
 
 #[tokio::test]
+async fn a_callers_name_for_its_request_comes_back_with_the_answer() {
+    let app = TestApp::start().await;
+    let machine = app.machine(&["*"]).await;
+    app.owner().create_job(http_job("a")).await;
+    let submitted = json!({"job": "a", "id": "the job's", "webhook_url": "https://example.com/hook"});
+    let job = machine.post(SUBMIT, submitted).await.expect(202).member("job_id");
+    let unknown = Uuid::from_u128(7);
+    for (path, body, status) in [
+        (STATUSES, json!({"id": "mine"}), 200),
+        (ALL_STATUSES, json!({"id": "mine"}), 200),
+        (STATUS, json!({"job_id": job, "id": "mine"}), 200),
+        (STATUS, json!({"job_id": unknown, "id": "mine"}), 404),
+    ] {
+        assert_eq!(machine.post(path, body).await.expect(status).member("id"), "mine");
+    }
+    assert_eq!(machine.post(STATUS, json!({"job_id": job})).await.expect(200).member("id"), "the job's");
+    assert_eq!(machine.call(STATUSES).await.expect(200).json()["id"], Value::Null);
+}
+
+#[tokio::test]
 async fn the_listing_looks_back_ten_minutes_or_as_far_as_it_is_told() {
     let app = TestApp::start().await;
     let machine = app.machine(&["*"]).await;

@@ -48,7 +48,7 @@ pub(crate) struct Envelope<T> {
     pub(crate) endpoint: Option<&'static str>,
     /// The HTTP status; in a job's own envelope 200 when it succeeded, else 500.
     pub(crate) code: u16,
-    /// The caller's own name for the job, as it was sent with it.
+    /// The caller's own name for the job or for this request, as it was sent with it.
     #[schema(value_type = Option<Value>)]
     pub(crate) id: Option<Value>,
     /// The job, or this request itself where it is about none.
@@ -185,6 +185,8 @@ pub(crate) struct RecentRequest {
     /// How many seconds to look back; 600 when nothing is said.
     #[schema(minimum = 0)]
     pub(crate) since_seconds: Option<f64>,
+    /// A name of the caller's own for this request, given back with its answer.
+    pub(crate) id: Option<Value>,
 }
 
 /// Which job is asked about.
@@ -194,6 +196,8 @@ pub(crate) struct RecentRequest {
 pub(crate) struct StatusRequest {
     /// The job, as it was answered when it was submitted.
     pub(crate) job_id: String,
+    /// A name of the caller's own for this request, given back with its answer; the job's own when none is given.
+    pub(crate) id: Option<Value>,
 }
 
 /// Work to be done.

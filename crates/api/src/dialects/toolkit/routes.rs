@@ -100,12 +100,13 @@ pub(crate) async fn list_all_job_statuses(
 
 async fn statuses(state: &ApiState, caller: &Caller, body: Option<RecentRequest>) -> Result<HttpResponse, ApiError> {
     let begun = Instant::now();
-    let since = body.and_then(|body| body.since_seconds).unwrap_or(ExecutionService::DEFAULT_RECENT_SECONDS);
+    let RecentRequest { since_seconds, id } = body.unwrap_or_default();
+    let since = since_seconds.unwrap_or(ExecutionService::DEFAULT_RECENT_SECONDS);
     let recent = state.services.executions.recent(caller.tenant.id, since).await.map_err(error::listing)?;
     let queue = queue(state, caller, QueueName::DEFAULT).await.map_err(error::listing)?;
-    let mut envelope = own(state, Some(JobStatuses(recent.items)), begun).in_queue(caller.tenant.id, &queue);
-    envelope.truncated = recent.truncated.then_some(true);
-    Ok(HttpResponse::Ok().json(envelope))
+    let truncated = recent.truncated.then_some(true);
+    let envelope = own(state, Some(JobStatuses(recent.items)), begun).in_queue(caller.tenant.id, &queue);
+    Ok(HttpResponse::Ok().json(Envelope { id, truncated, ..envelope }))
 }
 
 /// Read the status of a job
@@ -127,7 +128,7 @@ pub(crate) async fn get_job_status(
     body: Body<StatusRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let begun = Instant::now();
-    let asked = body.0.job_id;
+    let StatusRequest { job_id: asked, id } = body.0;
     // What is no UUID names no job either.
     let found = match asked.trim().parse::<ExecutionId>() {
         Ok(id) => state.services.executions.get(caller.tenant.id, id).await,
@@ -135,13 +136,14 @@ pub(crate) async fn get_job_status(
     };
     let execution = match found {
         Ok(execution) => execution,
-        Err(ServiceError::NotFound(_)) => return Ok(no_such_job(&state, &asked, begun)),
+        Err(ServiceError::NotFound(_)) => return Ok(no_such_job(&state, &asked, id, begun)),
         Err(error) => return Err(error.into()),
     };
     let reference = reference(&state, &caller, &execution).await?;
     let queue = queue(&state, &caller, &execution.summary.queue).await?;
     let told = map::status(&execution, reference.clone(), &queue, state.about.version);
-    let envelope = Envelope { id: reference, ..own(&state, Some(told), begun).in_queue(caller.tenant.id, &queue) };
+    let envelope =
+        Envelope { id: id.or(reference), ..own(&state, Some(told), begun).in_queue(caller.tenant.id, &queue) };
     Ok(HttpResponse::Ok().json(envelope))
 }
 
@@ -263,11 +265,11 @@ async fn reference(state: &ApiState, caller: &Caller, execution: &Execution) -> 
     Ok(callback.and_then(|callback| callback.asked.reference))
 }
 
-fn no_such_job(state: &ApiState, asked: &str, begun: Instant) -> HttpResponse {
+fn no_such_job(state: &ApiState, asked: &str, id: Option<Value>, begun: Instant) -> HttpResponse {
     const NOT_FOUND: &str = "Job not found";
-    let envelope = Envelope { error: Some(NOT_FOUND), ..own::<Value>(state, None, begun) };
-    let mut told =
-        serde_json::to_value(Envelope { code: 404, message: NOT_FOUND.to_owned(), ..envelope }).unwrap_or_default();
+    let message = NOT_FOUND.to_owned();
+    let envelope = Envelope { code: 404, id, message, error: Some(NOT_FOUND), ..own::<Value>(state, None, begun) };
+    let mut told = serde_json::to_value(envelope).unwrap_or_default();
     // The document has the id that was asked for here, whatever it was.
     told["job_id"] = Value::from(asked);
     HttpResponse::NotFound().json(told)
