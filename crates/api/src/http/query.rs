@@ -10,6 +10,7 @@ use actix_web::{FromRequest, HttpRequest, web};
 use horarium_domain::Timestamp;
 use horarium_domain::page::PageRequest;
 use horarium_scheduler_engine::service::FieldErrors;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::ApiError;
@@ -18,6 +19,25 @@ use super::ApiError;
 pub(crate) trait FromQuery: Sized {
     /// Takes the fields, noting what is wrong with them.
     fn from_query(fields: &mut QueryFields<'_>) -> Self;
+}
+
+/// `pageNumber` and `pageSize`, as the OpenAPI document tells of them; they are read as a [`PageRequest`].
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+#[allow(dead_code)] // describes what is read
+pub(crate) struct Paging {
+    /// The page, counted from 1.
+    #[param(inline, minimum = 1, maximum = 2_147_483_647, default = 1, required = false)]
+    page_number: u32,
+    /// Items per page.
+    #[param(inline, minimum = 1, maximum = 200, default = 20, required = false)]
+    page_size: u32,
+}
+
+impl FromQuery for PageRequest {
+    fn from_query(fields: &mut QueryFields<'_>) -> Self {
+        fields.page()
+    }
 }
 
 /// The query of a request, read and checked.

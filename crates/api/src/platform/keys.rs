@@ -10,11 +10,11 @@ use horarium_domain::page::PageRequest;
 use horarium_domain::{ApiKeyId, Timestamp};
 use horarium_scheduler_engine::service::{FieldErrors, NewKey};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::dialects::scheduler::dto::PagedResponse;
-use crate::http::{ApiError, Authorized, Body, FromQuery, Id, OneTimeSecret, Query, QueryFields, perm};
+use crate::http::{ApiError, Authorized, Body, Id, OneTimeSecret, Paging, Query, perm};
 use crate::state::ApiState;
 
 /// An API key to be made.
@@ -145,46 +145,23 @@ pub(super) async fn create_key(
     Ok(shown(StatusCode::CREATED, &key, KeyDto::new(record, state.core.now())))
 }
 
-/// What `GET /keys` reads from its query.
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Query, rename_all = "camelCase")]
-struct ListKeys {
-    /// The page, counted from 1.
-    #[param(inline, minimum = 1, maximum = 2_147_483_647, default = 1, required = false)]
-    #[allow(dead_code)] // documents a field of `page`
-    page_number: u32,
-    /// Keys per page.
-    #[param(inline, minimum = 1, maximum = 200, default = 20, required = false)]
-    #[allow(dead_code)] // documents a field of `page`
-    page_size: u32,
-    #[param(ignore)]
-    page: PageRequest,
-}
-
-impl FromQuery for ListKeys {
-    fn from_query(fields: &mut QueryFields<'_>) -> Self {
-        let page = fields.page();
-        Self { page_number: page.number, page_size: page.size, page }
-    }
-}
-
 /// List API keys
 ///
 /// Newest first, revoked and expired ones included; never their secrets.
 #[utoipa::path(
     tag = "API keys",
-    params(ListKeys),
+    params(Paging),
     responses((status = 200, description = "One page of the keys.", body = PagedResponse<KeyDto>)),
 )]
 #[get("/keys")]
 pub(super) async fn list_keys(
     caller: Authorized<perm::KeysRead>,
     state: web::Data<ApiState>,
-    query: Query<ListKeys>,
+    page: Query<PageRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    let page = state.services.keys.list(caller.tenant.id, query.0.page).await?;
+    let keys = state.services.keys.list(caller.tenant.id, page.0).await?;
     let now = state.core.now();
-    Ok(HttpResponse::Ok().json(PagedResponse::new(page, query.0.page, |record| KeyDto::new(record, now))))
+    Ok(HttpResponse::Ok().json(PagedResponse::new(keys, page.0, |record| KeyDto::new(record, now))))
 }
 
 /// Read an API key

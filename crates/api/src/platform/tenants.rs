@@ -7,11 +7,11 @@ use horarium_domain::tenant::Tenant;
 use horarium_domain::{TenantId, Timestamp};
 use horarium_scheduler_engine::service::{NewTenant, TenantChange};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::dialects::scheduler::dto::PagedResponse;
-use crate::http::{ApiError, Authorized, Body, FromQuery, Id, Query, QueryFields, perm};
+use crate::http::{ApiError, Authorized, Body, Id, Paging, Query, perm};
 use crate::state::ApiState;
 
 /// A tenant to be made.
@@ -90,43 +90,20 @@ pub(super) async fn create_tenant(
     Ok(HttpResponse::Created().insert_header((LOCATION, format!("/api/v1/tenants/{}", tenant.id))).json(tenant))
 }
 
-/// What `GET /tenants` reads from its query.
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Query, rename_all = "camelCase")]
-struct ListTenants {
-    /// The page, counted from 1.
-    #[param(inline, minimum = 1, maximum = 2_147_483_647, default = 1, required = false)]
-    #[allow(dead_code)] // documents a field of `page`
-    page_number: u32,
-    /// Tenants per page.
-    #[param(inline, minimum = 1, maximum = 200, default = 20, required = false)]
-    #[allow(dead_code)] // documents a field of `page`
-    page_size: u32,
-    #[param(ignore)]
-    page: PageRequest,
-}
-
-impl FromQuery for ListTenants {
-    fn from_query(fields: &mut QueryFields<'_>) -> Self {
-        let page = fields.page();
-        Self { page_number: page.number, page_size: page.size, page }
-    }
-}
-
 /// List tenants
 #[utoipa::path(
     tag = "Tenants",
-    params(ListTenants),
+    params(Paging),
     responses((status = 200, description = "One page of the tenants, by slug.", body = PagedResponse<TenantDto>)),
 )]
 #[get("/tenants")]
 pub(super) async fn list_tenants(
     _: Authorized<perm::TenantsManage>,
     state: web::Data<ApiState>,
-    query: Query<ListTenants>,
+    page: Query<PageRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    let page = state.services.tenants.list(query.0.page).await?;
-    Ok(HttpResponse::Ok().json(PagedResponse::new(page, query.0.page, TenantDto::from)))
+    let tenants = state.services.tenants.list(page.0).await?;
+    Ok(HttpResponse::Ok().json(PagedResponse::new(tenants, page.0, TenantDto::from)))
 }
 
 /// Read a tenant

@@ -11,7 +11,7 @@ use utoipa::IntoParams;
 use super::{PREFIX, STATUSES, started_between};
 use crate::dialects::scheduler::dto::{ExecutionStatusName, JobExecutionDetailDto, JobExecutionDto, PagedResponse};
 use crate::dialects::scheduler::error;
-use crate::http::{ApiError, Authorized, Caller, FromQuery, Id, Query, QueryFields, perm};
+use crate::http::{ApiError, Authorized, Caller, FromQuery, Id, Paging, Query, QueryFields, perm};
 use crate::state::ApiState;
 
 /// 202 for an execution that is durable now.
@@ -23,14 +23,6 @@ pub(super) fn accepted(id: ExecutionId) -> HttpResponse {
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 struct ListJobExecutions {
-    /// The page, counted from 1.
-    #[param(inline, minimum = 1, maximum = 2_147_483_647, default = 1, required = false)]
-    #[allow(dead_code)] // documents a field of `page`
-    page_number: u32,
-    /// Executions per page.
-    #[param(inline, minimum = 1, maximum = 200, default = 20, required = false)]
-    #[allow(dead_code)] // documents a field of `page`
-    page_size: u32,
     /// Only in this state.
     #[param(value_type = Option<ExecutionStatusName>)]
     status: Option<ExecutionState>,
@@ -46,10 +38,8 @@ struct ListJobExecutions {
 
 impl FromQuery for ListJobExecutions {
     fn from_query(fields: &mut QueryFields<'_>) -> Self {
-        let page = fields.page();
         let (from_date, to_date) = started_between(fields);
-        let status = fields.one_of("status", STATUSES);
-        Self { page_number: page.number, page_size: page.size, status, from_date, to_date, page }
+        Self { status: fields.one_of("status", STATUSES), from_date, to_date, page: fields.page() }
     }
 }
 
@@ -58,7 +48,7 @@ impl FromQuery for ListJobExecutions {
 /// Newest first. The history of a deleted job can still be read.
 #[utoipa::path(
     tag = "Executions",
-    params(("jobId" = Uuid, Path, description = "The job."), ListJobExecutions),
+    params(("jobId" = Uuid, Path, description = "The job."), Paging, ListJobExecutions),
     responses((status = 200, description = "One page, newest first.", body = PagedResponse<JobExecutionDto>)),
 )]
 #[get("/jobs/{jobId}/executions")]

@@ -15,7 +15,7 @@ use crate::dialects::scheduler::dto::{
     SortDirectionName, TriggerRequest,
 };
 use crate::dialects::scheduler::map::entity;
-use crate::http::{ApiError, Authorized, Body, FromQuery, Id, IfMatch, OptionalBody, Query, QueryFields, perm};
+use crate::http::{ApiError, Authorized, Body, FromQuery, Id, IfMatch, OptionalBody, Paging, Query, QueryFields, perm};
 use crate::state::ApiState;
 
 /// Create a job
@@ -49,14 +49,6 @@ pub(crate) async fn create_job(
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 struct ListJobs {
-    /// The page, counted from 1.
-    #[param(inline, minimum = 1, maximum = 2_147_483_647, default = 1, required = false)]
-    #[allow(dead_code)] // documents a field of `page`
-    page_number: u32,
-    /// Jobs per page.
-    #[param(inline, minimum = 1, maximum = 200, default = 20, required = false)]
-    #[allow(dead_code)] // documents a field of `page`
-    page_size: u32,
     /// Only this type.
     #[param(value_type = Option<JobTypeName>)]
     job_type: Option<JobType>,
@@ -81,10 +73,7 @@ struct ListJobs {
 
 impl FromQuery for ListJobs {
     fn from_query(fields: &mut QueryFields<'_>) -> Self {
-        let page = fields.page();
         Self {
-            page_number: page.number,
-            page_size: page.size,
             job_type: fields.one_of("jobType", &JobType::ALL.map(|kind| (kind.as_str(), kind))),
             status: fields.one_of("status", &JobStatus::ALL.map(|status| (status.as_str(), status))),
             tag: fields.text("tag"),
@@ -92,7 +81,7 @@ impl FromQuery for ListJobs {
             search: fields.text("search"),
             sort_by: fields.one_of("sortBy", SORTS),
             sort_direction: fields.one_of("sortDirection", DIRECTIONS),
-            page,
+            page: fields.page(),
         }
     }
 }
@@ -116,7 +105,7 @@ const DIRECTIONS: &[(&str, SortDirectionName)] = &[
 /// List jobs
 #[utoipa::path(
     tag = "Jobs",
-    params(ListJobs),
+    params(Paging, ListJobs),
     responses((status = 200, description = "One page of the jobs that are not deleted.", body = PagedResponse<JobDto>)),
 )]
 #[get("/jobs")]
