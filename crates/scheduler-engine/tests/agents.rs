@@ -499,6 +499,7 @@ async fn an_automatic_retry_repairs_only_the_hosts_that_failed() {
     good.complete(&of_good, Value::Null).await;
     bad.fail(&of_bad, "busy").await;
     let again = bad.take().await;
+    assert_eq!(again.attempt, 2);
     assert!(good.finds_nothing().await);
     bad.complete(&again, Value::Null).await;
     let execution = ends(&world, id, ExecutionState::Succeeded).await;

@@ -106,7 +106,7 @@ pub struct AgentTask {
     pub state: TaskState,
     /// How often it was leased, as a fencing token.
     pub fence: i32,
-    /// Leases that were not handed back, in the present round.
+    /// Leases that were not handed back.
     pub attempt: u16,
     /// For which counted attempt of the execution it was last made open.
     pub round: u16,
@@ -136,8 +136,14 @@ impl AgentTask {
     /// What a host of no answer is said to have failed of.
     pub const TIMEOUT: &'static str = "timeout: agent did not respond";
 
-    /// How often it may be leased in one round: a task that takes its agents down with it is given up.
+    /// How often it may be leased, besides once for each earlier round, which had its answer: a task that takes its
+    /// agents down with it is given up.
     pub const MAX_LEASES: u16 = 5;
+
+    /// Whether it is given up when its lease runs out.
+    pub const fn is_used_up(&self) -> bool {
+        self.attempt >= Self::MAX_LEASES.saturating_add(self.round.saturating_sub(1))
+    }
 
     /// The host's name, as far as it is known.
     pub fn hostname(&self) -> Option<&str> {

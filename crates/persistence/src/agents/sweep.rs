@@ -29,7 +29,7 @@ const CANCEL: &str = "update agent_tasks set state = 6, ended_at = $1, lease_unt
 
 const TIME_OUT: &str = "update agent_tasks set state = 5, ended_at = $1, lease_until = null, error = $2, \
     retryable = true \
-    where state <= 1 and (lease_until is null or lease_until <= $1) and (attempt >= $3 or deadline_at <= $1) \
+    where state <= 1 and (lease_until is null or lease_until <= $1) and (attempt >= $3 + round - 1 or deadline_at <= $1) \
     returning execution_id";
 
 const LATEST_SIGN: &str = "select max(last_seen_at) as at from agents";

@@ -56,7 +56,6 @@ pub(super) async fn open(conn: &mut Conn, tasks: &[AgentTask]) -> Result<(), Fau
         let again = (
             agent_tasks::state.eq(code(TaskState::Pending)),
             agent_tasks::round.eq(round),
-            agent_tasks::attempt.eq(0_i16),
             agent_tasks::hostname.eq(task.host.as_deref()),
             agent_tasks::deadline_at.eq(at(task.deadline_at)),
             agent_tasks::leased_at.eq(None::<At>),

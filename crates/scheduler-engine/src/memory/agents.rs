@@ -130,9 +130,10 @@ impl AgentStore for MemoryStore {
                     state.agent_tasks.insert(task.id, task.clone());
                 }
                 Some(known) if known.round < task.round && may_be_repaired(known) => {
-                    let (id, fence, created_at) = (known.id, known.fence, known.created_at);
+                    let AgentTask { id, fence, attempt, created_at, .. } = *known;
                     let state = TaskState::Pending;
-                    *known = AgentTask { id, fence, created_at, state, ended_at: None, error: None, ..task.clone() };
+                    let again = AgentTask { id, fence, attempt, created_at, state, ..task.clone() };
+                    *known = AgentTask { ended_at: None, error: None, ..again };
                 }
                 Some(_) => {}
             }
@@ -257,7 +258,7 @@ impl AgentStore for MemoryStore {
             }
             if is_over {
                 task.state = TaskState::Cancelled;
-            } else if !is_held && (task.deadline_at <= now || task.attempt >= AgentTask::MAX_LEASES) {
+            } else if !is_held && (task.deadline_at <= now || task.is_used_up()) {
                 task.state = TaskState::TimedOut;
                 task.error = Some(AgentTask::TIMEOUT.to_owned());
                 task.retryable = true;
