@@ -139,17 +139,7 @@ fn refusal(status: StatusCode, body: &[u8]) -> Refusal {
 }
 
 fn away(error: reqwest::Error) -> CallError {
-    let error = error.without_url();
-    let mut problem = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !problem.contains(&words) {
-            problem = format!("{problem}: {words}");
-        }
-        cause = error.source();
-    }
-    CallError::Away { problem, after: None }
+    CallError::Away { problem: http_client::words(error), after: None }
 }
 
 /// `Retry-After` in seconds; the form with a date is not used towards agents.

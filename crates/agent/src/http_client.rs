@@ -1,5 +1,7 @@
 //! What the agent's two HTTP clients have in common.
 
+use std::error::Error;
+use std::iter::successors;
 use std::time::Duration;
 
 use reqwest::{Client, ClientBuilder};
@@ -27,4 +29,18 @@ pub(crate) fn build(adapt: impl Fn(ClientBuilder) -> ClientBuilder) -> Result<Cl
         tracing::warn!(%error, "no CA certificates can be loaded: HTTPS calls will fail until they are installed");
         builder().tls_certs_only([]).build()
     })
+}
+
+/// What went wrong and why, in one line, without the address of the request: there may be secrets in it.
+pub(crate) fn words(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    causes(&error).map(ToString::to_string).fold(error.to_string(), |told, words| {
+        // Some repeat what their cause says.
+        if told.contains(&words) { told } else { format!("{told}: {words}") }
+    })
+}
+
+/// What caused an error, what caused that, and so on.
+pub(crate) fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    successors(error.source(), |&cause| cause.source())
 }

@@ -8,7 +8,6 @@
 //! Data: see [`Request`]. Result: see [`Answer`]. Any 2xx is success, or what `success_status_codes` lists.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -180,20 +179,10 @@ fn of_status(url: &str, status: StatusCode) -> Problem {
 }
 
 fn failure(url: &str, error: reqwest::Error) -> Problem {
-    let error = error.without_url();
-    let mut told = format!("{url}: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if error.is::<Refused>() {
-            return Problem::permanent(error.to_string());
-        }
-        let words = error.to_string();
-        if !told.contains(&words) {
-            told = format!("{told}: {words}");
-        }
-        cause = error.source();
+    if let Some(refusal) = http_client::causes(&error).find(|cause| cause.is::<Refused>()) {
+        return Problem::permanent(refusal.to_string());
     }
-    Problem::passing(told)
+    Problem::passing(format!("{url}: {}", http_client::words(error)))
 }
 
 /// A host that nobody should be sent to.
