@@ -58,6 +58,8 @@ const LAYERS: &[Layer] = &[
     Layer { name: "agent", may_use: &["domain", "process"], must_not_use: &[HTTP_SERVER, "diesel*"] },
     Layer { name: "client", may_use: &["domain"], must_not_use: &[HTTP_SERVER, "diesel*"] },
     Layer { name: "store-conformance", may_use: &["domain"], must_not_use: NO_HTTP_NO_SQL },
+    // Makes databases and drops them again, so it speaks to the server itself.
+    Layer { name: "test-databases", may_use: &["persistence"], must_not_use: &[HTTP_SERVER, HTTP_CLIENT, "hyper*"] },
     // Composition, configuration and telemetry: it names the stores and never speaks SQL itself.
     Layer {
         name: "server",
@@ -88,7 +90,7 @@ const LAYERS: &[Layer] = &[
 ];
 
 /// Test support that any crate may use in its tests, and none in what it ships.
-const TEST_SUPPORT: &[&str] = &["store-conformance"];
+const TEST_SUPPORT: &[&str] = &["store-conformance", "test-databases"];
 
 const WHERE_TO_CHANGE: &str = "The layers are described in docs/architecture.md; if this edge is meant, change that \
                                document and the table LAYERS in crates/server/tests/layering.rs together.";

@@ -13,21 +13,21 @@ use uuid::Uuid;
 use crate::support::{Client, TestApp, http_job};
 
 /// An open stream, read block by block.
-struct Stream {
+pub(super) struct Stream {
     chunks: BoxStream<'static, Vec<u8>>,
     rest: String,
 }
 
 /// One event.
 #[derive(Debug)]
-struct Received {
+pub(super) struct Received {
     id: String,
-    kind: String,
-    data: Value,
+    pub(super) kind: String,
+    pub(super) data: Value,
 }
 
 impl Stream {
-    async fn open(client: &Client, query: &str) -> Self {
+    pub(super) async fn open(client: &Client, query: &str) -> Self {
         let response = client.open(Method::GET, &format!("/api/v1/events{query}"), None).await;
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -52,7 +52,7 @@ impl Stream {
     }
 
     /// The next event; comments are passed over.
-    async fn event(&mut self) -> Received {
+    pub(super) async fn event(&mut self) -> Received {
         loop {
             let block = self.block().await.expect("the stream goes on");
             let field =

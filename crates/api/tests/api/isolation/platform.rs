@@ -1,76 +1,82 @@
-//! The calls about what the dialects share: keys, agents and queues.
+//! The calls about what the dialects share: keys, secrets and queues.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::Step;
-use super::world::World;
-
-const HOSTNAMES: [&str; 2] = ["web-1", "web-2"];
-
-impl Step {
-    fn hostname(&self) -> &'static str {
-        HOSTNAMES[self.pick % HOSTNAMES.len()]
-    }
-}
+use super::calls::Step;
+use super::model::{QUEUES, Queue};
+use super::world::{OF, SLUGS, World};
 
 impl World {
     pub(super) async fn make_key(&mut self, step: Step) {
-        let answer = self.post(step, "/api/v1/keys", json!({"name": "ci", "scopes": ["jobs:read"]})).await.expect(201);
-        self.model_mut(step.who).add_key(&answer.member("id"));
+        let body = json!({"name": format!("ci {}", OF[step.who]), "scopes": ["jobs:read"]});
+        let answer = self.post(step, "/api/v1/keys", body).await.expect(201);
+        let model = self.model_mut(step.who);
+        model.add_key(&answer.member("id"));
+        model.ids.push(answer.member("key"));
+    }
+
+    /// A key, the caller's or the other's; the caller's not the one that it still needs.
+    fn key(&self, step: Step) -> Option<(usize, String)> {
+        let keys = &self.model(step.whose()).keys;
+        let place = if step.theirs { step.pick % keys.len() } else { 1 + step.pick % keys.len() };
+        Some((place, keys.get(place)?.id.clone()))
+    }
+
+    pub(super) async fn read_key(&mut self, step: Step) {
+        let Some((_, id)) = self.key(step) else { return };
+        let status = step.of_thing(200);
+        self.get(step.who, &format!("/api/v1/keys/{id}")).await.expect(status);
+        self.tally.answered(step, status);
+    }
+
+    pub(super) async fn rotate_key(&mut self, step: Step) {
+        let Some((place, id)) = self.key(step) else { return };
+        let is_revoked = self.model(step.whose()).keys[place].is_revoked;
+        let status = step.of_thing(if is_revoked { 409 } else { 200 });
+        let answer = self.post(step, &format!("/api/v1/keys/{id}/rotate"), Value::Null).await.expect(status);
+        if status == 200 {
+            self.model_mut(step.who).ids.push(answer.member("key"));
+        }
     }
 
     pub(super) async fn revoke_key(&mut self, step: Step) {
-        let keys = &self.model(step.whose()).keys;
-        // Not the one that is still needed, unless it is the other's and stays as it is.
-        let place = if step.theirs { step.pick % keys.len() } else { 1 + step.pick % keys.len() };
-        let Some(id) = keys.get(place).map(|key| key.id.clone()) else { return };
-        let status = if step.theirs { 404 } else { 204 };
-        self.call(step.who, Method::DELETE, &format!("/api/v1/keys/{id}"), Value::Null).await.expect(status);
+        let Some((place, id)) = self.key(step) else { return };
+        let path = format!("/api/v1/keys/{id}");
+        self.send(step, Method::DELETE, &path, Value::Null).await.expect(step.of_thing(204));
         if !step.theirs {
             self.model_mut(step.who).keys[place].is_revoked = true;
         }
     }
 
-    pub(super) async fn register_agent(&mut self, step: Step) {
-        let hostname = step.hostname();
-        let body = json!({"hostname": hostname, "operations": ["node.uptime.get"]});
-        let id = self.post(step, "/api/v1/agents/register", body).await.expect(200).member("agent_id");
+    pub(super) async fn read_webhook_secret(&mut self, step: Step) {
+        let secret = self.get(step.who, "/api/v1/webhook-secret").await.expect(200).member("secret");
         let model = self.model_mut(step.who);
-        let before = model.agents.insert(hostname.to_owned(), id.clone());
-        assert!(before.is_none_or(|before| before == id), "the same hostname is the same agent");
-        model.ids.push(id);
+        assert_eq!(*model.webhook_secret.get_or_insert(secret.clone()), secret);
+        model.ids.push(secret);
     }
 
-    fn of_agent(&self, step: Step, status: u16) -> u16 {
-        if self.model(step.who).agents.contains_key(step.hostname()) { status } else { 404 }
+    pub(super) async fn rotate_webhook_secret(&mut self, step: Step) {
+        let secret = self.post(step, "/api/v1/webhook-secret/rotate", Value::Null).await.expect(200).member("secret");
+        let model = self.model_mut(step.who);
+        assert_ne!(model.webhook_secret.replace(secret.clone()).as_ref(), Some(&secret));
+        model.ids.push(secret);
     }
 
-    pub(super) async fn drain_agent(&mut self, step: Step) {
-        let status = self.of_agent(step, 200);
-        let path = format!("/api/v1/agents/{}", step.hostname());
-        self.post(step, &format!("{path}/drain"), Value::Null).await.expect(status);
-        let shown = self.get(step.who, &path).await.expect(status);
-        assert!(status == 404 || shown.member("state") == "draining");
-    }
-
-    pub(super) async fn heartbeat(&mut self, step: Step) {
-        let Some(id) = self.model(step.whose()).agents.values().cycle().nth(step.pick).cloned() else { return };
-        let status = if step.theirs { 404 } else { 200 };
-        self.post(step, &format!("/api/v1/agents/{id}/heartbeat"), json!({"running": []})).await.expect(status);
-    }
-
-    pub(super) async fn delete_agent(&mut self, step: Step) {
-        let status = self.of_agent(step, 204);
-        let path = format!("/api/v1/agents/{}", step.hostname());
-        self.call(step.who, Method::DELETE, &path, Value::Null).await.expect(status);
-        self.model_mut(step.who).agents.remove(step.hostname());
+    /// A header that names a tenant widens nothing.
+    pub(super) async fn name_the_other(&mut self, step: Step) {
+        let header = ["x-tenantid", "x-organization-id"][step.pick % 2];
+        let caller = self.owner(step.who).with_header(header, SLUGS[1 - step.who]);
+        let status = caller.get("/api/v1/scheduler/jobs").await.expect(403).status;
+        self.tally.answered(step, status);
     }
 
     pub(super) async fn limit_queue(&mut self, step: Step) {
-        let most = [None, Some(6), Some(3)][step.pick % 3];
-        let body = json!({"maxLength": most});
-        self.call(step.who, Method::PUT, "/api/v1/queues/default", body).await.expect(200);
-        self.model_mut(step.who).max_length = most;
+        let name = QUEUES[step.pick % 2];
+        let max_length = [Some(2), Some(4), None][step.pick / 2 % 3];
+        let is_paused = name == "mail" && (step.pick / 6).is_multiple_of(2);
+        let body = json!({"maxLength": max_length, "paused": is_paused});
+        self.send(step, Method::PUT, &format!("/api/v1/queues/{name}"), body).await.expect(200);
+        self.model_mut(step.who).queues.insert(name, Queue { max_length, is_paused });
     }
 }

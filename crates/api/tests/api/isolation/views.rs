@@ -6,7 +6,8 @@ use horarium_domain::execution::ExecutionState::{self, Cancelled, Failed, Pendin
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::model::{JOB_NAMES, is_integration};
+use super::jobs::JOBS;
+use super::model::{JOB_NAMES, QUEUES, Run, is_integration, queue_of};
 use super::world::World;
 use crate::five_dialects::Dialect;
 
@@ -20,6 +21,8 @@ pub(super) enum View {
     Toolkit,
     Platform,
     Audit,
+    /// Lists with filters, and with cursors that are ids of the other's.
+    Filtered,
 }
 
 /// The words of the agents dialect.
@@ -40,6 +43,13 @@ fn pairs(items: &Value, first: &str, second: &str) -> BTreeMap<String, String> {
     items.as_array().unwrap().iter().map(|item| (text(item, first), text(item, second))).collect()
 }
 
+/// The ids of the items of a list, in its order.
+#[track_caller]
+fn ids(items: &Value) -> Vec<String> {
+    let id = |item: &Value| item["id"].as_str().unwrap_or_else(|| panic!("no id in {item}")).to_owned();
+    items.as_array().unwrap().iter().map(id).collect()
+}
+
 fn names<'a>(items: impl IntoIterator<Item = &'a String>) -> Vec<&'a str> {
     items.into_iter().map(String::as_str).collect()
 }
@@ -49,13 +59,25 @@ fn any(_: &str) -> bool {
 }
 
 impl View {
-    pub(super) const ALL: &'static [Self] =
-        &[Self::Scheduler, Self::Admin, Self::Integrations, Self::Agents, Self::Toolkit, Self::Platform, Self::Audit];
+    pub(super) const ALL: &'static [Self] = &[
+        Self::Scheduler,
+        Self::Admin,
+        Self::Integrations,
+        Self::Agents,
+        Self::Toolkit,
+        Self::Platform,
+        Self::Audit,
+        Self::Filtered,
+    ];
 }
 
 impl World {
-    /// Has a tenant look, and holds what it sees against what it has.
-    pub(super) async fn look(&mut self, who: usize, view: View) {
+    /// Has a tenant look, and holds what it sees against what it has. Where a thing of the other's is named, `pick` says
+    /// which.
+    pub(super) async fn look(&mut self, who: usize, view: View, pick: usize) {
+        for who in 0..2 {
+            self.model_mut(who).note_length();
+        }
         match view {
             View::Scheduler => self.look_at_the_scheduler(who).await,
             View::Admin => self.look_at_the_administration(who).await,
@@ -63,7 +85,11 @@ impl World {
             View::Agents => self.look_at_the_operations(who).await,
             View::Toolkit => self.look_at_the_toolkit(who).await,
             View::Platform => self.look_at_the_platform(who).await,
-            View::Audit => self.look_at_the_audit_log(who).await,
+            View::Audit => self.look_at_the_audit_log(who, pick).await,
+            View::Filtered => {
+                self.look_through_filters(who, pick).await;
+                self.look_from_the_others_cursor(who, pick).await;
+            }
         }
     }
 
@@ -74,7 +100,8 @@ impl World {
     async fn look_at_the_scheduler(&self, who: usize) {
         let jobs = self.read(who, "/api/v1/scheduler/jobs?pageSize=100").await;
         let model = self.model(who);
-        assert_eq!(pairs(&jobs["items"], "name", "id"), model.jobs);
+        let expected = model.jobs.iter().map(|(name, job)| (name.clone(), job.id.clone()));
+        assert_eq!(pairs(&jobs["items"], "name", "id"), expected.collect());
         assert_eq!(jobs["totalCount"], model.jobs.len());
         let executions = self.read(who, "/api/v1/executions?limit=200").await;
         assert_eq!(
@@ -82,11 +109,21 @@ impl World {
             model.told(any, |state| Dialect::Scheduler.word(state))
         );
         let stats = self.read(who, "/api/v1/scheduler/dashboard/stats").await;
-        let told = [&stats["totalJobs"], &stats["pendingExecutions"], &stats["runningExecutions"]];
-        assert_eq!(
-            told,
-            [model.jobs.len(), model.count(Pending, any), model.count(Running, any)].map(|n| json!(n)).each_ref()
-        );
+        for (figure, count) in [
+            ("totalJobs", model.jobs.len()),
+            ("pausedJobs", model.jobs.values().filter(|job| job.is_paused).count()),
+            ("pendingExecutions", model.count(Pending, any)),
+            ("runningExecutions", model.count(Running, any)),
+            ("recentFailures", model.ended(Failed)),
+            ("executionsToday", model.ended(Failed) + model.ended(Succeeded) + model.ended(Cancelled)),
+        ] {
+            assert_eq!(stats[figure], count, "{figure}: {stats}");
+        }
+        let timeline = self.read(who, "/api/v1/scheduler/executions/timeline?hours=1").await;
+        for (figure, state) in [("succeeded", Succeeded), ("failed", Failed), ("cancelled", Cancelled)] {
+            let sum: u64 = timeline.as_array().unwrap().iter().map(|point| point[figure].as_u64().unwrap()).sum();
+            assert_eq!(json!(sum), model.ended(state), "{figure}: {timeline}");
+        }
     }
 
     async fn look_at_the_administration(&self, who: usize) {
@@ -154,10 +191,13 @@ impl World {
 
     async fn look_at_the_toolkit(&mut self, who: usize) {
         for path in ["/v1/toolkit/jobs/status", "/paid/get/all/jobs/id/status"] {
-            let answer = self.call(who, Method::POST, path, json!({"since_seconds": 1e9})).await.expect(200).json();
+            let body = json!({"since_seconds": 1e9});
+            let answer = self.call(who, Method::POST, path, body, None).await.expect(200).json();
             let model = self.model(who);
             assert_eq!(answer["response"], json!(model.told(any, |state| Dialect::Toolkit.word(state))));
-            assert_eq!(answer["queue_length"], model.count(Pending, any), "{answer}");
+            // It may be as it was a moment ago.
+            let length = answer["queue_length"].as_u64().unwrap();
+            assert!(model.lengths.contains(&length), "{length} of {:?}: {answer}", model.lengths);
         }
     }
 
@@ -171,23 +211,86 @@ impl World {
         assert_eq!(pairs(&keys["items"], "id", "status"), expected.collect());
         assert_eq!(keys["totalCount"], model.keys.len());
         let agents = self.read(who, "/api/v1/agents").await;
-        assert_eq!(pairs(&agents["items"], "hostname", "id"), model.agents);
-        let queue = self.read(who, "/api/v1/queues/default").await;
-        let told = [&queue["pending"], &queue["running"], &queue["maxLength"]];
-        let expected = [json!(model.count(Pending, any)), json!(model.count(Running, any)), json!(model.max_length)];
-        assert_eq!(told, expected.each_ref());
-        for listed in self.read(who, "/api/v1/queues").await["items"].as_array().unwrap() {
-            assert_eq!(*listed, queue);
+        let expected = model.agents.iter().map(|(hostname, agent)| (hostname.clone(), agent.id.clone()));
+        assert_eq!(pairs(&agents["items"], "hostname", "id"), expected.collect());
+        let listed = self.read(who, "/api/v1/queues").await;
+        let mut expected_list = Vec::new();
+        for name in QUEUES {
+            let queue = self.read(who, &format!("/api/v1/queues/{name}")).await;
+            let (limits, of) = (model.queue(name), |job: &str| queue_of(job) == name);
+            let told = [&queue["pending"], &queue["running"], &queue["maxLength"], &queue["paused"]];
+            let counts = [model.count(Pending, of), model.count(Running, of)].map(|count| json!(count));
+            let expected = [&counts[0], &counts[1], &json!(limits.max_length), &json!(limits.is_paused)];
+            assert_eq!(told, expected, "{queue}");
+            // Those that have limits or hold something are listed.
+            let is_limited = limits.max_length.is_some() || limits.is_paused;
+            if is_limited || model.count(Pending, of) + model.count(Running, of) > 0 {
+                expected_list.push(queue);
+            }
         }
+        assert_eq!(listed["items"], json!(expected_list));
     }
 
-    async fn look_at_the_audit_log(&self, who: usize) {
+    async fn look_at_the_audit_log(&self, who: usize, pick: usize) {
         let log = self.audit_log(who).await;
-        assert_eq!(log.len(), self.model(who).audited);
+        let told = log.iter().rev().map(|entry| (entry["method"].as_str().unwrap(), entry["status"].as_u64().unwrap()));
+        let audited = &self.model(who).audited;
+        assert!(told.eq(audited.iter().map(|(method, status)| (method.as_str(), u64::from(*status)))), "{audited:?}");
         let theirs = &self.model(1 - who).ids;
-        for entry in log {
+        for entry in &log {
             let made = entry["target"]["after"].as_str();
             assert!(made.is_none_or(|id| !theirs.iter().any(|their| their == id)), "{entry}");
         }
+        let its_own = log.iter().map(|entry| entry["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+        let other = self.audit_log(1 - who).await;
+        let cursor = other[pick % other.len()]["id"].as_str().unwrap();
+        let page = self.owner(who).get(&format!("/api/v1/audit?limit=5&cursor={cursor}")).await.expect(200).json();
+        let older = its_own.iter().filter(|id| id.as_str() < cursor).take(5).cloned().collect::<Vec<_>>();
+        assert_eq!(ids(&page["items"]), older, "older than {cursor}");
+        let theirs = &theirs[pick % theirs.len()];
+        for filter in [format!("target={theirs}"), "actor=user-owner".to_owned(), "action=create_job".to_owned()] {
+            let page = self.owner(who).get(&format!("/api/v1/audit?limit=200&{filter}")).await.expect(200).json();
+            let page = ids(&page["items"]);
+            assert!(page.iter().all(|id| its_own.contains(id)), "{filter}: {page:?} of {its_own:?}");
+        }
+    }
+
+    async fn look_through_filters(&self, who: usize, pick: usize) {
+        let model = self.model(who);
+        let state = [Pending, Running, Succeeded, Failed, Cancelled][pick % 5];
+        let path = format!("/api/v1/executions?limit=200&status={}", Dialect::Scheduler.word(state));
+        assert_eq!(ids(&self.read(who, &path).await["items"]), model.newest(|run| run.state == state), "{state}");
+        let path = format!("/api/integrations/jobs?kind=whatsapp&status={}", Dialect::Integrations.word(state));
+        let expected = model.newest(|run| run.state == state && run.job == "whatsapp");
+        assert_eq!(ids(&self.read(who, &path).await["items"]), expected, "{state}");
+        let failed = self.read(who, "/job?status=failed&limit=100").await;
+        assert_eq!(ids(&failed["items"]), model.newest(|run| matches!(run.state, Failed | Cancelled)));
+        let some = self.read(who, "/job?limit=3&offset=1").await;
+        let expected: Vec<_> = model.newest(|_| true).into_iter().skip(1).take(3).collect();
+        assert_eq!(ids(&some["items"]), expected);
+        if let Some((name, job)) = model.jobs.iter().cycle().nth(pick) {
+            let history = self.read(who, &format!("{JOBS}/{}/executions?pageSize=200", job.id)).await;
+            assert_eq!(ids(&history["items"]), model.newest(|run| run.job == *name), "{name}");
+        }
+        let failing = self.read(who, &format!("{JOBS}/failed?threshold=1")).await;
+        let expected = model.jobs.iter().filter(|(_, job)| job.failures > 0).map(|(name, _)| name.as_str());
+        assert_eq!(names(pairs(&failing, "name", "id").keys()), expected.collect::<Vec<_>>());
+        let group = self.read(who, &format!("{JOBS}?group=integration&pageSize=100")).await;
+        let expected = model.jobs.keys().filter(|name| is_integration(name));
+        assert_eq!(names(pairs(&group["items"], "name", "id").keys()), names(expected));
+    }
+
+    async fn look_from_the_others_cursor(&self, who: usize, pick: usize) {
+        const LIMIT: usize = 3;
+        let Some(Run { id: cursor, .. }) = self.model(1 - who).runs.iter().cycle().nth(pick) else { return };
+        let older = |of: fn(&str) -> bool| {
+            let mut older = self.model(who).newest(|run| run.id < *cursor && of(&run.job));
+            older.truncate(LIMIT);
+            older
+        };
+        let page = self.read(who, &format!("/api/v1/executions?limit={LIMIT}&cursor={cursor}")).await;
+        assert_eq!(ids(&page["items"]), older(any), "older than {cursor}");
+        let page = self.read(who, &format!("/api/integrations/jobs?limit={LIMIT}&cursor={cursor}")).await;
+        assert_eq!(ids(&page["items"]), older(is_integration), "older than {cursor}");
     }
 }

@@ -1,15 +1,34 @@
 //! The two tenants, their credentials, and what every answer to them is checked for.
 
+use horarium_api::ApiConfig;
 use horarium_auth::Role;
+use horarium_domain::store::{Claimed, SharedStore};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::model::Model;
+use super::agents::HOSTNAMES;
+use super::calls::Step;
+use super::jobs::{JOBS, new_job};
+use super::model::{JOB_NAMES, Kept, Model, QUEUES, Queue};
+use super::tally::Tally;
+use crate::events::Stream;
 use crate::support::{Answer, Client, TestApp};
+
+/// The tenants.
+pub(super) const SLUGS: [&str; 2] = ["org-1", "org-2"];
+
+/// What is in every text of theirs, and in none that the other may see.
+pub(super) const OF: [&str; 2] = ["of org-1", "of org-2"];
+
+/// What is asked for with POST and changes nothing, and what agents say all the time.
+const UNAUDITED: [&str; 6] = ["/job/status", "/jobs/status", "/jobs/id/status", "/heartbeat", "/lease", "/report"];
 
 /// The server, and two tenants with what they have.
 pub(super) struct World {
     pub(super) app: TestApp,
+    /// What a worker holds, of both tenants.
+    pub(super) claimed: Vec<Claimed>,
+    pub(super) tally: Tally,
     tenants: [Tenant; 2],
 }
 
@@ -18,30 +37,52 @@ struct Tenant {
     admin: Client,
     agent: Client,
     machine: Client,
+    events: Stream,
     model: Model,
 }
 
-/// What is asked for with POST and changes nothing.
-const UNAUDITED: [&str; 4] = ["/job/status", "/jobs/status", "/jobs/id/status", "/heartbeat"];
-
 impl World {
-    pub(super) async fn start() -> Self {
-        let app = TestApp::start().await;
-        let [a, b] = ["org-1", "org-2"].map(|slug| Tenant {
-            owner: app.as_role_in(Role::Owner, slug),
-            admin: app.as_role_in(Role::SystemAdmin, slug).with_header("x-tenantid", slug),
-            agent: app.as_role_in(Role::Agent, slug),
-            machine: app.anonymous(),
-            model: Model::default(),
-        });
-        let mut world = Self { app, tenants: [a, b] };
+    /// Both tenants have their jobs, and queues that are soon full.
+    pub(super) async fn start(store: SharedStore) -> Self {
+        let app = TestApp::on(store, ApiConfig::default()).await;
+        let tenant = async |slug| {
+            let owner = app.as_role_in(Role::Owner, slug);
+            Tenant {
+                events: Stream::open(&owner, "").await,
+                owner,
+                admin: app.as_role_in(Role::SystemAdmin, slug).with_header("x-tenantid", slug),
+                agent: app.as_role_in(Role::Agent, slug),
+                machine: app.anonymous(),
+                model: Model::default(),
+            }
+        };
+        let tenants = [tenant(SLUGS[0]).await, tenant(SLUGS[1]).await];
+        let mut world = Self { app, claimed: Vec::new(), tally: Tally::default(), tenants };
         for who in 0..2 {
-            let key = world.call(who, Method::POST, "/api/v1/keys", json!({"name": "m", "scopes": ["*"]})).await;
-            let key = key.expect(201);
-            world.model_mut(who).add_key(&key.member("id"));
-            world.tenants[who].machine = world.app.with_key(&key.member("key"));
+            world.furnish(who).await;
         }
         world
+    }
+
+    async fn furnish(&mut self, who: usize) {
+        let key = self.call(who, Method::POST, "/api/v1/keys", json!({"name": "m", "scopes": ["*"]}), None).await;
+        let key = key.expect(201);
+        self.model_mut(who).add_key(&key.member("id"));
+        self.tenants[who].machine = self.app.with_key(&key.member("key"));
+        for (name, max_length) in QUEUES.into_iter().zip([4, 2]) {
+            let limits = Queue { max_length: Some(max_length), is_paused: name == "mail" };
+            let body = json!({"maxLength": max_length, "paused": limits.is_paused});
+            self.call(who, Method::PUT, &format!("/api/v1/queues/{name}"), body, None).await.expect(200);
+            self.model_mut(who).queues.insert(name, limits);
+        }
+        for name in JOB_NAMES {
+            let job = self.call(who, Method::POST, JOBS, new_job(name), None).await.expect(201);
+            self.model_mut(who).add_job(name, &job.member("id"));
+        }
+        // One of them has a host more.
+        for hostname in &HOSTNAMES[who..] {
+            self.register(who, hostname).await;
+        }
     }
 
     pub(super) fn model(&self, who: usize) -> &Model {
@@ -52,14 +93,18 @@ impl World {
         &mut self.tenants[who].model
     }
 
+    pub(super) fn owner(&self, who: usize) -> Client {
+        self.tenants[who].owner.clone()
+    }
+
     /// Checks that an answer names neither the other tenant nor any of its things.
     fn check(&self, who: usize, answer: &Answer, path: &str) {
         let text = answer.text();
         // A refusal names what it was asked for.
         let leaked = self.model(1 - who).ids.iter().find(|id| answer.status < 300 && text.contains(id.as_str()));
         assert!(leaked.is_none(), "tenant {who} is shown {leaked:?} at {path}: {text}");
-        let other = ["of org-1", "of org-2"][1 - who];
-        assert!(!text.contains(other), "tenant {who} is shown who did something '{other}' at {path}: {text}");
+        let other = OF[1 - who];
+        assert!(!text.contains(other), "tenant {who} is shown what is '{other}' at {path}: {text}");
     }
 
     fn caller(&self, who: usize, path: &str) -> &Client {
@@ -68,7 +113,7 @@ impl World {
             &tenant.machine
         } else if path.starts_with("/api/v1/admin/") {
             &tenant.admin
-        } else if path.ends_with("/register") || path.ends_with("/heartbeat") {
+        } else if ["/register", "/heartbeat", "/lease", "/report"].iter().any(|end| path.ends_with(end)) {
             &tenant.agent
         } else {
             &tenant.owner
@@ -83,22 +128,101 @@ impl World {
     }
 
     /// Changes something, or asks with a body.
-    pub(super) async fn call(&mut self, who: usize, method: Method, path: &str, body: Value) -> Answer {
-        let caller = self.caller(who, path).clone();
+    pub(super) async fn call(
+        &mut self,
+        who: usize,
+        method: Method,
+        path: &str,
+        body: Value,
+        key: Option<&str>,
+    ) -> Answer {
+        let mut caller = self.caller(who, path).clone();
+        if let Some(key) = key {
+            caller = caller.with_header("idempotency-key", key);
+        }
         let answer = match body {
-            Value::Null => caller.send(method, path, None).await,
-            body => caller.json(method, path, body).await,
+            Value::Null => caller.send(method.clone(), path, None).await,
+            body => caller.json(method.clone(), path, body).await,
         };
         if !UNAUDITED.iter().any(|end| path.ends_with(end)) {
-            self.model_mut(who).audited += 1;
+            self.model_mut(who).audited.push((method, answer.status));
         }
         self.check(who, &answer, path);
         answer
     }
 
-    /// A tenant's audit log. Not checked as other answers are: its own refused calls name what it had guessed.
+    /// Makes the call of a step.
+    pub(super) async fn send(&mut self, step: Step, method: Method, path: &str, body: Value) -> Answer {
+        let answer = self.call(step.who, method, path, body, None).await;
+        self.tally.answered(step, answer.status);
+        answer
+    }
+
+    pub(super) async fn post(&mut self, step: Step, path: &str, body: Value) -> Answer {
+        self.send(step, Method::POST, path, body).await
+    }
+
+    /// Makes the call of a step under its `Idempotency-Key`, if it has one. It is answered with `status`, unless the key
+    /// was used before: then nothing more is done, and there is nothing to be kept of it.
+    pub(super) async fn once(&mut self, step: Step, path: &str, body: Value, status: u16) -> Option<Answer> {
+        let Some(key) = step.key() else { return Some(self.post(step, path, body).await.expect(status)) };
+        let request = (path.to_owned(), body.clone());
+        let answer = self.call(step.who, Method::POST, path, body, Some(&key)).await;
+        match self.model(step.who).kept.get(&key) {
+            Some(kept) if kept.request == request => {
+                let answer = answer.expect(kept.status);
+                assert_eq!(answer.header("idempotency-replayed"), "true");
+                assert_eq!(answer.bytes, kept.bytes, "{} is the first answer again", answer.text());
+                self.tally.note("a first answer is given again");
+                return None;
+            }
+            Some(_) => {
+                answer.expect(422);
+                self.tally.note("an Idempotency-Key is refused for another request");
+                return None;
+            }
+            None => {}
+        }
+        let answer = answer.expect(status);
+        assert_eq!(answer.header("idempotency-replayed"), "");
+        self.tally.answered(step, status);
+        if answer.status < 300 {
+            if self.model(1 - step.who).kept.get(&key).is_some_and(|kept| kept.request == request) {
+                self.tally.note("the other did the same under the same Idempotency-Key");
+            }
+            let kept = Kept { request, status, bytes: answer.bytes.clone() };
+            self.model_mut(step.who).kept.insert(key, kept);
+        }
+        Some(answer)
+    }
+
+    /// A tenant's audit log, newest first. It names the ids that its own refused calls did.
     pub(super) async fn audit_log(&self, who: usize) -> Vec<Value> {
         let log = self.tenants[who].owner.get("/api/v1/audit/export").await.expect(200).text();
+        assert!(!log.contains(OF[1 - who]), "tenant {who} is shown what the other did: {log}");
         log.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Checks that each was told of what happened to its own things and of nothing else; what the walk met.
+    pub(super) async fn end(mut self) -> Tally {
+        for who in [1, 0] {
+            let last = self.call(who, Method::POST, JOBS, new_job("last"), None).await.expect(201);
+            self.model_mut(who).add_job("last", &last.member("id"));
+        }
+        for who in 0..2 {
+            let mut told = Vec::new();
+            let last = self.model(who).jobs["last"].id.clone();
+            while told.last().is_none_or(|(_, id)| *id != last) {
+                let event = self.tenants[who].events.event().await;
+                let about = Some(&event.data["executionId"]).filter(|id| !id.is_null()).unwrap_or(&event.data["jobId"]);
+                told.push((event.kind, about.as_str().unwrap().to_owned()));
+            }
+            // What is done to several at once is told in any order.
+            let mut expected = self.model(who).events.clone();
+            told.sort_unstable();
+            expected.sort_unstable();
+            assert_eq!(told, expected, "what tenant {who} is told");
+        }
+        self.tally
     }
 }

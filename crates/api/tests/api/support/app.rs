@@ -66,11 +66,15 @@ impl TestApp {
         Self::with(ApiConfig::default()).await
     }
 
-    /// Starts one.
+    /// Starts one, with its store in memory.
     pub(crate) async fn with(config: ApiConfig) -> Self {
+        Self::on(Arc::new(MemoryStore::new()), config).await
+    }
+
+    /// Starts one on a store.
+    pub(crate) async fn on(store: SharedStore, config: ApiConfig) -> Self {
         let clock = Arc::new(TestClock(AtomicI64::new(BEGINNING.as_micros())));
         let readiness = Arc::new(TestReadiness::default());
-        let store: SharedStore = Arc::new(MemoryStore::new());
         let core = Core::new(store, Arc::clone(&clock) as Arc<dyn Clock>, Arc::new(SystemEntropy));
         let shutdown = CancellationToken::new();
         let secret = SharedSecret::new(SECRET).unwrap();

@@ -56,6 +56,12 @@ impl TestApp {
     /// Runs whatever is due for a time and ends it well; its id.
     pub(crate) async fn succeed_next(&self, output: &str, took: Duration) -> String {
         let claimed = self.claim().await;
+        self.succeed(&claimed, output, took).await;
+        claimed.lease.execution_id.to_string()
+    }
+
+    /// Ends well what was claimed, after a time.
+    pub(crate) async fn succeed(&self, claimed: &Claimed, output: &str, took: Duration) {
         self.advance(took);
         let output = Some(Output { text: output.to_owned(), truncated: false });
         let decision = Decision::Finish {
@@ -65,8 +71,7 @@ impl TestApp {
             items_processed: Some(3),
             partial: false,
         };
-        self.settle(&claimed, took, decision, None).await;
-        claimed.lease.execution_id.to_string()
+        self.settle(claimed, took, decision, None).await;
     }
 
     /// Runs whatever is due, looks at it while it runs, and ends it well.
@@ -82,6 +87,12 @@ impl TestApp {
     /// Runs whatever is due for a time and has it fail for good; its id.
     pub(crate) async fn fail_next(&self, error: &str, took: Duration) -> String {
         let claimed = self.claim().await;
+        self.fail(&claimed, error, took).await;
+        claimed.lease.execution_id.to_string()
+    }
+
+    /// Has what was claimed fail for good, after a time.
+    pub(crate) async fn fail(&self, claimed: &Claimed, error: &str, took: Duration) {
         self.advance(took);
         let error = Some(error.to_owned());
         let decision = Decision::Finish {
@@ -91,8 +102,7 @@ impl TestApp {
             items_processed: None,
             partial: false,
         };
-        self.settle(&claimed, took, decision, None).await;
-        claimed.lease.execution_id.to_string()
+        self.settle(claimed, took, decision, None).await;
     }
 
     /// Runs whatever is due for a time and has it fail in a way that is tried again at once.
