@@ -475,8 +475,8 @@ pub async fn a_lease_that_never_reached_its_agent_leaves_no_trace(world: World) 
     let (tenant, other) = (world.tenant().await, world.tenant().await);
     let id = running(&world, tenant, &[None, Some("web-1")]).await;
     let before = tasks(&world, tenant, id).await;
-    let leased = world.a.lease_tasks(&request(tenant, "web-1", 10, at(1))).await.unwrap();
-    let leases: Vec<TaskLease> = leased.iter().map(AgentTask::lease).collect();
+    let taken = world.a.lease_tasks(&request(tenant, "web-1", 10, at(1))).await.unwrap();
+    let leases: Vec<TaskLease> = taken.iter().map(AgentTask::lease).collect();
     world.b.return_tasks(other, &leases).await.unwrap();
     let stale: Vec<_> = leases.iter().map(|lease| TaskLease { fence: 9, ..*lease }).collect();
     world.b.return_tasks(tenant, &stale).await.unwrap();
