@@ -1,5 +1,5 @@
-"""A job of every kind runs for real: every schedule, calls, handlers, files, retries, time-outs, cancellation, the egress
-guard."""
+"""A job of every kind runs for real: every schedule, calls, handlers, files, functions, retries, time-outs, cancellation,
+the egress guard."""
 
 import json
 import threading
@@ -29,6 +29,8 @@ def check(world):
     files = world.folder / "files"
     files.mkdir()
     world.environment["HORARIUM_FILE_ROOTS"] = str(files)
+    if world.postgres:
+        world.environment["HORARIUM_CONNECTIONS"] = f"own={world.postgres.url}"
     client = world.node().client
 
     def http(name, path, **fields):
@@ -48,6 +50,7 @@ def check(world):
     every_built_in_handler_works(client)
     a_target_that_was_not_opened_is_refused(client)
     files_are_worked_on_in_their_folder_alone(client, files)
+    a_function_is_called_where_a_database_is_named(client, is_named=world.postgres is not None)
 
 
 def a_manual_job_takes_its_payload(client, http, calls):
@@ -169,6 +172,18 @@ def files_are_worked_on_in_their_folder_alone(client, files):
     require(inside["status"] == "Succeeded", f"archiving failed: {inside['errorMessage']}")
     require(json.loads(inside["output"])["bytes"] == 4, f"the output says only: {inside['output']}")
     require(sorted(path.name for path in files.iterdir()) == ["logs.zip"], "the folder does not hold just the archive")
+
+
+def a_function_is_called_where_a_database_is_named(client, is_named):
+    configuration = {"storedProcedureName": "pg_catalog.version", "databaseConnectionStringName": "own"}
+    job = client.create_job(
+        "function", jobType="StoredProcedure", jobConfiguration=configuration, retryPolicy={"maxAttempts": 1}
+    )
+    execution = client.wait_until_ended(client.trigger(job))
+    if is_named:
+        require("PostgreSQL" in (execution["output"] or ""), f"the function did not answer: {execution}")
+    else:
+        require("'connections'" in execution["errorMessage"], f"it says only: {execution['errorMessage']}")
 
 
 if __name__ == "__main__":

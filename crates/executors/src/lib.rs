@@ -1,5 +1,5 @@
-//! What jobs do to the outside world: HTTP calls, handlers written in Rust, programs, work on files, and the jobs that
-//! every tenant has.
+//! What jobs do to the outside world: HTTP calls, handlers written in Rust, programs, files, stored procedures, and
+//! the jobs that every tenant has.
 //!
 //! Each executor implements the engine's [`Executor`](horarium_scheduler_engine::Executor) for one job type. What they
 //! share stands beside them: [`egress`] decides which addresses a job may reach, [`template`] fills `{{…}}` in a job's
@@ -15,6 +15,7 @@ pub mod egress;
 pub mod file_operation;
 pub mod http_call;
 mod items_processed;
+pub mod stored_procedure;
 pub mod template;
 
 pub use callback::{CallbackBody, CallbackDelivery};
@@ -26,6 +27,7 @@ pub use egress::EgressPolicy;
 pub use file_operation::{FileOperationExecutor, FileOperationSettings};
 pub use horarium_domain::execution::DEFAULT_OUTPUT_LIMIT;
 pub use http_call::{HttpCallExecutor, HttpCallSettings};
+pub use stored_procedure::{Connections, StoredProcedureExecutor};
 pub use template::Templates;
 
 use horarium_domain::execution::Failure;

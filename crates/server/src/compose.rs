@@ -11,7 +11,8 @@ use horarium_domain::store::SharedStore;
 use horarium_domain::{NodeId, SystemClock};
 use horarium_executors::{
     CallbackBody, CallbackDelivery, CodeExecutor, CommandExecutor, CommandSettings, Disabled, FileOperationExecutor,
-    FileOperationSettings, Handlers, HttpCallExecutor, HttpCallSettings, Templates, builtin, callback,
+    FileOperationSettings, Handlers, HttpCallExecutor, HttpCallSettings, StoredProcedureExecutor, Templates, builtin,
+    callback,
 };
 use horarium_persistence::{DatabaseOptions, SqlStore};
 use horarium_scheduler_engine::service::{Services, TenantPolicy};
@@ -94,7 +95,7 @@ pub(crate) fn executors(config: &Config, core: &Arc<Core>, services: &Services) 
     let delivery = CallbackDelivery::new(services.clone(), calls.clone(), Arc::clone(&core.clock), body);
     let handlers = builtin::register(Handlers::new(), &core.store, &core.clock, config.retention_days);
     let handlers = callback::register(handlers, delivery);
-    let coded = CodeExecutor::new(handlers, templates).with_output_limit(config.max_output_bytes);
+    let coded = CodeExecutor::new(handlers, templates.clone()).with_output_limit(config.max_output_bytes);
     let registry = Registry::new()
         .with(JobType::HttpCall, calls)
         .with(JobType::CodeExecution, coded)
@@ -103,6 +104,12 @@ pub(crate) fn executors(config: &Config, core: &Arc<Core>, services: &Services) 
         registry.with(JobType::FileOperation, Disabled::without("file_roots"))
     } else {
         registry.with(JobType::FileOperation, files(config)?)
+    };
+    let registry = if config.connections.is_empty() {
+        registry.with(JobType::StoredProcedure, Disabled::without("connections"))
+    } else {
+        let calls = StoredProcedureExecutor::new(config.connections.clone(), templates);
+        registry.with(JobType::StoredProcedure, calls.with_output_limit(config.max_output_bytes))
     };
     if config.allowed_commands.is_empty() {
         return Ok(registry.with(JobType::Command, Disabled::without("allowed_commands")));

@@ -14,5 +14,6 @@ mod egress;
 mod file_operation;
 mod http_call;
 mod redirects;
+mod stored_procedure;
 mod support;
 mod templates;

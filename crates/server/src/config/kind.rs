@@ -187,6 +187,25 @@ impl Kind for Secret {
     }
 }
 
+/// A value that is shown to nobody.
+pub(super) struct Hidden<K>(pub(super) K);
+
+impl<K: Kind> Kind for Hidden<K> {
+    type Value = K::Value;
+
+    fn allowed(&self) -> String {
+        self.0.allowed()
+    }
+
+    fn read(&self, raw: &Raw) -> Result<K::Value, String> {
+        self.0.read(raw)
+    }
+
+    fn is_secret(&self) -> bool {
+        true
+    }
+}
+
 /// A whole number within bounds, and what it becomes.
 pub(super) struct Number<T> {
     min: u64,

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use horarium_api::{RateLimits, TrustedProxies};
 use horarium_auth::JwtAlgorithm;
-use horarium_executors::EgressPolicy;
+use horarium_executors::{Connections, EgressPolicy};
 use horarium_persistence::DatabaseUrl;
 
 use super::error::ConfigError;
 use super::kind::{
-    JwksLocation, Kind, LogFilter, LogFormat, Maybe, Secret, SecretText, bytes, count, days, list, milliseconds, own,
-    seconds, text,
+    Hidden, JwksLocation, Kind, LogFilter, LogFormat, Maybe, Secret, SecretText, bytes, count, days, list,
+    milliseconds, own, seconds, text,
 };
 use super::source::{Assigned, Raw, Source};
 use super::{Layer, Row};
@@ -189,6 +189,10 @@ settings! {
 
     /// Folders in which `FileOperation` jobs may work on files, at any depth. Without any, such jobs are refused.
     file_roots: Vec<PathBuf> = list("paths of folders"), Unset("none");
+
+    /// Databases whose procedures and functions `StoredProcedure` jobs of all tenants may call, as the named users.
+    /// PostgreSQL only. Several are separated by blanks or line breaks. Without any, such jobs are refused.
+    connections: Connections = Hidden(own("names and addresses, such as reporting=postgres://user:password@host:port/database")), Unset("none");
 
     /// How many attempts run at once on this node.
     concurrency: usize = count(1, 100_000), Fixed("256");

@@ -231,6 +231,17 @@ fn a_password_in_the_databases_address_is_hidden_even_when_the_address_is_wrong(
 }
 
 #[test]
+fn connections_are_read_from_a_list_or_a_text_and_never_shown() {
+    let list = given("connections = ['a=postgres://me:geheim@db/x', 'b=postgres://me:geheim@db/y']");
+    assert!(!list.load().unwrap().config.connections.is_empty());
+    assert_eq!(list.shown("connections").0, "********");
+    for wrong in ["a=mysql://me:geheim@db/x", "postgres://me:geheim@db/x", "a=postgres://me:geheim@db:port/x"] {
+        let error = given("").variable("HORARIUM_CONNECTIONS", wrong).error();
+        assert!(!error.contains("geheim"), "{error}");
+    }
+}
+
+#[test]
 fn secrets_are_no_flags() {
     use clap::Args;
     let command = SettingFlags::augment_args(clap::Command::new("serve"));
