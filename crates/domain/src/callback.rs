@@ -12,7 +12,8 @@ use crate::{ExecutionId, TenantId, Timestamp};
 /// What a submitter asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NewCallback {
-    /// Where the end is to be told; without it nothing is delivered.
+    /// Where the end is to be told, sealed by a [`SecretSealer`](crate::secret::SecretSealer) when it is stored: URLs of
+    /// this kind often are credentials. Without it nothing is delivered.
     pub url: Option<String>,
     /// The submitter's own name for the execution, as it came; given back with every answer about it.
     pub reference: Option<Value>,

@@ -29,6 +29,7 @@ mod ports;
 mod postgres;
 mod queues;
 mod schema;
+mod secrets;
 mod sqlite;
 mod store;
 mod tenants;

@@ -11,8 +11,9 @@ use horarium_domain::job::{ConcurrencyPolicy, JobConfiguration, JobStatus};
 use horarium_domain::page::PageRequest;
 use horarium_domain::retry::Backoff;
 use horarium_domain::schedule::{MisfirePolicy, ScheduleType};
+use horarium_domain::secret::MASK;
 use horarium_domain::store::{Firing, JobFilter};
-use horarium_scheduler_engine::service::{JobInput, MASK, RescheduleInput, ServiceError, mask_configuration};
+use horarium_scheduler_engine::service::{JobInput, RescheduleInput, ServiceError, mask_configuration};
 use serde_json::json;
 use services_support::{START, World, hourly, manual, problems};
 

@@ -4,14 +4,20 @@
 
 mod services_support;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use horarium_domain::agent::protocol::RegisterRequest;
+use horarium_domain::agent::{AgentTask, TaskState};
 use horarium_domain::job::{HttpCall, JobConfiguration};
-use horarium_domain::secret::{SEALED_PREFIX, SecretError, SecretPlace, SecretSealer, is_sealed};
-use horarium_domain::{Entropy, JobId};
+use horarium_domain::secret::{Document, MASK, SEALED_PREFIX, SecretError, SecretPlace, SecretSealer, is_sealed};
+use horarium_domain::{Entropy, ExecutionId, JobId, TenantId};
 use horarium_scheduler_engine::Core;
-use horarium_scheduler_engine::service::{JobInput, Services, TenantPolicy, mask_configuration};
-use serde_json::json;
+use horarium_scheduler_engine::service::{
+    CallbackInput, JobInput, JobRef, NewAgentJob, Services, Submission, TenantPolicy, TriggerInput, mask_configuration,
+};
+use serde_json::{Value, json};
 use services_support::{World, manual};
 
 /// Writes the key, the place and the secret backwards: enough to see what was sealed with what for which place.
@@ -23,7 +29,7 @@ struct Backwards {
 
 impl Backwards {
     fn tail(place: SecretPlace<'_>, secret: &str) -> String {
-        format!("{}/{}/{}/{}", place.tenant, place.owner, place.field, secret).chars().rev().collect()
+        format!("{}_{}_{}_{}", place.tenant, place.owner, place.field, secret).chars().rev().collect()
     }
 }
 
@@ -76,6 +82,72 @@ fn secret_call() -> JobInput {
     JobInput { job_type: Some("HttpCall".into()), job_configuration: Some(call), ..manual("job") }
 }
 
+/// What agents or handlers are to work on.
+fn secret_request() -> Value {
+    json!({
+        "url": "https://me:s3cret@a.example/?page=1&token=s3cret",
+        "headers": {"Authorization": "Bearer s3cret", "Accept": "*/*"},
+        "env": {"API_KEY": "s3cret"},
+        "body": {"pin": "s3cret"}, "body_secret": true,
+    })
+}
+
+fn submission(job: JobId, payload: Value) -> Submission {
+    Submission { job: JobRef::Id(job), input: TriggerInput { payload: Some(payload), ..TriggerInput::default() } }
+}
+
+/// A task of an agent, as the executor of agent jobs would have stored it.
+fn task(world: &World, tenant: TenantId, execution_id: ExecutionId, data: Value) -> AgentTask {
+    let now = world.core.now();
+    AgentTask {
+        id: world.core.ids.agent_task(now),
+        tenant_id: tenant,
+        execution_id,
+        host: None,
+        hostname: None,
+        is_broadcast: false,
+        operation: "http.request.do".to_owned(),
+        data,
+        timeout_seconds: 60,
+        state: TaskState::Pending,
+        fence: 0,
+        attempt: 0,
+        round: 1,
+        created_at: now,
+        deadline_at: now + Duration::from_mins(1),
+        leased_at: None,
+        lease_until: None,
+        ended_at: None,
+        result: None,
+        changed: None,
+        error: None,
+        retryable: true,
+        duration_ms: None,
+    }
+}
+
+/// An execution of the job, with a secret in its payload, in its callback's URL and in its agent's task.
+async fn full_of_secrets(world: &World, services: &Services, sealer: Backwards, job: JobId) -> ExecutionId {
+    let callback = CallbackInput { url: Some("https://a.example/?token=s3cret".into()), reference: None };
+    let submitted =
+        services.executions.submit_called_back(&world.alice(), submission(job, secret_request()), callback).await;
+    let id = submitted.unwrap().id;
+    let place = SecretPlace { tenant: world.tenant().id, owner: id.as_uuid(), field: "header:x-token" };
+    let sealed = sealer.seal(place, "s3cret").unwrap();
+    let data = json!({"headers": {"X-Token": sealed}});
+    world.store.open_tasks(&[task(world, world.tenant().id, id, data)]).await.unwrap();
+    id
+}
+
+/// Everything that is stored with an execution, as text.
+async fn stored_with(world: &World, id: ExecutionId) -> [String; 3] {
+    let tenant = world.tenant().id;
+    let payload = world.store.execution(tenant, id).await.unwrap().payload;
+    let url = world.store.callback(tenant, id).await.unwrap().and_then(|callback| callback.asked.url);
+    let tasks = world.store.agent_tasks(tenant, &[id]).await.unwrap();
+    [payload.unwrap().to_string(), url.unwrap(), tasks[0].data.to_string()]
+}
+
 async fn stored(world: &World, id: JobId) -> HttpCall {
     match world.store.job(world.tenant().id, id).await.unwrap().job.spec.configuration {
         JobConfiguration::HttpCall(call) => call,
@@ -92,6 +164,71 @@ async fn the_store_sees_sealed_secrets_only() {
     assert!(is_sealed(&call.headers["Authorization"]) && call.body.unwrap().as_str().is_some_and(is_sealed));
     assert_eq!(call.headers["Accept"], "*/*");
     assert_eq!(mask_configuration(&made.spec.configuration)["headers"]["Authorization"], json!("***"));
+}
+
+#[tokio::test]
+async fn payloads_callbacks_and_operations_are_sealed_too() {
+    let world = World::new().await;
+    let services = services(&world, 'n', None);
+    let job = services.jobs.create(&world.alice(), &manual("job")).await.unwrap().job;
+    let id = full_of_secrets(&world, &services, Backwards { first: 'n', other: None }, job.id).await;
+    for text in stored_with(&world, id).await {
+        assert!(!text.contains("s3cret") && text.contains(SEALED_PREFIX), "{text}");
+    }
+    let (callback, execution) = services.callbacks.to_deliver(world.tenant().id, id).await.unwrap();
+    assert_eq!(callback.asked.url.unwrap(), "https://a.example/?token=s3cret");
+    let shown = Document::Payload.masked(execution.payload.unwrap());
+    assert_eq!(shown["url"], "https://***@a.example/?page=1&token=***");
+    assert_eq!(
+        (&shown["headers"]["Accept"], &shown["body"], &shown["env"]["API_KEY"]),
+        (&json!("*/*"), &json!("***"), &json!("***"))
+    );
+
+    let operation = NewAgentJob { operation: "http.request.do".into(), data: secret_request(), target: None };
+    let (id, _) = services.agent_jobs.submit(&world.alice(), operation).await.unwrap();
+    let stored = services.agent_jobs.get(world.tenant().id, id).await.unwrap().request.unwrap();
+    assert!(!stored.data.to_string().contains("s3cret"), "{stored:?}");
+    assert_eq!(Document::AgentData.masked(stored.data), shown);
+}
+
+#[tokio::test]
+async fn a_mask_is_no_secret_where_nothing_is_stored() {
+    let world = World::new().await;
+    let services = services(&world, 'n', None);
+    let job = services.jobs.create(&world.alice(), &manual("job")).await.unwrap().job;
+    let masked = json!({"headers": {"Authorization": MASK}});
+    let told = services.executions.submit(&world.alice(), submission(job.id, masked.clone())).await.unwrap_err();
+    assert!(told.to_string().starts_with("payload.headers.Authorization: "), "{told}");
+    let operation = NewAgentJob { operation: "http.request.do".into(), data: masked, target: None };
+    let told = services.agent_jobs.submit(&world.alice(), operation).await.unwrap_err();
+    assert!(told.to_string().starts_with("operation.data.headers.Authorization: "), "{told}");
+}
+
+#[tokio::test]
+async fn an_agent_is_handed_open_secrets_and_no_task_whose_secrets_do_not_open() {
+    let world = World::new().await;
+    let tenant = world.tenant().id;
+    let old = services(&world, 'o', None);
+    let job = old.jobs.create(&world.alice(), &manual("job")).await.unwrap().job;
+    let register = RegisterRequest {
+        hostname: "web1".into(),
+        labels: BTreeMap::new(),
+        operations: vec!["http.request.do".into()],
+        version: "test".into(),
+        facts: serde_json::Map::new(),
+    };
+    let agent = old.agents.register(tenant, register).await.unwrap().id;
+    full_of_secrets(&world, &old, Backwards { first: 'o', other: None }, job.id).await;
+    let handed = old.agents.lease(tenant, agent, 1, Duration::ZERO).await.unwrap().take();
+    assert_eq!(handed[0].data, json!({"headers": {"X-Token": "s3cret"}}));
+
+    let id = full_of_secrets(&world, &old, Backwards { first: 'o', other: None }, job.id).await;
+    let new = services(&world, 'n', None);
+    assert!(new.agents.lease(tenant, agent, 1, Duration::ZERO).await.unwrap().take().is_empty());
+    let task = world.store.agent_tasks(tenant, &[id]).await.unwrap().remove(0);
+    assert_eq!((task.state, task.retryable), (TaskState::Failed, true));
+    let told = task.error.unwrap();
+    assert!(told.starts_with("operation.data.headers.X-Token: ") && told.contains("HORARIUM_SECRET_KEY"), "{told}");
 }
 
 #[tokio::test]
@@ -157,4 +294,25 @@ async fn rotating_seals_everything_anew_and_then_the_old_key_can_go() {
     }
     let (sealed, _) = only_new.rotate().await.unwrap();
     assert_eq!(sealed, 0);
+}
+
+#[tokio::test]
+async fn rotating_seals_the_secrets_of_executions_anew() {
+    let world = World::new().await;
+    let old = services(&world, 'o', None);
+    let job = old.jobs.create(&world.alice(), &manual("job")).await.unwrap().job;
+    let id = full_of_secrets(&world, &old, Backwards { first: 'o', other: None }, job.id).await;
+    let only_new = services(&world, 'n', None).secrets;
+    let found = only_new.examine().await.unwrap();
+    assert_eq!((found.current, found.unopened), (1, 3), "the job has no secret");
+    assert_eq!(only_new.examine_jobs().await.unwrap().unopened, 0);
+
+    let (sealed, found) = services(&world, 'n', Some('o')).secrets.rotate().await.unwrap();
+    assert_eq!((sealed, found.current, found.outdated, found.unopened), (3, 4, 0, 0));
+    let found = only_new.examine().await.unwrap();
+    assert_eq!((found.current, found.outdated, found.unopened), (4, 0, 0));
+    for text in stored_with(&world, id).await {
+        assert!(text.contains("sealed:v1:n:") && !text.contains("sealed:v1:o:"), "{text}");
+    }
+    assert_eq!(only_new.rotate().await.unwrap().0, 0);
 }

@@ -124,7 +124,7 @@ async fn keys_rotate_without_a_secret_being_sent_again() {
     let home = home.with("HORARIUM_SECRET_KEY", format!("{NEW_KEY},{OLD_KEY}"));
     let mut server = home.serve().await;
     assert_eq!(run(&server, &token(&home), &job).await["status"], "Succeeded");
-    assert!(home.stdout_of(&["secrets", "rotate"]).starts_with("1 jobs were sealed anew"));
+    assert!(home.stdout_of(&["secrets", "rotate"]).starts_with("1 jobs, executions and webhooks were sealed anew"));
     assert_eq!(run(&server, &token(&home), &job).await["status"], "Succeeded");
     server.stop();
 

@@ -48,7 +48,13 @@ async fn open(world: &World, tenant: TenantId, id: ExecutionId, hosts: &[Option<
     world.a.open_tasks(&tasks).await.unwrap();
 }
 
-fn task(world: &World, tenant: TenantId, execution_id: ExecutionId, host: Option<&str>, round: u16) -> AgentTask {
+pub(crate) fn task(
+    world: &World,
+    tenant: TenantId,
+    execution_id: ExecutionId,
+    host: Option<&str>,
+    round: u16,
+) -> AgentTask {
     AgentTask {
         id: world.ids.agent_task(at(0)),
         tenant_id: tenant,

@@ -46,6 +46,7 @@ pub mod planning;
 pub mod queues;
 pub mod races;
 pub mod retention;
+pub mod secrets;
 mod seeded;
 pub mod settle;
 pub mod signals;

@@ -94,6 +94,11 @@ macro_rules! suite {
             a_sweep_finds_nothing_to_mend_after_ordinary_changes
             limits_hold_while_they_change_under_load
         });
+        $crate::suite!(@$make secrets {
+            payloads_with_sealed_secrets_are_found_and_replaced
+            the_urls_of_callbacks_are_found_and_replaced
+            the_data_of_tasks_with_sealed_secrets_is_found_and_replaced
+        });
         $crate::suite!(@$make settle {
             a_success_is_kept_with_all_that_the_handler_gave
             an_empty_output_is_not_the_same_as_none

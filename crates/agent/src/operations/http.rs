@@ -37,6 +37,9 @@ pub(super) struct Request {
     /// A text is sent as it is, anything else as JSON.
     #[serde(default)]
     body: Option<Value>,
+    /// Whether the body is a secret: the server seals and hides it then, and the agent sends it like any other.
+    #[serde(default, rename = "body_secret", alias = "bodySecret")]
+    _body_secret: bool,
     /// For the whole exchange; as long as the task may take unless given.
     #[serde(default, alias = "timeout")]
     timeout_seconds: Option<u32>,

@@ -93,38 +93,6 @@ impl HttpCall {
     fn default_method() -> String {
         "GET".to_owned()
     }
-
-    /// Whether the value of a header of this name is a secret: not shown to readers, not sent on to another server.
-    pub fn is_secret_header(name: &str) -> bool {
-        let name = name.to_ascii_lowercase().replace('_', "-");
-        matches!(name.as_str(), "authorization" | "proxy-authorization" | "cookie" | "set-cookie")
-            || ["key", "apikey", "token", "secret"]
-                .into_iter()
-                .any(|word| name.strip_suffix(word).is_some_and(|rest| rest.is_empty() || rest.ends_with('-')))
-    }
-}
-
-impl fmt::Debug for HttpCall {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const HIDDEN: &str = "[redacted]";
-        let headers: BTreeMap<&str, &str> = self
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), if Self::is_secret_header(name) { HIDDEN } else { value }))
-            .collect();
-        let hidden = Value::from(HIDDEN);
-        let body = self.body.as_ref().map(|body| if self.body_secret { &hidden } else { body });
-        f.debug_struct("HttpCall")
-            .field("url", &self.url)
-            .field("method", &self.method)
-            .field("headers", &headers)
-            .field("body", &body)
-            .field("body_secret", &self.body_secret)
-            .field("timeout_seconds", &self.timeout_seconds)
-            .field("success_status_codes", &self.success_status_codes)
-            .field("retry_on_status_codes", &self.retry_on_status_codes)
-            .finish()
-    }
 }
 
 /// A stored procedure in a database that the operator named in the configuration.
@@ -215,8 +183,8 @@ pub struct FileOperation {
     pub delete_empty_directories: bool,
 }
 
-/// A program on the server's machine; never through a shell.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A program on the server's machine; never through a shell. Its `Debug` form hides its secrets.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CommandLine {
     /// The program.
@@ -232,8 +200,8 @@ pub struct CommandLine {
     pub working_directory: Option<String>,
 }
 
-/// An operation of a remote agent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// An operation of a remote agent. Its `Debug` form hides its secrets.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentOperation {
     /// The operation, such as `node.uptime.get`.

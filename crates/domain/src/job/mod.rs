@@ -1,6 +1,7 @@
 //! Jobs: what to run, when, and how.
 
 mod configuration;
+mod debug;
 mod definition;
 
 pub use configuration::{

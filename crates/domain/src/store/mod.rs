@@ -14,6 +14,7 @@ mod jobs;
 mod maintenance;
 mod planning;
 mod queue;
+mod secrets;
 mod tenants;
 
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub use queue::{
     CancelOutcome, ClaimRequest, Claimed, Decision, Enqueued, ExecutionQueue, ExpiredLease, Lease, Promoted, Settled,
     Settlement, Signal,
 };
+pub use secrets::{SecretHolder, SecretStore, StoredSecrets};
 pub use tenants::{ApiKeyStore, QueueStore, TenantStore};
 
 /// Everything that a database offers Horarium.
@@ -50,6 +52,7 @@ pub trait Store:
     + CallbackStore
     + AuditStore
     + AgentStore
+    + SecretStore
 {
 }
 
@@ -67,6 +70,7 @@ impl<T> Store for T where
         + CallbackStore
         + AuditStore
         + AgentStore
+        + SecretStore
 {
 }
 

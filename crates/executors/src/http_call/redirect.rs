@@ -1,7 +1,7 @@
 //! Following redirects by hand, so that the egress guard sees every hop and secrets do not wander.
 
 use horarium_domain::execution::Failure;
-use horarium_domain::job::HttpCall;
+use horarium_domain::secret::is_secret_name;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, HOST, HeaderMap, LOCATION};
 use reqwest::{Method, Response, StatusCode};
 
@@ -49,11 +49,8 @@ pub(super) fn follow(request: Request, status: StatusCode, location: &str) -> Re
 /// Takes out what was meant for the first server only. The idempotency key is meant for whoever does the work.
 fn leave_secrets_behind(headers: &mut HeaderMap) {
     headers.remove(HOST);
-    let secret: Vec<_> = headers
-        .keys()
-        .filter(|name| **name != IDEMPOTENCY_KEY && HttpCall::is_secret_header(name.as_str()))
-        .cloned()
-        .collect();
+    let secret: Vec<_> =
+        headers.keys().filter(|name| **name != IDEMPOTENCY_KEY && is_secret_name(name.as_str())).cloned().collect();
     for name in secret {
         headers.remove(name);
     }

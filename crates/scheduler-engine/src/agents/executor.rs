@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use horarium_domain::agent::{Agent, AgentRequest, AgentTask, Target, TaskState, Verdict, no_agent, verdict};
 use horarium_domain::execution::{Failure, Output};
 use horarium_domain::job::JobConfiguration;
+use horarium_domain::secret::Document;
 use horarium_domain::store::StoreError;
 use serde_json::{Map, Value, json};
 use tracing::warn;
@@ -14,6 +15,7 @@ use tracing::warn;
 use super::alive;
 use crate::core::Core;
 use crate::executor::{Executor, Outcome, Run};
+use crate::secrets::Secrets;
 
 /// How often an attempt looks by itself whether the answers are there.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
@@ -49,7 +51,8 @@ impl AgentExecutor {
         let round = run.attempt.saturating_sub(run.lost).max(1);
         if tasks.is_empty() {
             let hosts = self.hosts(run, request).await?;
-            tasks = hosts.into_iter().map(|host| self.task(run, request, host)).collect();
+            let sealed = self.sealed(run, request)?;
+            tasks = hosts.into_iter().map(|host| self.task(run, &sealed, host)).collect();
         }
         let deadline_at = self.core.now() + self.core.agents.timing().broadcast_timeout;
         for task in &mut tasks {
@@ -84,6 +87,15 @@ impl AgentExecutor {
         }
         let problem = format!("no agent has the operation '{}'", request.operation);
         Err(Halt::Fail(Failure::permanent(problem)))
+    }
+
+    /// The request as it is stored with the tasks.
+    fn sealed(&self, run: &Run, request: &AgentRequest) -> Result<AgentRequest, Halt> {
+        let mut sealed = request.clone();
+        Secrets::of_execution(&*self.core.secrets, run.job.tenant_id, run.execution_id)
+            .seal(Document::AgentData, &mut sealed.data, None)
+            .map_err(|error| Halt::Fail(Failure::retryable(format!("operation.data: {error}"))))?;
+        Ok(sealed)
     }
 
     fn task(&self, run: &Run, request: &AgentRequest, part: Part) -> AgentTask {

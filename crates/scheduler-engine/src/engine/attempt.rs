@@ -73,8 +73,8 @@ pub(super) async fn run(attempt: Attempt) {
 async fn conduct(attempt: &Attempt, job: &Arc<Job>, executor: Arc<dyn Executor>) -> Option<Ending> {
     let claim = &attempt.claim;
     // From here on, and no longer than the attempt lasts, the secrets are in the open.
-    let job = match secrets::opened(&*attempt.core.secrets, job) {
-        Ok(job) => job,
+    let (job, payload) = match secrets::opened(&*attempt.core.secrets, job, claim.payload.as_ref()) {
+        Ok(opened) => opened,
         Err(unopened) => {
             error!(job = %job.id, execution = %claim.lease.execution_id, "cannot run: {unopened}");
             return Some(Ending::of(Command::Fail(unusable(&unopened))));
@@ -89,7 +89,7 @@ async fn conduct(attempt: &Attempt, job: &Arc<Job>, executor: Arc<dyn Executor>)
         trigger: claim.trigger,
         scheduled_for: claim.scheduled_for,
         started_at: attempt.started_at,
-        payload: claim.payload.clone(),
+        payload,
         cancellation: cancellation.clone(),
         progress: attempt.held.progress.clone(),
     };

@@ -25,6 +25,7 @@ mod planning;
 mod queue;
 mod queues;
 mod record;
+mod secrets;
 mod state;
 mod tenants;
 

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use horarium_domain::callback::{Callback, SigningSecret};
+use horarium_domain::callback::{Callback, NewCallback, SigningSecret};
 use horarium_domain::execution::{Event, EventKind, Execution};
-use horarium_domain::secret::{SecretError, SecretPlace};
+use horarium_domain::secret::{Document, SecretError, SecretPlace};
 use horarium_domain::store::StoreError;
 use horarium_domain::{ExecutionId, TenantId, Timestamp};
+use serde_json::Value;
 
 use super::{Actor, ServiceError};
 use crate::core::Core;
+use crate::secrets::Secrets;
 
 /// What every signing secret starts with, so that one that leaked is recognised.
 const PREFIX: &str = "whsec_";
@@ -53,7 +55,7 @@ impl CallbackService {
         Self { core }
     }
 
-    /// What a tenant's execution is to be called back with, if anything was asked for.
+    /// What a tenant's execution is to be called back with, if anything was asked for; the URL is sealed.
     pub async fn find(&self, tenant: TenantId, execution: ExecutionId) -> Result<Option<Callback>, ServiceError> {
         Ok(self.core.store.callback(tenant, execution).await?)
     }
@@ -82,16 +84,24 @@ impl CallbackService {
         Ok(key)
     }
 
-    /// Whether a callback is still to be delivered, with the execution that it tells of.
+    /// A callback that is to be delivered, its URL open, with the execution that it tells of.
     ///
     /// # Errors
-    /// [`ServiceError::NotFound`] when the execution or its callback is gone.
+    /// [`ServiceError::NotFound`] when the execution or its callback is gone, [`ServiceError::Internal`] when the URL
+    /// does not open on this node.
     pub async fn to_deliver(
         &self,
         tenant: TenantId,
         execution: ExecutionId,
     ) -> Result<(Callback, Execution), ServiceError> {
-        let callback = self.find(tenant, execution).await?.ok_or(ServiceError::NotFound("callback"))?;
+        let mut callback = self.find(tenant, execution).await?.ok_or(ServiceError::NotFound("callback"))?;
+        if let Some(url) = &mut callback.asked.url {
+            let mut document = Value::from(url.as_str());
+            let secrets = Secrets::of_execution(&*self.core.secrets, tenant, execution);
+            let opened = secrets.open(Document::CallbackUrl, &mut document);
+            opened.map_err(|unopened| ServiceError::Internal { internal: unopened.to_string() })?;
+            document.as_str().unwrap_or_default().clone_into(url);
+        }
         Ok((callback, self.core.store.execution(tenant, execution).await?))
     }
 
@@ -156,6 +166,22 @@ impl CallbackService {
         let secret = self.core.secrets.open(place(tenant), &stored.sealed).map_err(|error| unusable(&error))?;
         Ok(SigningKey { secret, created_at: stored.created_at })
     }
+}
+
+/// What is asked for, as it is stored with its execution.
+pub(super) fn sealed(
+    core: &Core,
+    tenant: TenantId,
+    execution: ExecutionId,
+    mut asked: NewCallback,
+) -> Result<NewCallback, ServiceError> {
+    if let Some(url) = &mut asked.url {
+        let mut document = Value::from(url.as_str());
+        let secrets = Secrets::of_execution(&*core.secrets, tenant, execution);
+        secrets.seal(Document::CallbackUrl, &mut document, None)?;
+        document.as_str().unwrap_or_default().clone_into(url);
+    }
+    Ok(asked)
 }
 
 /// Where a tenant's signing secret belongs: it is its own owner.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use horarium_domain::execution::ExecutionState;
+use horarium_domain::secret::SecretError;
 use horarium_domain::store::{Conflict, StoreError};
 
 /// What is wrong with a request, by field. Names are in camelCase, parts of a field follow a dot
@@ -127,6 +128,12 @@ impl ServiceError {
 impl From<FieldErrors> for ServiceError {
     fn from(errors: FieldErrors) -> Self {
         Self::Invalid(errors)
+    }
+}
+
+impl From<SecretError> for ServiceError {
+    fn from(error: SecretError) -> Self {
+        Self::Internal { internal: format!("a secret cannot be sealed or opened: {error}") }
     }
 }
 

@@ -38,7 +38,7 @@ pub use integrations::{
     Health, HealthReason, HealthStatus, HealthThresholds, INTEGRATION_GROUP, IntegrationFilter, IntegrationInput,
     IntegrationMetrics, IntegrationService,
 };
-pub use job::{JobInput, JobService, MASK, RescheduleInput, mask_configuration, retry_policy_to_json};
+pub use job::{JobInput, JobService, RescheduleInput, mask_configuration, retry_policy_to_json};
 pub use key::{KeyService, NewKey};
 pub use queue::{QueueInput, QueueService};
 pub use secret::{SecretService, SecretsFound};

@@ -6,15 +6,20 @@ use std::sync::Arc;
 use horarium_domain::TenantId;
 use horarium_domain::job::Job;
 use horarium_domain::page::PageRequest;
-use horarium_domain::secret::SecretError;
-use horarium_domain::store::{Conflict, JobChange, StoreError};
+use horarium_domain::secret::{Document, SecretError};
+use horarium_domain::store::{Conflict, JobChange, SecretHolder, StoreError, StoredSecrets};
+use serde_json::Value;
+use uuid::Uuid;
 
 use super::{CallbackService, ServiceError};
 use crate::core::{Core, JobChangeKind};
-use crate::secrets::{JobSecrets, is_current};
+use crate::secrets::{Secrets, Unopened};
 
 /// How many definitions are read at once.
 const PAGE: usize = 500;
+
+/// How many payloads, which may be large, are read at once.
+const PAYLOADS: usize = 100;
 
 /// How often a definition that others change at the same time is sealed anew.
 const MAX_TRIES: usize = 10;
@@ -22,12 +27,12 @@ const MAX_TRIES: usize = 10;
 /// What there is to say of the secrets in a database.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SecretsFound {
-    /// Definitions whose secrets are all sealed with the newest key, or that have none; and tenants whose secret for
-    /// webhooks is.
+    /// Definitions whose secrets are all sealed with the newest key, or that have none; tenants whose secret for webhooks
+    /// is; and executions, agents' tasks and callbacks that have secrets, all of which are.
     pub current: u64,
-    /// Definitions, and tenants, with secrets that are not sealed with the newest key, or not sealed at all.
+    /// Those of them with secrets that are not sealed with the newest key, or not sealed at all.
     pub outdated: u64,
-    /// Definitions, and tenants, with a secret that does not open.
+    /// Those of them with a secret that does not open.
     pub unopened: u64,
     /// The keys that are missing.
     pub missing_keys: BTreeSet<String>,
@@ -44,8 +49,8 @@ impl SecretService {
         Self { core }
     }
 
-    /// Looks at every definition, and changes nothing.
-    pub async fn examine(&self) -> Result<SecretsFound, ServiceError> {
+    /// Looks at the secrets of definitions and of tenants, and changes nothing.
+    pub async fn examine_jobs(&self) -> Result<SecretsFound, ServiceError> {
         let mut found = SecretsFound::default();
         let mut after = None;
         loop {
@@ -53,9 +58,9 @@ impl SecretService {
             let Some(last) = page.last() else { break };
             after = Some(last.id);
             for job in &page {
-                match self.secrets(job).open(&job.spec.configuration) {
+                match self.secrets(job).open_configuration(&job.spec.configuration) {
                     Err(unopened) => found.note(&unopened.error),
-                    Ok(_) if is_current(&*self.core.secrets, &job.spec.configuration) => found.current += 1,
+                    Ok(_) if self.is_current(job) => found.current += 1,
                     Ok(_) => found.outdated += 1,
                 }
             }
@@ -71,8 +76,27 @@ impl SecretService {
         Ok(found)
     }
 
-    /// Seals every secret anew that is not sealed with the newest key; answers what became of the definitions, of
-    /// which none is outdated then. Running servers need the newest key before this.
+    /// Looks at every secret there is, and changes nothing. It reads through the whole history.
+    pub async fn examine(&self) -> Result<SecretsFound, ServiceError> {
+        let mut found = self.examine_jobs().await?;
+        for holder in SecretHolder::ALL {
+            let mut after = None;
+            while let Some((page, last)) = self.page(holder, after).await? {
+                after = Some(last);
+                for stored in &page {
+                    match self.sealed_anew(holder, stored) {
+                        Err(unopened) => found.note(&unopened.error),
+                        Ok(None) => found.current += 1,
+                        Ok(Some(_)) => found.outdated += 1,
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Seals every secret anew that is not sealed with the newest key; answers how many holders of secrets
+    /// that were, and what there is to say of all of them then. Running servers need the newest key before this.
     pub async fn rotate(&self) -> Result<(u64, SecretsFound), ServiceError> {
         let mut found = SecretsFound::default();
         let mut sealed = 0;
@@ -82,7 +106,7 @@ impl SecretService {
             let Some(last) = page.last() else { break };
             after = Some(last.id);
             for job in page {
-                if is_current(&*self.core.secrets, &job.spec.configuration) {
+                if self.is_current(&job) {
                     found.current += 1;
                 } else if self.seal_anew(job, &mut found).await? {
                     sealed += 1;
@@ -101,7 +125,53 @@ impl SecretService {
                 Some(Err(error)) => found.note(&error),
             }
         }
+        for holder in SecretHolder::ALL {
+            let mut after = None;
+            while let Some((page, last)) = self.page(holder, after).await? {
+                after = Some(last);
+                for stored in &page {
+                    match self.sealed_anew(holder, stored) {
+                        Err(unopened) => found.note(&unopened.error),
+                        Ok(None) => found.current += 1,
+                        Ok(Some(document)) => {
+                            self.core.store.replace_secrets(holder, stored.id, &document).await?;
+                            found.current += 1;
+                            sealed += 1;
+                        }
+                    }
+                }
+            }
+        }
         Ok((sealed, found))
+    }
+
+    /// The next holders of secrets of a kind, with the id of the last; `None` when there are no more.
+    async fn page(
+        &self,
+        holder: SecretHolder,
+        after: Option<Uuid>,
+    ) -> Result<Option<(Vec<StoredSecrets>, Uuid)>, ServiceError> {
+        let page = self.core.store.secrets_after(holder, after, PAYLOADS).await?;
+        let last = page.last().map(|last| last.id);
+        Ok(last.map(|last| (page, last)))
+    }
+
+    /// A stored document with its secrets sealed with the newest key; `None` when they are.
+    fn sealed_anew(&self, holder: SecretHolder, stored: &StoredSecrets) -> Result<Option<Value>, Unopened> {
+        let document = match holder {
+            SecretHolder::Execution => Document::Payload,
+            SecretHolder::AgentTask => Document::AgentData,
+            SecretHolder::Callback => Document::CallbackUrl,
+        };
+        let secrets = Secrets::new(&*self.core.secrets, stored.tenant_id, stored.owner);
+        let mut anew = stored.document.clone();
+        secrets.open(document, &mut anew)?;
+        if secrets.is_current(document, &stored.document) {
+            return Ok(None);
+        }
+        let failed = |error| Unopened { field: document.name().to_owned(), error };
+        secrets.seal(document, &mut anew, None).map_err(failed)?;
+        Ok(Some(anew))
     }
 
     fn callbacks(&self) -> CallbackService {
@@ -134,7 +204,7 @@ impl SecretService {
             };
             job = summary.job;
             let secrets = self.secrets(&job);
-            match secrets.open(&job.spec.configuration) {
+            match secrets.open_configuration(&job.spec.configuration) {
                 Err(unopened) => {
                     found.note(&unopened.error);
                     return Ok(false);
@@ -142,8 +212,7 @@ impl SecretService {
                 Ok(Some(opened)) => job.spec.configuration = opened,
                 Ok(None) => {}
             }
-            let sealing = secrets.seal(&mut job.spec.configuration, None);
-            sealing.map_err(|error| ServiceError::Internal { internal: error.to_string() })?;
+            secrets.seal_configuration(&mut job.spec.configuration, None)?;
             let expected_version = job.version;
             job.version += 1;
             let change = JobChange {
@@ -166,8 +235,14 @@ impl SecretService {
         Ok(false)
     }
 
-    fn secrets(&self, job: &Job) -> JobSecrets<'_> {
-        JobSecrets::new(&*self.core.secrets, job.tenant_id, job.id)
+    fn is_current(&self, job: &Job) -> bool {
+        let configuration = &job.spec.configuration;
+        let document = Document::Configuration(configuration.job_type());
+        self.secrets(job).is_current(document, &configuration.to_json())
+    }
+
+    fn secrets(&self, job: &Job) -> Secrets<'_> {
+        Secrets::of_job(&*self.core.secrets, job.tenant_id, job.id)
     }
 }
 

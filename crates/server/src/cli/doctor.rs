@@ -228,7 +228,7 @@ async fn sealed_secrets(loaded: &Loaded, store: SqlStore) -> Finding {
         Ok((_, services)) => services,
         Err(failure) => return fail(SUBJECT, failure.to_string()),
     };
-    match services.secrets.examine().await {
+    match services.secrets.examine_jobs().await {
         Ok(found) if found.unopened > 0 => {
             let keys = found.missing_keys.into_iter().collect::<Vec<_>>().join(", ");
             let missing = if keys.is_empty() { String::new() } else { format!(" (missing keys: {keys})") };

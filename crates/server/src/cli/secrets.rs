@@ -68,14 +68,15 @@ impl Secrets {
 
 fn tell(sealed: Option<u64>, found: &SecretsFound) {
     if let Some(sealed) = sealed {
-        output::line(&format!("{sealed} jobs were sealed anew"));
+        output::line(&format!("{sealed} jobs, executions and webhooks were sealed anew"));
     }
-    output::line(&format!("{} jobs have no secrets, or have them sealed with the newest key", found.current));
+    let of = "jobs, executions and webhooks";
+    output::line(&format!("{} {of} have no secrets, or have them sealed with the newest key", found.current));
     if found.outdated > 0 {
-        output::line(&format!("{} jobs have secrets that are not sealed with the newest key", found.outdated));
+        output::line(&format!("{} {of} have secrets that are not sealed with the newest key", found.outdated));
     }
     if found.unopened > 0 {
         let keys = found.missing_keys.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-        output::line(&format!("{} jobs have secrets that do not open (missing keys: {keys})", found.unopened));
+        output::line(&format!("{} {of} have secrets that do not open (missing keys: {keys})", found.unopened));
     }
 }

@@ -268,7 +268,7 @@ async fn keep_up(metrics: PrometheusHandle) {
 
 /// Says clearly, and at the start rather than when the first job fails, that there are secrets that do not open here.
 async fn look_at_secrets(secrets: SecretService) {
-    match secrets.examine().await {
+    match secrets.examine_jobs().await {
         Ok(found) if found.unopened > 0 => tracing::error!(
             jobs = found.unopened,
             missing_keys = ?found.missing_keys,

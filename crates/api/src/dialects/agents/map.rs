@@ -6,6 +6,7 @@ use std::time::Duration;
 use horarium_domain::Timestamp;
 use horarium_domain::agent::{AgentTask, TaskState};
 use horarium_domain::execution::{ExecutionState, Output};
+use horarium_domain::secret::Document;
 use horarium_scheduler_engine::service::AgentJob;
 use serde_json::{Value, json};
 
@@ -46,13 +47,16 @@ impl From<AgentJob> for JobItem {
 
 /// What it does. A job that is not for agents shows its type, and what the execution works on.
 fn operation(job: &AgentJob) -> Value {
+    let payload = job.execution.payload.clone().map(|payload| Document::Payload.masked(payload));
     match (&job.request, &job.job) {
-        (Some(request), _) => json!({ "type": request.operation, "data": request.data }),
+        (Some(request), _) => {
+            json!({ "type": request.operation, "data": Document::AgentData.masked(request.data.clone()) })
+        }
         (None, Some(of)) => {
             let kind = of.spec.configuration.job_type().as_str();
-            json!({ "type": kind, "data": job.execution.payload, "job": of.spec.name })
+            json!({ "type": kind, "data": payload, "job": of.spec.name })
         }
-        (None, None) => json!({ "type": "unknown", "data": job.execution.payload }),
+        (None, None) => json!({ "type": "unknown", "data": payload }),
     }
 }
 

@@ -7,6 +7,7 @@ use horarium_domain::execution::{Attempt, Event, EventKind, Execution, Execution
 use horarium_domain::job::JobSummary;
 use horarium_domain::retry::RetryPolicy;
 use horarium_domain::schedule::{Schedule, ScheduleKind};
+use horarium_domain::secret::Document;
 use horarium_domain::stats::{TimelinePoint, UpcomingRun};
 use horarium_scheduler_engine::service::{Dashboard, mask_configuration};
 
@@ -132,7 +133,7 @@ impl From<Execution> for JobExecutionDetailDto {
             output,
             output_truncated,
             error_message: execution.error,
-            payload: execution.payload,
+            payload: execution.payload.map(|payload| Document::Payload.masked(payload)),
             attempts: attempts.into_iter().map(AttemptDto::from).collect(),
             timeline,
         }

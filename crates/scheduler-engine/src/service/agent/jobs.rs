@@ -8,13 +8,16 @@ use horarium_domain::agent::{AgentRequest, AgentTask, Target, TaskState};
 use horarium_domain::execution::{Event, EventKind, Execution, ExecutionState, NewExecution, Trigger};
 use horarium_domain::job::{AgentOperation, Job, JobConfiguration, JobSpec};
 use horarium_domain::page::{Page, PageRequest};
+use horarium_domain::secret::Document;
 use horarium_domain::store::{Conflict, ExecutionFilter, StateCounts, StoreError};
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 use serde_json::Value;
 
 use crate::agents::alive;
 use crate::core::{Core, JobChangeKind};
+use crate::secrets::Secrets;
 use crate::service::execution::admission;
+use crate::service::job::refuse_masks;
 use crate::service::{Actor, FieldErrors, ServiceError, limits};
 
 /// The job that every submitted operation is an execution of.
@@ -59,7 +62,7 @@ pub struct AgentJob {
     pub execution: Execution,
     /// Its job; `None` when it was purged in between.
     pub job: Option<Job>,
-    /// What it asks of agents; `None` when it is no agent job.
+    /// What it asks of agents, its secrets sealed; `None` when it is no agent job.
     pub request: Option<AgentRequest>,
     /// Its hosts' parts, by host.
     pub tasks: Vec<AgentTask>,
@@ -86,6 +89,7 @@ impl AgentJobService {
         let mut errors = FieldErrors::default();
         let operation = limits::line(&mut errors, "operation.type", &new.operation, OPERATION_CHARS);
         limits::json(&mut errors, "operation.data", &new.data, limits::PAYLOAD_BYTES / 2);
+        refuse_masks(Document::AgentData, &new.data, &mut errors);
         let target = target(&mut errors, new.target.as_deref());
         let (Some(operation), Some(target), true) = (operation, target, errors.is_empty()) else {
             return Err(errors.into());
@@ -94,8 +98,10 @@ impl AgentJobService {
             return Err(ServiceError::invalid("operation.type", "is reserved"));
         }
         let hosts = self.hosts(actor.tenant, &target).await?;
-        let request = AgentRequest { operation, data: new.data, target, hosts };
         let job = self.own_job(actor.tenant).await?;
+        let mut data = new.data;
+        Secrets::of_job(&*self.core.secrets, actor.tenant, job.id).seal(Document::AgentData, &mut data, None)?;
+        let request = AgentRequest { operation, data, target, hosts };
         self.accept(actor, &job, &request, Trigger::Api, None).await
     }
 

@@ -9,14 +9,14 @@ use horarium_domain::store::{StoreError, TaskRequest};
 use horarium_domain::{AgentId, TenantId};
 use tokio::time::Instant;
 
-use super::AgentService;
+use super::{AgentService, secrets};
 use crate::core::Core;
 use crate::service::ServiceError;
 
 /// How often, at least, a waiting call looks by itself whether there is work; it is told when there is.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Tasks that were leased for a caller. If it is gone before it takes them, they are given back.
+/// Tasks that were leased for a caller, their secrets open. If it is gone before it takes them, they are given back.
 #[derive(Debug)]
 pub struct Leased {
     core: Arc<Core>,
@@ -31,7 +31,7 @@ impl Leased {
 
     /// Takes them, to be sent without delay.
     pub fn take(mut self) -> Vec<LeasedTask> {
-        std::mem::take(&mut self.tasks).iter().map(wire_task).collect()
+        std::mem::take(&mut self.tasks).into_iter().map(wire_task).collect()
     }
 }
 
@@ -100,19 +100,20 @@ impl AgentService {
             deadline_at: now + timing.broadcast_timeout,
         };
         let work = tokio::spawn(async move {
-            leased.tasks = leased.core.store.lease_tasks(&request).await?;
+            let tasks = leased.core.store.lease_tasks(&request).await?;
+            leased.tasks = secrets::opened(&leased.core, leased.tenant, tasks).await?;
             Ok::<_, StoreError>(leased)
         });
         Ok(work.await.map_err(|error| StoreError::Unavailable(error.to_string()))??)
     }
 }
 
-fn wire_task(task: &AgentTask) -> LeasedTask {
+fn wire_task(task: AgentTask) -> LeasedTask {
     LeasedTask {
         lease_token: task.lease().to_string(),
         execution_id: task.execution_id,
-        operation: task.operation.clone(),
-        data: task.data.clone(),
+        operation: task.operation,
+        data: task.data,
         timeout_seconds: task.timeout_seconds,
         attempt: u32::from(task.attempt),
     }

@@ -3,6 +3,7 @@
 mod jobs;
 mod lease;
 mod report;
+mod secrets;
 
 use std::sync::Arc;
 

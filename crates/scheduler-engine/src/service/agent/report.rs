@@ -1,9 +1,9 @@
 //! From what agents report to what is recorded.
 
-use horarium_domain::TenantId;
 use horarium_domain::agent::protocol::{Report, ReportResult, ReportStatus, TaskOutcome};
 use horarium_domain::agent::{TaskEnd, TaskState};
 use horarium_domain::store::Reported;
+use horarium_domain::{ExecutionId, TenantId};
 
 use crate::core::Core;
 use crate::service::ServiceError;
@@ -37,10 +37,7 @@ pub(super) async fn record(
     }
     let hands_back = ends.iter().any(|end| end.state == TaskState::Pending);
     let recorded = core.store.report_tasks(tenant, ends, core.now()).await?;
-    core.agents.answered(recorded.iter().filter_map(|reported| match reported {
-        Reported::Recorded(id) => Some(*id),
-        Reported::Stale => None,
-    }));
+    core.agents.answered(executions(&recorded));
     if hands_back {
         core.agents.work_for([tenant]);
     }
@@ -55,6 +52,14 @@ pub(super) async fn record(
         },
     });
     Ok(answers.collect())
+}
+
+/// The executions that something was recorded for.
+pub(super) fn executions(reported: &[Reported]) -> impl Iterator<Item = ExecutionId> + '_ {
+    reported.iter().filter_map(|reported| match reported {
+        Reported::Recorded(id) => Some(*id),
+        Reported::Stale => None,
+    })
 }
 
 fn end_of(report: &Report) -> Result<TaskEnd, String> {

@@ -22,7 +22,7 @@ pub use recent::RecentExecutions;
 pub use submission::{Admission, CallbackInput, JobRef, Submission, TriggerInput};
 pub use timeline::TimelineRange;
 
-use super::{Actor, ServiceError};
+use super::{Actor, ServiceError, callback};
 use crate::core::Core;
 
 /// The use cases around executions.
@@ -99,6 +99,7 @@ impl ExecutionService {
         }
         let execution = self.asked_for(actor, submission, Trigger::Api).await?;
         let (id, queue) = (execution.id, execution.queue.clone());
+        let callback = callback::sealed(&self.core, actor.tenant, id, callback)?;
         admission(id, queue, self.core.enqueue_with_callback(execution, callback).await?)
     }
 

@@ -6,11 +6,14 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use horarium_domain::callback::NewCallback;
 use horarium_domain::execution::{NewExecution, Trigger};
 use horarium_domain::job::Job;
+use horarium_domain::secret::Document;
 use horarium_domain::store::StoreError;
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 use serde_json::Value;
 
 use super::{ExecutionService, admission, asked};
+use crate::secrets::Secrets;
+use crate::service::job::refuse_masks;
 use crate::service::{Actor, FieldErrors, ServiceError, limits};
 
 /// How many jobs are looked up by name at the same time.
@@ -171,9 +174,10 @@ impl ExecutionService {
         now: Timestamp,
     ) -> Result<NewExecution, ServiceError> {
         let mut errors = FieldErrors::default();
-        let payload = input.payload.filter(|value| !value.is_null());
+        let mut payload = input.payload.filter(|value| !value.is_null());
         if let Some(value) = &payload {
             limits::json(&mut errors, "payload", value, limits::PAYLOAD_BYTES);
+            refuse_masks(Document::Payload, value, &mut errors);
         }
         let priority = input.priority.map_or(Some(job.spec.priority), |given| {
             limits::number(&mut errors, "priority", given, -limits::PRIORITY..=limits::PRIORITY)
@@ -182,6 +186,9 @@ impl ExecutionService {
         let unique_key =
             input.unique_key.and_then(|text| limits::line(&mut errors, "uniqueKey", &text, limits::UNIQUE_KEY_CHARS));
         let Some(priority) = priority.filter(|_| errors.is_empty()) else { return Err(errors.into()) };
+        if let Some(payload) = &mut payload {
+            Secrets::of_job(&*self.core.secrets, job.tenant_id, job.id).seal(Document::Payload, payload, None)?;
+        }
         let scheduled_for = run_at.map_or(now, |at| at.max(now));
         Ok(NewExecution {
             id: self.core.ids.execution(now),

@@ -6,7 +6,7 @@ use horarium_domain::retry::RetryPolicy;
 use horarium_domain::schedule::MisfirePolicy;
 
 use super::{JobInput, retry_policy, schedule, secrets};
-use crate::secrets::JobSecrets;
+use crate::secrets::Secrets;
 use crate::service::integrations::{self, INTEGRATION_GROUP};
 use crate::service::{FieldErrors, limits};
 
@@ -21,7 +21,7 @@ pub(super) fn new_spec(input: &JobInput, now: Timestamp, errors: FieldErrors) ->
 /// The definition of a job after a change. If the change brings a configuration, the secrets in it are not sealed yet.
 pub(super) fn changed_spec(
     current: &JobSpec,
-    secrets: JobSecrets<'_>,
+    secrets: Secrets<'_>,
     input: &JobInput,
     now: Timestamp,
 ) -> Result<JobSpec, FieldErrors> {
@@ -31,7 +31,7 @@ pub(super) fn changed_spec(
 /// A definition in the making. Every reader notes what is wrong in `errors`, and answers `None` then.
 struct Draft<'a> {
     input: &'a JobInput,
-    current: Option<(&'a JobSpec, JobSecrets<'a>)>,
+    current: Option<(&'a JobSpec, Secrets<'a>)>,
     errors: FieldErrors,
 }
 
@@ -120,10 +120,8 @@ impl<'a> Draft<'a> {
             return None;
         }
         let mut sent = sent.clone();
-        if job_type == JobType::HttpCall {
-            let stored = self.current.map(|(spec, secrets)| (&spec.configuration, secrets));
-            secrets::restore(&mut sent, stored, &mut self.errors);
-        }
+        let stored = self.current.map(|(spec, secrets)| (&spec.configuration, secrets));
+        secrets::restore(job_type, &mut sent, stored, &mut self.errors);
         match JobConfiguration::parse(job_type, &sent) {
             Ok(configuration) => Some(configuration),
             Err(invalid) => self.problem(&invalid.field, invalid.problem),

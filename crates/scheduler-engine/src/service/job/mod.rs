@@ -10,17 +10,17 @@ use std::sync::Arc;
 
 use horarium_domain::job::{Job, JobSpec, JobSummary};
 use horarium_domain::page::{Page, PageRequest};
-use horarium_domain::secret::SecretError;
 use horarium_domain::store::{Conflict, JobChange, JobFilter, StoreError};
 use horarium_domain::{JobId, TenantId, Timestamp};
 
 pub use input::{JobInput, RescheduleInput};
 pub use retry_policy::to_json as retry_policy_to_json;
-pub use secrets::{MASK, mask_configuration};
+pub use secrets::mask_configuration;
+pub(in crate::service) use secrets::refuse_masks;
 
 use super::{Actor, FieldErrors, ServiceError, limits};
 use crate::core::{Core, JobChangeKind};
-use crate::secrets::JobSecrets;
+use crate::secrets::Secrets;
 
 /// How often a change that lost a race is decided anew. Only a planner that fires the job, or another caller that
 /// changes it, makes it lose one, so a handful is plenty.
@@ -65,7 +65,7 @@ impl JobService {
             .and_then(|text| limits::line(&mut errors, "createdBy", text, limits::PERSON_CHARS));
         let mut spec = draft::new_spec(input, now, errors)?;
         let id = self.core.ids.job(now);
-        self.secrets(actor.tenant, id).seal(&mut spec.configuration, None).map_err(|error| unsealed(&error))?;
+        self.secrets(actor.tenant, id).seal_configuration(&mut spec.configuration, None)?;
         let job = Job {
             created_by: created_by.or_else(|| Some(actor.name().to_owned())),
             ..Job::new(id, actor.tenant, spec, now)
@@ -78,7 +78,7 @@ impl JobService {
 
     /// Changes what the input names and leaves the rest.
     ///
-    /// Switching the type needs a new configuration. A secret that comes back as [`MASK`] keeps its stored value, as
+    /// Switching the type needs a new configuration. A secret that comes back as [`MASK`](horarium_domain::secret::MASK) keeps its stored value, as
     /// long as the address it is sent to stays the same.
     ///
     /// # Errors
@@ -94,9 +94,7 @@ impl JobService {
             let secrets = self.secrets(job.tenant_id, job.id);
             let mut spec = draft::changed_spec(&job.spec, secrets, input, now)?;
             if input.job_configuration.is_some() {
-                secrets
-                    .seal(&mut spec.configuration, Some(&job.spec.configuration))
-                    .map_err(|error| unsealed(&error))?;
+                secrets.seal_configuration(&mut spec.configuration, Some(&job.spec.configuration))?;
             }
             Ok(if spec == job.spec { Revision::Same } else { Revision::Changed(Box::new(Job { spec, ..job.clone() })) })
         })
@@ -251,8 +249,8 @@ impl JobService {
         Ok(summary.job.spec.schedule.preview(self.core.now(), count))
     }
 
-    fn secrets(&self, tenant: TenantId, id: JobId) -> JobSecrets<'_> {
-        JobSecrets::new(&*self.core.secrets, tenant, id)
+    fn secrets(&self, tenant: TenantId, id: JobId) -> Secrets<'_> {
+        Secrets::of_job(&*self.core.secrets, tenant, id)
     }
 
     /// Reads a job, has `decide` say what it becomes, and writes that if the job is still as it was read.
@@ -310,10 +308,6 @@ fn next_slot(before: &JobSummary, job: &Job, now: Timestamp) -> Option<Timestamp
 
 fn live(summary: JobSummary) -> Result<JobSummary, ServiceError> {
     if summary.job.is_deleted { Err(ServiceError::NotFound("job")) } else { Ok(summary) }
-}
-
-fn unsealed(error: &SecretError) -> ServiceError {
-    ServiceError::Internal { internal: format!("a secret cannot be sealed: {error}") }
 }
 
 fn name_taken(error: StoreError, spec: &JobSpec) -> ServiceError {

@@ -1,86 +1,92 @@
-//! Secrets in HTTP calls: hidden from readers, and kept when the mask comes back.
+//! Secrets that come back from readers: the mask that they were shown is replaced by what is stored.
 
-use horarium_domain::job::{HttpCall, JobConfiguration};
-use serde_json::Value;
+use horarium_domain::job::{JobConfiguration, JobType};
+use horarium_domain::secret::{Document, MASK, Secret, url_origin};
+use serde_json::{Value, json};
 
-use crate::secrets::{JobSecrets, Unopened};
+use crate::secrets::{Secrets, Unopened};
 use crate::service::FieldErrors;
 
-/// What readers see in place of a secret.
-pub const MASK: &str = "***";
-
-const HEADERS: &str = "jobConfiguration.headers";
-const BODY: &str = "jobConfiguration.body";
+const BODY: &str = "body";
+const BODY_MARK: &str = "bodySecret";
 
 /// A configuration as readers may see it.
 pub fn mask_configuration(configuration: &JobConfiguration) -> Value {
-    let mut shown = configuration.to_json();
-    let JobConfiguration::HttpCall(call) = configuration else { return shown };
-    if let Some(Value::Object(headers)) = shown.get_mut("headers") {
-        for (_, value) in headers.iter_mut().filter(|(name, _)| HttpCall::is_secret_header(name)) {
-            *value = Value::String(MASK.to_owned());
-        }
-    }
-    if let Some(body) = shown.get_mut("body").filter(|_| call.body_secret) {
-        *body = Value::String(MASK.to_owned());
-    }
-    shown
+    Document::Configuration(configuration.job_type()).masked(configuration.to_json())
 }
 
-/// Puts the stored secrets of `current` in the place of masks in `incoming`, the configuration of an HTTP call.
+/// Puts the stored secrets of `current` in the place of masks in `incoming`, the configuration of a job of this type.
 ///
-/// They are only put back where the call goes to the same scheme, host and port. Whoever may change a job but not read
-/// its secrets could otherwise have them sent to an address of their own.
+/// They are only put back where they go to the same place: an HTTP call to the same scheme, host and port, a variable to
+/// the same program with the same arguments. Whoever may change a job but not read its secrets could otherwise have them
+/// sent to an address of their own.
 pub(super) fn restore(
+    job_type: JobType,
     incoming: &mut Value,
-    current: Option<(&JobConfiguration, JobSecrets<'_>)>,
+    current: Option<(&JobConfiguration, Secrets<'_>)>,
     errors: &mut FieldErrors,
 ) {
-    let address = incoming.get("url").and_then(Value::as_str).map(origin).map(str::to_owned);
-    let stored = match current {
-        Some((JobConfiguration::HttpCall(call), secrets)) => Some((call, secrets)),
-        _ => None,
-    };
-    let is_moved = stored.is_some_and(|(call, _)| Some(origin(&call.url)) != address.as_deref());
-    if let Some(Value::Object(headers)) = incoming.get_mut("headers") {
-        let masked = |(name, value): &(&String, &mut Value)| HttpCall::is_secret_header(name) && **value == MASK;
-        for (name, value) in headers.iter_mut().filter(masked) {
-            let what = format!("'{name}'");
-            match stored.and_then(|(call, secrets)| Some((header(call, name)?, secrets))) {
-                None => errors.add(HEADERS, nothing_stored(&what)),
-                Some(_) if is_moved => errors.add(HEADERS, moved(&what)),
-                Some((secret, secrets)) => match secrets.open_header(name, secret) {
-                    Ok(secret) => *value = Value::String(secret),
-                    Err(unopened) => errors.add(HEADERS, unusable(&what, &unopened)),
-                },
-            }
+    let document = Document::Configuration(job_type);
+    let current = current.filter(|(current, _)| current.job_type() == job_type);
+    let current = current.map(|(current, secrets)| (current.to_json(), secrets));
+    let is_moved =
+        current.as_ref().is_some_and(|(current, _)| destination(job_type, current) != destination(job_type, incoming));
+    let stored = current.as_ref().map(|(current, _)| document.secrets(current)).unwrap_or_default();
+    let mut keep = |incoming: &mut Value, masked: &Secret| {
+        let (holder, name) = masked.holder();
+        let (field, what) = match (holder.as_str(), name) {
+            ("" | "data", BODY) => (masked.path(), "the body".to_owned()),
+            ("" | "data", _) => (masked.path(), "the credentials".to_owned()),
+            (holder, name) => (holder.to_owned(), format!("'{name}'")),
+        };
+        let field = format!("{}.{field}", document.name());
+        let found = stored.iter().find(|stored| stored.field == masked.field);
+        let Some((secret, (_, secrets))) = found.zip(current.as_ref()) else {
+            errors.add(field, nothing_stored(&what));
+            return;
+        };
+        if is_moved {
+            errors.add(field, moved(&what));
+            return;
         }
+        match secrets.open_one(document, secret) {
+            Ok(secret) => masked.replace(incoming, secret),
+            Err(unopened) => errors.add(field, unusable(&what, &unopened)),
+        }
+    };
+    for masked in document.secrets(incoming).iter().rev().filter(|secret| secret.value == MASK) {
+        keep(incoming, masked);
     }
-    restore_body(incoming, stored, is_moved, errors);
+    // Without a secret in play, three stars are a body like any other.
+    let had_secret_body = stored.iter().any(|secret| secret.field == BODY);
+    if had_secret_body
+        && incoming.get(BODY_MARK) != Some(&Value::Bool(true))
+        && incoming.get(BODY).is_some_and(|body| *body == MASK)
+    {
+        let problem = format!("holds the mask {MASK}: send '{BODY_MARK}': true with it, or another body");
+        errors.add(format!("{}.{BODY}", document.name()), problem);
+    }
 }
 
-fn restore_body(
-    incoming: &mut Value,
-    stored: Option<(&HttpCall, JobSecrets<'_>)>,
-    is_moved: bool,
-    errors: &mut FieldErrors,
-) {
-    let is_marked = incoming.get("bodySecret") == Some(&Value::Bool(true));
-    let stored =
-        stored.filter(|(call, _)| call.body_secret).and_then(|(call, secrets)| Some((call.body.as_ref()?, secrets)));
-    let Some(body) = incoming.get_mut("body").filter(|body| **body == MASK) else { return };
-    match stored {
-        // Without a secret in play, three stars are a body like any other.
-        None if !is_marked => {}
-        None => errors.add(BODY, nothing_stored("the body")),
-        Some(_) if !is_marked => {
-            errors.add(BODY, format!("holds the mask {MASK}: send 'bodySecret': true with it, or another body"));
+/// Refuses the mask in the place of a secret, in what nothing is stored of yet.
+pub(in crate::service) fn refuse_masks(document: Document, sent: &Value, errors: &mut FieldErrors) {
+    for masked in document.secrets(sent).into_iter().filter(|secret| secret.value == MASK) {
+        errors.add(format!("{}.{}", document.name(), masked.path()), nothing_stored("it"));
+    }
+}
+
+/// Where the secrets of a configuration go.
+fn destination(job_type: JobType, configuration: &Value) -> Value {
+    let member = |name: &str| configuration.get(name).cloned().unwrap_or_default();
+    let origin = |url: Option<&Value>| url.and_then(Value::as_str).map(url_origin);
+    match job_type {
+        JobType::HttpCall => json!(origin(configuration.get("url"))),
+        JobType::Command => {
+            let arguments = configuration.get("args").cloned().unwrap_or_else(|| json!([]));
+            json!([member("command"), arguments, member("workingDirectory")])
         }
-        Some(_) if is_moved => errors.add(BODY, moved("the body")),
-        Some((secret, secrets)) => match secrets.open_body(secret) {
-            Ok(secret) => *body = secret,
-            Err(unopened) => errors.add(BODY, unusable("the body", &unopened)),
-        },
+        JobType::Agent => json!([member("operation"), origin(configuration.pointer("/data/url"))]),
+        JobType::StoredProcedure | JobType::CodeExecution | JobType::FileOperation => Value::Null,
     }
 }
 
@@ -89,33 +95,18 @@ fn nothing_stored(what: &str) -> String {
 }
 
 fn moved(what: &str) -> String {
-    format!("the call goes to another address now: send the value of {what} again")
+    format!("it goes to another address or program now: send the value of {what} again")
 }
 
 fn unusable(what: &str, unopened: &Unopened) -> String {
     format!("send the value of {what} again; the stored one cannot be used: {}", unopened.error)
 }
 
-fn header<'a>(call: &'a HttpCall, name: &str) -> Option<&'a str> {
-    call.headers.iter().find(|(stored, _)| stored.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
-}
-
-/// The scheme, host and port of an address, as they are written. Two addresses with the same text here go to the same
-/// place, whatever liberties a URL parser takes, because they only differ after the first slash, `?` or `#`. Where a
-/// template makes the host, nothing can be told apart, so it is the whole address.
-fn origin(url: &str) -> &str {
-    let after_scheme = url.find("://").map_or(0, |at| at + 3);
-    let end = url[after_scheme..].find(['/', '?', '#']).map_or(url.len(), |at| after_scheme + at);
-    if url[..end].contains("{{") { url } else { &url[..end] }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use horarium_domain::job::JobType;
+    use horarium_domain::TenantId;
     use horarium_domain::secret::Unsealed;
-    use horarium_domain::{JobId, TenantId};
-    use serde_json::json;
     use uuid::Uuid;
 
     fn call(value: &Value) -> JobConfiguration {
@@ -124,8 +115,8 @@ mod tests {
 
     fn restored(mut incoming: Value, current: &JobConfiguration) -> Result<Value, String> {
         let mut errors = FieldErrors::default();
-        let secrets = JobSecrets::new(&Unsealed, TenantId::from_uuid(Uuid::nil()), JobId::from_uuid(Uuid::nil()));
-        restore(&mut incoming, Some((current, secrets)), &mut errors);
+        let secrets = Secrets::new(&Unsealed, TenantId::from_uuid(Uuid::nil()), Uuid::nil());
+        restore(current.job_type(), &mut incoming, Some((current, secrets)), &mut errors);
         if errors.is_empty() { Ok(incoming) } else { Err(errors.to_string()) }
     }
 
@@ -183,5 +174,43 @@ mod tests {
         let current = call(&json!({"url": "https://a.example/x"}));
         let incoming = json!({"url": "https://a.example/x", "headers": {"Cookie": "***"}});
         assert!(restored(incoming, &current).unwrap_err().contains("none is stored"));
+    }
+
+    #[test]
+    fn the_credentials_of_a_url_are_kept_as_long_as_it_leads_to_the_same_host() {
+        let current = call(&json!({"url": "https://me:pw@a.example/x?token=t1&page=1"}));
+        let shown = mask_configuration(&current);
+        assert_eq!(shown["url"], "https://***@a.example/x?token=***&page=1");
+        assert_eq!(restored(shown, &current).unwrap()["url"], "https://me:pw@a.example/x?token=t1&page=1");
+        let other_path = json!({"url": "https://***@a.example/y?page=2&token=***"});
+        assert_eq!(restored(other_path, &current).unwrap()["url"], "https://me:pw@a.example/y?page=2&token=t1");
+        let moved = json!({"url": "https://***@evil.example/x"});
+        assert!(restored(moved, &current).unwrap_err().contains("another address"));
+        let unknown = json!({"url": "https://***@a.example/x?sig=***"});
+        assert!(restored(unknown, &current).unwrap_err().contains("none is stored"));
+    }
+
+    #[test]
+    fn a_variable_is_kept_as_long_as_it_goes_to_the_same_program() {
+        let command = json!({"command": "/bin/report", "args": ["-q"], "env": {"API_KEY": "k", "LANG": "C"}});
+        let current = JobConfiguration::parse(JobType::Command, &command).unwrap();
+        let shown = mask_configuration(&current);
+        assert_eq!(shown["env"], json!({"API_KEY": "***", "LANG": "C"}));
+        assert_eq!(restored(shown, &current).unwrap()["env"]["API_KEY"], "k");
+        let moved = json!({"command": "/usr/bin/env", "env": {"API_KEY": "***"}});
+        assert!(restored(moved, &current).unwrap_err().contains("program"));
+    }
+
+    #[test]
+    fn the_secrets_of_an_agents_request_are_kept_as_long_as_it_stays_the_same_request() {
+        let data = json!({"url": "https://a.example/x", "headers": {"Cookie": "c"}, "body": [1], "body_secret": true});
+        let operation = json!({"operation": "http.request.do", "data": data});
+        let current = JobConfiguration::parse(JobType::Agent, &operation).unwrap();
+        let shown = mask_configuration(&current);
+        assert_eq!((&shown["data"]["headers"]["Cookie"], &shown["data"]["body"]), (&json!("***"), &json!("***")));
+        assert_eq!(restored(shown.clone(), &current).unwrap(), operation);
+        let mut moved = shown;
+        moved["operation"] = json!("custom.echo.do");
+        assert!(restored(moved, &current).unwrap_err().contains("'Cookie' again"));
     }
 }

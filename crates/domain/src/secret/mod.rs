@@ -4,9 +4,16 @@
 //! column of its own. It is bound to its [`SecretPlace`]; copied to another tenant's job, or to another header of the
 //! same one, it does not open.
 
+mod document;
+mod name;
+mod url;
+
 use std::fmt;
 
 use uuid::Uuid;
+
+pub use document::{Document, MASK, Secret, url_origin};
+pub use name::is_secret_name;
 
 use crate::TenantId;
 
@@ -18,7 +25,7 @@ pub const SEALED_PREFIX: &str = "sealed:v1:";
 pub struct SecretPlace<'a> {
     /// Whose it is.
     pub tenant: TenantId,
-    /// The job, or whatever else holds it.
+    /// The job, the execution, or whatever else holds it.
     pub owner: Uuid,
     /// Which of the owner's secrets, such as `body` or `header:authorization`. A name never changes its meaning.
     pub field: &'a str,
@@ -46,7 +53,8 @@ pub enum SecretError {
 
 /// Seals secrets for rest, and opens them again.
 pub trait SecretSealer: fmt::Debug + Send + Sync + 'static {
-    /// Seals a secret with the newest key.
+    /// Seals a secret with the newest key. To stand within a URL, what comes of it has letters, digits, `-`, `_` and `:`
+    /// only.
     ///
     /// # Errors
     /// [`SecretError::Failed`].
