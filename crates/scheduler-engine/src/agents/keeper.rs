@@ -13,6 +13,7 @@ use tracing::error;
 
 use super::note_heard;
 use crate::core::Core;
+use crate::engine::{LoopHealth, LoopName};
 
 /// How often the keeper looks when nobody asks it to; also how late another node's news may come.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -77,7 +78,7 @@ impl AgentKeeper {
         self.core.store.excuse_silence(&excuse).await
     }
 
-    pub(crate) async fn run(self, stop: CancellationToken) {
+    pub(crate) async fn run(self, health: Arc<LoopHealth>, stop: CancellationToken) {
         let heartbeat = self.core.agents.timing().heartbeat;
         // When a look began that came to its end: until then, what agents said was heard.
         let mut listened: Option<Instant> = None;
@@ -91,9 +92,12 @@ impl AgentKeeper {
                 self.tick().await
             };
             match looked.await {
-                Ok(()) => listened = Some(looking),
+                Ok(()) => {
+                    health.round(LoopName::AgentKeeper);
+                    listened = Some(looking);
+                }
                 Err(problem) => {
-                    counter!("horarium_loop_errors_total", "loop" => "agents").increment(1);
+                    counter!("horarium_loop_errors_total", "loop" => LoopName::AgentKeeper.as_str()).increment(1);
                     error!(error = %problem, "cannot look after agents' work; trying again");
                 }
             }

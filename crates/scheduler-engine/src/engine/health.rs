@@ -24,11 +24,21 @@ pub enum LoopName {
     Reaper,
     /// Due callbacks to deliveries.
     Notifier,
+    /// Agents' leases and deadlines.
+    AgentKeeper,
 }
 
 impl LoopName {
-    const ALL: [Self; 7] =
-        [Self::Planner, Self::Promoter, Self::Dispatcher, Self::Completer, Self::Heart, Self::Reaper, Self::Notifier];
+    const ALL: [Self; 8] = [
+        Self::Planner,
+        Self::Promoter,
+        Self::Dispatcher,
+        Self::Completer,
+        Self::Heart,
+        Self::Reaper,
+        Self::Notifier,
+        Self::AgentKeeper,
+    ];
 
     /// The loop's name, for people.
     pub const fn as_str(self) -> &'static str {
@@ -40,6 +50,7 @@ impl LoopName {
             Self::Heart => "heart",
             Self::Reaper => "reaper",
             Self::Notifier => "notifier",
+            Self::AgentKeeper => "agent keeper",
         }
     }
 }

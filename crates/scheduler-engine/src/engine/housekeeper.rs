@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use horarium_domain::store::StoreError;
-use metrics::gauge;
+use metrics::{counter, gauge};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
@@ -80,7 +80,10 @@ impl Housekeeper {
             // There may be much to forget; a node that stops leaves the rest to the next one.
             match stop.run_until_cancelled(round).await {
                 Some(Ok(())) => {}
-                Some(Err(problem)) => error!(error = %problem, "housekeeping failed; the next round tries again"),
+                Some(Err(problem)) => {
+                    counter!("horarium_loop_errors_total", "loop" => "housekeeper").increment(1);
+                    error!(error = %problem, "housekeeping failed; the next round tries again");
+                }
                 None => return,
             }
         }

@@ -89,7 +89,7 @@ impl Engine {
         keeping.spawn(Heart::new(Arc::clone(&core), config.clone()).run(Arc::clone(&health), stop_all.clone()));
         keeping.spawn(Reaper::new(Arc::clone(&core), config.clone()).run(Arc::clone(&health), stop_all.clone()));
         keeping.spawn(Housekeeper::new(Arc::clone(&core), config.audit_retention).run(stop_all.clone()));
-        keeping.spawn(AgentKeeper::new(Arc::clone(&core)).run(stop_all.clone()));
+        keeping.spawn(AgentKeeper::new(Arc::clone(&core)).run(Arc::clone(&health), stop_all.clone()));
         keeping.spawn(relay::publish(Arc::clone(&core), config.node, stop_all.clone()));
         keeping.spawn(relay::listen(Arc::clone(&core), config.node, stop_all.clone()));
         for _ in 0..config.completers.max(1) {
