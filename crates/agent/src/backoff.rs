@@ -8,16 +8,22 @@ use horarium_domain::Entropy;
 const FIRST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(15);
 
-/// Waits that double from a quarter of a second to fifteen, each with a random half taken off, so that the agents that
-/// one restart cut off do not all come back in the same instant.
+/// Waits that double from a quarter of a second to fifteen seconds, each with a random half taken off, so that the agents
+/// that one restart cut off do not all come back in the same instant.
 pub(crate) struct Backoff {
     entropy: Arc<dyn Entropy>,
+    longest: Duration,
     failures: u32,
 }
 
 impl Backoff {
     pub(crate) fn new(entropy: Arc<dyn Entropy>) -> Self {
-        Self { entropy, failures: 0 }
+        Self { entropy, longest: LONGEST, failures: 0 }
+    }
+
+    /// With no wait longer than this.
+    pub(crate) fn up_to(self, longest: Duration) -> Self {
+        Self { longest: longest.min(self.longest), ..self }
     }
 
     /// After an answer.
@@ -32,7 +38,7 @@ impl Backoff {
 
     /// After a failure: the wait before the next try.
     pub(crate) fn next(&mut self) -> Duration {
-        let whole = FIRST.saturating_mul(1 << self.failures.min(10)).min(LONGEST);
+        let whole = FIRST.saturating_mul(1 << self.failures.min(10)).min(self.longest);
         self.failures = self.failures.saturating_add(1);
         whole.mul_f64(1.0 - self.entropy.unit() / 2.0)
     }
@@ -61,6 +67,10 @@ mod tests {
         assert_eq!(waits, [250, 500, 1000, 2000, 4000, 8000, 15_000, 15_000]);
         backoff.reset();
         assert_eq!(backoff.next(), FIRST);
+
+        let mut hurried = backoff.up_to(Duration::from_secs(2));
+        let waits: Vec<_> = (0..4).map(|_| hurried.next().as_millis()).collect();
+        assert_eq!(waits, [500, 1000, 2000, 2000]);
     }
 
     #[test]

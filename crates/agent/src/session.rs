@@ -66,7 +66,7 @@ impl Session {
 
     /// Takes work as long as there is room for it, until `shutdown`.
     pub(crate) async fn take_work(&self, shutdown: &CancellationToken) -> Result<(), AgentError> {
-        let mut backoff = self.link.backoff();
+        let mut backoff = self.backoff();
         loop {
             let room = async {
                 self.outbox.wait_until(|waiting| *waiting < FULL_OUTBOX).await;
@@ -104,7 +104,7 @@ impl Session {
     /// Shows that the agent is alive and what it works on, and stops what the server wants stopped. At `shutdown` the
     /// server is told at once.
     pub(crate) async fn beat(&self, shutdown: &CancellationToken) -> Result<(), AgentError> {
-        let mut backoff = self.link.backoff();
+        let mut backoff = self.backoff();
         let mut next = Instant::now();
         let mut leaving = false;
         loop {
@@ -136,7 +136,7 @@ impl Session {
 
     /// Sends results as they come, gathering those that come while others are under way.
     pub(crate) async fn report(&self) -> Result<(), AgentError> {
-        let mut backoff = self.link.backoff();
+        let mut backoff = self.backoff();
         let mut most = MAX_REPORTS;
         loop {
             self.outbox.wait_until(|waiting| *waiting > 0).await;
@@ -252,6 +252,11 @@ impl Session {
             *self.lock() = Known { registration, number: number + 1 };
         }
         Ok(())
+    }
+
+    /// Waits while the server is away: it expects to hear of its agents soon after it is back.
+    fn backoff(&self) -> Backoff {
+        self.link.backoff().up_to(self.known().heartbeat())
     }
 
     fn known(&self) -> Known {
