@@ -1,22 +1,26 @@
 //! Going over open tasks: those of executions that are over, of silent hosts, and of lost agents.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Bool, Nullable, SmallInt, Text};
 use diesel_async::RunQueryDsl;
 use horarium_domain::agent::{Agent, AgentTask, HandOn, TaskState};
 use horarium_domain::store::{Excuse, WaitingTasks};
-use horarium_domain::{ExecutionId, TenantId, Timestamp};
+use horarium_domain::{AgentTaskId, ExecutionId, TenantId, Timestamp};
 
 use super::hand_on::hand_on;
 use super::row::{ANY, AgentRow, TaskRow, code};
 use crate::conn::{Conn, on};
 use crate::error::{About, Fault};
 use crate::schema::{Id, Ts, agent_tasks, agents, at, key};
+
+/// How many ids a statement names at most: SQLite takes so many values only.
+const IDS_AT_ONCE: usize = 1000;
 
 /// Asked first, because mostly there is nothing to do.
 const DUE: &str = "select exists (select 1 from agent_tasks where state <= 1 and (lease_until <= $1 \
@@ -101,24 +105,32 @@ pub(super) async fn sweep(conn: &mut Conn, now: Timestamp, patience: Duration) -
     Ok(ended)
 }
 
+/// Tasks that are open, in the words of the index that holds these alone: those that are over may be millions.
+macro_rules! open {
+    () => {
+        agent_tasks::table.filter(sql::<Bool>("agent_tasks.state <= 1"))
+    };
+}
+
 /// Tasks whose deadline has come while nobody has them, and that wait for an agent that is busy.
 macro_rules! overdue {
     ($now:expr) => {{
         let nobodys = agent_tasks::lease_until.is_null().or(agent_tasks::lease_until.le(at($now)));
-        agent_tasks::table
-            .filter(agent_tasks::state.le(code(TaskState::Leased)))
-            .filter(agent_tasks::broadcast.eq(false))
-            .filter(agent_tasks::deadline_at.le(at($now)))
-            .filter(nobodys)
+        open!().filter(agent_tasks::broadcast.eq(false)).filter(agent_tasks::deadline_at.le(at($now))).filter(nobodys)
     }};
 }
 
 /// Gives overdue tasks until `patience` after the last sign of life of an agent that may take them.
 async fn wait_for_busy(conn: &mut Conn, now: Timestamp, patience: Duration) -> Result<(), Fault> {
-    let kinds = overdue!(now).select((agent_tasks::tenant_id, agent_tasks::slot, agent_tasks::operation)).distinct();
-    let kinds: Vec<(TenantId, String, String)> = on!(conn, c => kinds.load(c).await).about("agent_tasks")?;
+    type Found = (AgentTaskId, TenantId, String, String);
+    let columns = (agent_tasks::id, agent_tasks::tenant_id, agent_tasks::slot, agent_tasks::operation);
+    let found: Vec<Found> = on!(conn, c => overdue!(now).select(columns).load(c).await).about("agent_tasks")?;
+    let mut kinds = BTreeMap::<_, Vec<AgentTaskId>>::new();
+    for (id, tenant, slot, operation) in found {
+        kinds.entry((tenant, slot, operation)).or_default().push(id);
+    }
     let mut agents = HashMap::new();
-    for (tenant, slot, operation) in kinds {
+    for ((tenant, slot, operation), ids) in kinds {
         let agents = match agents.entry(tenant) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(unknown) => unknown.insert(heard_since(conn, tenant, now - patience).await?),
@@ -126,12 +138,12 @@ async fn wait_for_busy(conn: &mut Conn, now: Timestamp, patience: Duration) -> R
         let host = Some(slot.as_str()).filter(|slot| *slot != ANY);
         let may_take = agents.iter().filter(|agent| agent.may_take(host, &operation));
         let Some(heard) = may_take.map(|agent| agent.last_seen_at).max() else { continue };
-        let of_kind = overdue!(now)
-            .filter(agent_tasks::tenant_id.eq(key(tenant)))
-            .filter(agent_tasks::slot.eq(&slot))
-            .filter(agent_tasks::operation.eq(&operation));
         let later = agent_tasks::deadline_at.eq(at(heard + patience));
-        on!(conn, c => diesel::update(of_kind).set(later).execute(c).await).about("agent_tasks")?;
+        for ids in ids.chunks(IDS_AT_ONCE) {
+            // Of those that still are: an agent may have taken some meanwhile.
+            let of_kind = overdue!(now).filter(agent_tasks::id.eq_any(ids.iter().map(|id| key(*id))));
+            on!(conn, c => diesel::update(of_kind).set(later).execute(c).await).about("agent_tasks")?;
+        }
     }
     Ok(())
 }
@@ -143,19 +155,28 @@ async fn heard_since(conn: &mut Conn, tenant: TenantId, since: Timestamp) -> Res
     Ok(rows.into_iter().map(AgentRow::into_agent).collect::<Result<_, _>>()?)
 }
 
+/// Tasks whose agents are lost.
+macro_rules! lost {
+    ($now:expr) => {
+        open!()
+            .filter(agent_tasks::state.eq(code(TaskState::Leased)))
+            .filter(agent_tasks::lease_until.le(at($now)))
+            .select(TaskRow::as_select())
+    };
+}
+
 /// Locks and reads the tasks whose agents are lost.
 async fn lost(conn: &mut Conn, now: Timestamp) -> Result<Vec<TaskRow>, Fault> {
-    let lost = agent_tasks::table
-        .filter(agent_tasks::state.eq(code(TaskState::Leased)))
-        .filter(agent_tasks::lease_until.le(at(now)))
-        .order(agent_tasks::id.asc());
-    match conn {
+    let mut rows = match conn {
         // What is locked is being renewed, reported, or handed on by another node.
-        Conn::Pg(c) => lost.select(TaskRow::as_select()).for_update().skip_locked().load(c).await,
+        Conn::Pg(c) => lost!(now).for_update().skip_locked().load(c).await,
         // Who writes is alone.
-        Conn::Lite(c) => lost.select(TaskRow::as_select()).load(c).await,
+        Conn::Lite(c) => lost!(now).load(c).await,
     }
-    .about("agent_tasks")
+    .about("agent_tasks")?;
+    // Sorted here: told to, SQLite would rather walk through all tasks in that order.
+    rows.sort_by_key(|row| row.id);
+    Ok(rows)
 }
 
 /// Extends deadlines and leases, and the lives of the agents that were there when anybody was last heard of.
@@ -189,4 +210,18 @@ pub(super) async fn waiting(conn: &mut Conn) -> Result<Vec<WaitingTasks>, Fault>
     let rows: Vec<OfTenant> = on!(conn, c => sql_query(WAITING).load(c).await).about("agent_tasks")?;
     let tasks = |OfTenant { tenant_id, count, latest_deadline }| WaitingTasks { tenant_id, count, latest_deadline };
     Ok(rows.into_iter().map(tasks).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::plan_of;
+
+    #[test]
+    fn a_sweep_looks_at_open_tasks_alone() {
+        let now = Timestamp::UNIX_EPOCH;
+        for plan in [plan_of(&lost!(now)), plan_of(&overdue!(now).select(agent_tasks::id))] {
+            assert!(plan.contains("USING INDEX agent_tasks_open"), "{plan}");
+        }
+    }
 }
