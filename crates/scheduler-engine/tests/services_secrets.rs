@@ -133,8 +133,7 @@ async fn full_of_secrets(world: &World, services: &Services, sealer: Backwards, 
         services.executions.submit_called_back(&world.alice(), submission(job, secret_request()), callback).await;
     let id = submitted.unwrap().id;
     let place = SecretPlace { tenant: world.tenant().id, owner: id.as_uuid(), field: "header:x-token" };
-    let sealed = sealer.seal(place, "s3cret").unwrap();
-    let data = json!({"headers": {"X-Token": sealed}});
+    let data = json!({"headers": {"X-Token": sealer.seal(place, "s3cret").unwrap()}});
     world.store.open_tasks(&[task(world, world.tenant().id, id, data)]).await.unwrap();
     id
 }
