@@ -35,6 +35,21 @@ async fn a_credential_that_sends_too_much_is_slowed_down_and_its_neighbours_are_
 }
 
 #[tokio::test]
+async fn a_tenant_that_sends_too_much_is_slowed_down_in_every_dialect_and_the_others_are_not() {
+    let app = TestApp::with(ApiConfig { rate_limits: "tenant=3".parse().unwrap(), ..ApiConfig::default() }).await;
+    for role in [Role::Owner, Role::Admin, Role::Read] {
+        app.as_role(role).get(JOBS).await.expect(200);
+    }
+    for path in [JOBS, "/api/v1/queues", "/api/integrations/jobs", "/job"] {
+        app.owner().get(path).await.expect(429);
+    }
+    app.as_role(Role::SystemAdmin).with_header("x-tenantid", "org-1").get("/api/v1/admin/jobs").await.expect(429);
+    for path in [JOBS, "/api/integrations/jobs", "/job"] {
+        app.as_role_in(Role::Owner, "org-2").get(path).await.expect(200);
+    }
+}
+
+#[tokio::test]
 async fn keys_cannot_be_guessed_in_bulk_and_good_ones_still_work() {
     let app = TestApp::with(few_failures()).await;
     let key = app.owner().post("/api/v1/keys", json!({"name": "k", "scopes": ["jobs:read"]})).await.expect(201);

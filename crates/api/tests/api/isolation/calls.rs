@@ -68,7 +68,7 @@ const WEIGHTS: &[(usize, Call)] = &[
     (1, Call::ReadKey),
     (1, Call::RotateKey),
     (2, Call::RevokeKey),
-    (1, Call::ReadWebhookSecret),
+    (2, Call::ReadWebhookSecret),
     (1, Call::RotateWebhookSecret),
     (1, Call::NameTheOther),
     (2, Call::RegisterAgent),

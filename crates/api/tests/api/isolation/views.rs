@@ -45,7 +45,7 @@ fn pairs(items: &Value, first: &str, second: &str) -> BTreeMap<String, String> {
 
 /// The ids of the items of a list, in its order.
 #[track_caller]
-fn ids(items: &Value) -> Vec<String> {
+pub(super) fn ids(items: &Value) -> Vec<String> {
     let id = |item: &Value| item["id"].as_str().unwrap_or_else(|| panic!("no id in {item}")).to_owned();
     items.as_array().unwrap().iter().map(id).collect()
 }
@@ -113,6 +113,8 @@ impl World {
             ("totalJobs", model.jobs.len()),
             ("pausedJobs", model.jobs.values().filter(|job| job.is_paused).count()),
             ("pendingExecutions", model.count(Pending, any)),
+            // No job has a schedule: these are the executions.
+            ("upcomingExecutions", model.count(Pending, any)),
             ("runningExecutions", model.count(Running, any)),
             ("recentFailures", model.ended(Failed)),
             ("executionsToday", model.ended(Failed) + model.ended(Succeeded) + model.ended(Cancelled)),

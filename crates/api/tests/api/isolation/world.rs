@@ -1,5 +1,7 @@
 //! The two tenants, their credentials, and what every answer to them is checked for.
 
+use std::time::Duration;
+
 use horarium_api::ApiConfig;
 use horarium_auth::Role;
 use horarium_domain::store::{Claimed, SharedStore};
@@ -11,6 +13,7 @@ use super::calls::Step;
 use super::jobs::{JOBS, new_job};
 use super::model::{JOB_NAMES, Kept, Model, QUEUES, Queue};
 use super::tally::Tally;
+use super::views::ids;
 use crate::events::Stream;
 use crate::support::{Answer, Client, TestApp};
 
@@ -223,6 +226,17 @@ impl World {
             expected.sort_unstable();
             assert_eq!(told, expected, "what tenant {who} is told");
         }
+        self.clear_logs().await;
         self.tally
+    }
+
+    /// One of them deletes its history, long after; the other's is still there. Their tokens are over by then.
+    async fn clear_logs(&mut self) {
+        self.app.advance(Duration::from_hours(48));
+        let body = json!({"olderThanDays": 1});
+        let cleared = self.tenants[0].machine.json(Method::DELETE, "/api/v1/scheduler/admin/clear-logs", body).await;
+        assert_eq!(cleared.expect(200).json(), self.model(0).newest(|run| run.state.is_terminal()).len());
+        let left = self.tenants[1].machine.get("/api/v1/executions?limit=200").await.expect(200).json();
+        assert_eq!(ids(&left["items"]), self.model(1).newest(|_| true));
     }
 }

@@ -109,7 +109,8 @@ impl TestApp {
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
-            .timeout(Duration::from_secs(20))
+            // For each part of an answer: a stream of events lasts as long as its listener likes.
+            .read_timeout(Duration::from_secs(20))
             .build()
             .unwrap();
         Self { core, clock, readiness, base, http, server: handle, shutdown, tokens: Mutex::default() }
