@@ -106,20 +106,23 @@ async fn the_first_answer_is_given_again_for_a_day() {
         content_type: "application/json".into(),
         body: b"1".to_vec(),
     };
-    let begin = |request: u8| service.begin(tenant, "key-1", [request; 32]);
+    let time = Duration::from_mins(10);
+    let begin = |request: u8| service.begin(tenant, "key-1", [request; 32], time);
     assert_eq!(begin(1).await.unwrap(), Reservation::Fresh);
     assert_eq!(begin(1).await.unwrap(), Reservation::InProgress);
     service.complete(tenant, "key-1", answer.clone()).await.unwrap();
     assert_eq!(begin(1).await.unwrap(), Reservation::Answered(answer));
     assert_eq!(begin(2).await.unwrap(), Reservation::Mismatch);
-    assert_eq!(service.begin(world.stranger().await.tenant, "key-1", [2; 32]).await.unwrap(), Reservation::Fresh);
+    assert_eq!(service.begin(world.stranger().await.tenant, "key-1", [2; 32], time).await.unwrap(), Reservation::Fresh);
 
     world.clock.advance(DAY + Duration::from_secs(1));
     assert_eq!(begin(2).await.unwrap(), Reservation::Fresh);
     service.release(tenant, "key-1").await.unwrap();
     assert_eq!(begin(3).await.unwrap(), Reservation::Fresh);
-    // Whoever began it died.
-    world.clock.advance(Duration::from_secs(61));
+    // Whoever began it may still be at it, and then has died.
+    world.clock.advance(time + Duration::from_secs(59));
+    assert_eq!(begin(3).await.unwrap(), Reservation::InProgress);
+    world.clock.advance(Duration::from_secs(2));
     assert_eq!(begin(3).await.unwrap(), Reservation::Fresh);
 }
 
@@ -127,7 +130,8 @@ async fn the_first_answer_is_given_again_for_a_day() {
 async fn an_idempotency_key_is_short_and_visible() {
     let world = World::new().await;
     for key in ["", "with space", "tab\t", "ümlaut", &"x".repeat(256)] {
-        let told = problems(world.services.idempotency.begin(world.tenant().id, key, [0; 32]).await);
+        let begun = world.services.idempotency.begin(world.tenant().id, key, [0; 32], Duration::from_mins(1)).await;
+        let told = problems(begun);
         assert_eq!(told, "Idempotency-Key: must be 1 to 255 visible ASCII characters\n", "{key:?}");
     }
 }

@@ -114,6 +114,19 @@ async fn names_of_types_and_policies_are_read_in_any_case() {
 }
 
 #[tokio::test]
+async fn a_job_that_horarium_finds_by_its_name_cannot_be_replaced() {
+    let world = World::new().await;
+    let of_alice = JobInput { name: Some("system.callbackDelivery".into()), ..manual("job") };
+    assert_eq!(
+        problems(world.services.jobs.create(&world.alice(), &of_alice).await),
+        "name: begins with 'system.', as only the jobs that Horarium makes for itself do\n"
+    );
+    let own = json!({"handlerType": "system.callbackDelivery"});
+    let restored = JobInput { job_type: Some("CodeExecution".into()), job_configuration: Some(own), ..of_alice };
+    world.services.jobs.create(&world.alice(), &restored).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_name_is_taken_once_in_a_tenant_and_free_again_after_a_delete() {
     let world = World::new().await;
     let first = world.create(manual("report")).await.job;

@@ -101,10 +101,11 @@ impl Request {
         let body = read_limited(req.headers(), &mut payload, limit).await?;
         let fingerprint = self.fingerprint(req, &body);
         req.set_payload(Payload::from(body));
+        let time = config.request_timeout.max(config.submit_wait);
         // The first answer is worth a moment's wait: a client that repeats itself wants that one and no refusal.
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match self.state.services.idempotency.begin(self.tenant(), self.key(), fingerprint).await? {
+            match self.state.services.idempotency.begin(self.tenant(), self.key(), fingerprint, time).await? {
                 Reservation::InProgress if Instant::now() < deadline => tokio::time::sleep(POLL).await,
                 reservation => return Ok(reservation),
             }

@@ -12,8 +12,8 @@ use crate::core::Core;
 /// How long an answer is kept.
 const KEPT_FOR: Duration = Duration::from_hours(24);
 
-/// After how long a request that was never answered counts as dead.
-const STALE_AFTER: Duration = Duration::from_mins(1);
+/// How long after its time was over a request that was never answered counts as dead.
+const GRACE: Duration = Duration::from_mins(1);
 
 /// Characters of a key.
 const MAX_KEY_CHARS: usize = 255;
@@ -31,18 +31,24 @@ impl IdempotencyService {
     }
 
     /// Reserves a key for a request. The fingerprint tells requests apart: a SHA-256 over the caller, method, path and
-    /// body. After [`Reservation::Fresh`] the caller does the work; the others say what to answer without it.
+    /// body. After [`Reservation::Fresh`] the caller does the work, within `time`; the others say what to answer without
+    /// it.
     ///
     /// # Errors
     /// [`ServiceError::Invalid`] under `Idempotency-Key` when the key is not 1 to 255 visible ASCII characters.
-    pub async fn begin(&self, tenant: TenantId, key: &str, fingerprint: [u8; 32]) -> Result<Reservation, ServiceError> {
+    pub async fn begin(
+        &self,
+        tenant: TenantId,
+        key: &str,
+        fingerprint: [u8; 32],
+        time: Duration,
+    ) -> Result<Reservation, ServiceError> {
         if !(1..=MAX_KEY_CHARS).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(ServiceError::invalid("Idempotency-Key", "must be 1 to 255 visible ASCII characters"));
         }
         let now = self.core.now();
-        let reservation =
-            self.core.store.reserve_key(tenant, key, fingerprint, now, now - STALE_AFTER, now - KEPT_FOR).await?;
-        Ok(reservation)
+        let stale_before = now - (time + GRACE);
+        Ok(self.core.store.reserve_key(tenant, key, fingerprint, now, stale_before, now - KEPT_FOR).await?)
     }
 
     /// Keeps the answer for whoever sends the same request again within 24 hours.

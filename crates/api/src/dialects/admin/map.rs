@@ -1,11 +1,11 @@
 //! Domain types → wire shapes. Every match is exhaustive, so that nothing new in the domain goes out unnamed.
 
 use horarium_auth::Principal;
-use horarium_domain::execution::{Execution, ExecutionState, ExecutionSummary};
+use horarium_domain::execution::{ExecutionState, ExecutionSummary};
 use horarium_domain::job::JobSummary;
 use horarium_domain::schedule::{Schedule, ScheduleKind};
 use horarium_domain::stats::JobCounters;
-use horarium_scheduler_engine::service::{JobActivity, JobOverview, JobReport};
+use horarium_scheduler_engine::service::{Admission, JobActivity, JobOverview, JobReport};
 
 use super::dto::{
     AdminExecutionStatus, AdminJobStatus, JobOverviewDto, JobScheduleDto, JobStatsDto, PerformanceDto, PriorityName,
@@ -108,17 +108,16 @@ impl From<ExecutionSummary> for RecentExecutionDto {
 }
 
 /// An execution that somebody has just triggered.
-pub(super) fn triggered(execution: Execution, by: &Principal) -> TriggeredJobDto {
-    let execution = execution.summary;
+pub(super) fn triggered(admission: Admission, job_name: String, by: &Principal) -> TriggeredJobDto {
     TriggeredJobDto {
-        job_id: format!("job-{}", execution.id),
-        execution_id: execution.id.as_uuid(),
-        job_name: execution.job_name,
+        job_id: format!("job-{}", admission.id),
+        execution_id: admission.id.as_uuid(),
+        job_name,
         status: "queued",
-        triggered_at: execution.created_at,
+        triggered_at: admission.created_at,
         triggered_by: TriggeredByDto { id: by.subject.clone(), name: by.name.clone(), email: by.email.clone() },
-        estimated_start_time: execution.scheduled_for,
-        priority: priority(execution.priority),
+        estimated_start_time: admission.scheduled_for,
+        priority: priority(admission.priority),
     }
 }
 

@@ -105,11 +105,10 @@ pub(crate) async fn trigger_admin_job(
     body: Body<TriggerJobRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let JobName(name) = JobName::new(&body.0.job_name)?;
-    let executions = &state.services.executions;
-    let admission = executions.trigger_by_name(&caller.actor, &name, TriggerInput::default()).await;
+    let admission = state.services.executions.trigger_by_name(&caller.actor, &name, TriggerInput::default()).await;
     let admission = admission.map_err(|failure| error::about(failure, &name))?;
     audit.made("execution", admission.id.to_string());
-    let data = map::triggered(executions.get(caller.tenant.id, admission.id).await?, &caller.principal);
+    let data = map::triggered(admission, name, &caller.principal);
     Ok(HttpResponse::Ok().json(AdminEnvelope::new("Job triggered successfully", data, state.core.now())))
 }
 

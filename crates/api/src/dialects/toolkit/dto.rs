@@ -144,10 +144,11 @@ pub(crate) struct ProcessingDto {
     pub(crate) pid: u32,
     /// Names the job's queue.
     pub(crate) queue_id: u32,
-    /// How many jobs may wait in it, or `unlimited`.
-    pub(crate) max_queue_length: MaxQueueLength,
-    /// How many do as this is answered, whatever came meanwhile included; of a long queue, within the last second.
-    pub(crate) queue_length: u64,
+    /// How many jobs may wait in it, or `unlimited`. Null when the job was accepted and the queue cannot be read now.
+    pub(crate) max_queue_length: Option<MaxQueueLength>,
+    /// How many do as this is answered, whatever came meanwhile included; of a long queue, within the last second. Null
+    /// when the job was accepted and the queue cannot be read now.
+    pub(crate) queue_length: Option<u64>,
     /// The program's version.
     pub(crate) build_number: String,
 }

@@ -6,6 +6,7 @@ use horarium_domain::TenantId;
 use horarium_domain::execution::{Execution, ExecutionState};
 use horarium_domain::queue::QueueSummary;
 use horarium_domain::store::Recent;
+use horarium_scheduler_engine::service::Admission;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -161,23 +162,23 @@ pub(super) fn status(
     }
 }
 
-/// The answer about a job that is not over.
+/// The answer about a tenant's job that is not over, as far as is known; its queue, if it could be read.
 pub(super) fn processing(
-    execution: &Execution,
+    tenant: TenantId,
+    admission: &Admission,
     reference: Option<Value>,
-    queue: &QueueSummary,
+    queue: Option<&QueueSummary>,
     build_number: &str,
 ) -> ProcessingDto {
-    let summary = &execution.summary;
     ProcessingDto {
         code: 202,
         id: reference,
-        job_id: summary.id.as_uuid(),
+        job_id: admission.id.as_uuid(),
         message: "processing",
         pid: pid(),
-        queue_id: queue_id(summary.tenant_id, &summary.queue),
-        max_queue_length: queue.limits.max_length.into(),
-        queue_length: queue.pending,
+        queue_id: queue_id(tenant, &admission.queue),
+        max_queue_length: queue.map(|queue| queue.limits.max_length.into()),
+        queue_length: queue.map(|queue| queue.pending),
         build_number: build_number.to_owned(),
     }
 }

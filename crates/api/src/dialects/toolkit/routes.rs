@@ -186,20 +186,36 @@ pub(crate) async fn submit_job(
         Err(error) => return Err(error.into()),
     };
     audit.made("execution", admission.id.to_string());
-    let execution = if waits {
+    if waits {
         patience.at_least(state.config.submit_wait + TIME_TO_ANSWER);
-        executions.wait(caller.tenant.id, admission.id, state.config.submit_wait).await?
-    } else {
-        executions.get(caller.tenant.id, admission.id).await?
+    }
+    let seen = async {
+        let waited = executions.wait(caller.tenant.id, admission.id, state.config.submit_wait);
+        let execution = if waits { Some(waited.await?) } else { None };
+        Ok::<_, ServiceError>((execution, queue(&state, &caller, &admission.queue).await?))
     };
-    let queue = queue(&state, &caller, &execution.summary.queue).await?;
-    if waits && let Some(envelope) = map::finished(&execution, id.clone(), queue.pending, state.about.version) {
+    let (execution, queue) = match seen.await {
+        Ok((execution, queue)) => (execution, Some(queue)),
+        // The job is durable. A caller who was told of an error now would submit it once more.
+        Err(failure) => {
+            tracing::warn!(
+                execution = %admission.id,
+                cause = failure.internal().unwrap_or_default(),
+                "a job was accepted, but how it goes could not be read for the answer"
+            );
+            (None, None)
+        }
+    };
+    if let (Some(execution), Some(queue)) = (&execution, &queue)
+        && let Some(envelope) = map::finished(execution, id.clone(), queue.pending, state.about.version)
+    {
         let status = StatusCode::from_u16(envelope.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut answer = HttpResponse::build(status).json(envelope);
         answer.extensions_mut().insert(OfAcceptedWork);
         return Ok(answer);
     }
-    Ok(HttpResponse::Accepted().json(map::processing(&execution, id, &queue, state.about.version)))
+    let answer = map::processing(caller.tenant.id, &admission, id, queue.as_ref(), state.about.version);
+    Ok(HttpResponse::Accepted().json(answer))
 }
 
 /// Check a key

@@ -9,16 +9,15 @@ use horarium_domain::execution::{Event, EventKind, Execution, ExecutionState, Ne
 use horarium_domain::job::{AgentOperation, Job, JobConfiguration, JobSpec};
 use horarium_domain::page::{Page, PageRequest};
 use horarium_domain::secret::Document;
-use horarium_domain::store::{Conflict, ExecutionFilter, StateCounts, StoreError};
+use horarium_domain::store::{CancelOutcome, Conflict, ExecutionFilter, StateCounts, StoreError};
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 use serde_json::Value;
 
 use crate::agents::alive;
 use crate::core::{Core, JobChangeKind};
 use crate::secrets::Secrets;
-use crate::service::execution::admission;
 use crate::service::job::refuse_masks;
-use crate::service::{Actor, FieldErrors, ServiceError, limits};
+use crate::service::{Actor, Admission, FieldErrors, ServiceError, limits};
 
 /// The job that every submitted operation is an execution of.
 const JOB_NAME: &str = "agentOperations";
@@ -175,8 +174,10 @@ impl AgentJobService {
         let store = &self.core.store;
         let summary = store.execution(actor.tenant, id).await?.summary;
         if summary.lifecycle.state == ExecutionState::Pending {
-            store.cancel(actor.tenant, id, actor.name(), self.core.now()).await?;
-            self.core.execution_cancelled(actor.tenant, summary.job_id, id, false);
+            let outcome = store.cancel(actor.tenant, id, actor.name(), self.core.now()).await?;
+            // It may have started in between; whoever runs it is told to stop.
+            let was_running = matches!(outcome, CancelOutcome::WasRunning);
+            self.core.execution_cancelled(actor.tenant, summary.job_id, id, was_running);
         }
         store.delete_execution(actor.tenant, id).await.map_err(|error| match error {
             StoreError::Conflict(Conflict::ExecutionRunning) => {
@@ -271,7 +272,6 @@ impl AgentJobService {
         retry_parent_id: Option<ExecutionId>,
     ) -> Result<(ExecutionId, Timestamp), ServiceError> {
         let now = self.core.now();
-        let queue = job.spec.queue.as_str().to_owned();
         let new = NewExecution {
             id: self.core.ids.execution(now),
             tenant_id: actor.tenant,
@@ -279,7 +279,7 @@ impl AgentJobService {
             trigger,
             triggered_by: actor.name().to_owned(),
             payload,
-            queue: queue.clone(),
+            queue: job.spec.queue.as_str().to_owned(),
             priority: job.spec.priority,
             scheduled_for: now,
             run_at: now,
@@ -288,8 +288,7 @@ impl AgentJobService {
             unique_key: None,
             max_attempts: None,
         };
-        let id = new.id;
-        let admitted = admission(id, queue, self.core.enqueue(new).await?)?;
+        let admitted = Admission::wanted(&new).answered(self.core.enqueue(new).await?)?;
         Ok((admitted.id, now))
     }
 

@@ -14,7 +14,7 @@ use horarium_domain::execution::{
 use horarium_domain::job::Job;
 use horarium_domain::page::{Page, PageRequest};
 use horarium_domain::retry::RetryPolicy;
-use horarium_domain::store::{CancelOutcome, CursorPage, Enqueued, ExecutionFilter, SkippedSlots};
+use horarium_domain::store::{CancelOutcome, CursorPage, ExecutionFilter, SkippedSlots};
 use horarium_domain::{ExecutionId, JobId, TenantId};
 
 pub use figures::{Dashboard, JobStatistics};
@@ -98,9 +98,9 @@ impl ExecutionService {
             return self.submit(actor, submission).await;
         }
         let execution = self.asked_for(actor, submission, Trigger::Api).await?;
-        let (id, queue) = (execution.id, execution.queue.clone());
-        let callback = callback::sealed(&self.core, actor.tenant, id, callback)?;
-        admission(id, queue, self.core.enqueue_with_callback(execution, callback).await?)
+        let wanted = Admission::wanted(&execution);
+        let callback = callback::sealed(&self.core, actor.tenant, execution.id, callback)?;
+        wanted.answered(self.core.enqueue_with_callback(execution, callback).await?)
     }
 
     /// Cancels an execution that waits or runs. A running one is told to stop, and its state is Cancelled at once.
@@ -223,22 +223,8 @@ impl ExecutionService {
     }
 
     async fn admit(&self, execution: NewExecution) -> Result<Admission, ServiceError> {
-        let (id, queue) = (execution.id, execution.queue.clone());
-        admission(id, queue, self.core.enqueue(execution).await?)
-    }
-}
-
-/// What a store's answer means to the caller.
-pub(in crate::service) fn admission(
-    id: ExecutionId,
-    queue: String,
-    enqueued: Enqueued,
-) -> Result<Admission, ServiceError> {
-    match enqueued {
-        Enqueued::Accepted => Ok(Admission { id, is_duplicate: false }),
-        Enqueued::Duplicate(existing) => Ok(Admission { id: existing, is_duplicate: true }),
-        Enqueued::QueueFull { max_length } => Err(ServiceError::QueueFull { queue, max_length }),
-        Enqueued::NoSuchJob => Err(ServiceError::NotFound("job")),
+        let wanted = Admission::wanted(&execution);
+        wanted.answered(self.core.enqueue(execution).await?)
     }
 }
 

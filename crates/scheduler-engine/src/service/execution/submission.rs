@@ -7,11 +7,11 @@ use horarium_domain::callback::NewCallback;
 use horarium_domain::execution::{NewExecution, Trigger};
 use horarium_domain::job::Job;
 use horarium_domain::secret::Document;
-use horarium_domain::store::StoreError;
+use horarium_domain::store::{Enqueued, StoreError};
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 use serde_json::Value;
 
-use super::{ExecutionService, admission, asked};
+use super::{ExecutionService, asked};
 use crate::secrets::Secrets;
 use crate::service::job::refuse_masks;
 use crate::service::{Actor, FieldErrors, ServiceError, limits};
@@ -90,13 +90,45 @@ pub struct Submission {
     pub input: TriggerInput,
 }
 
-/// An execution that is durable now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// An execution that is durable now, and what was asked of it: enough for an answer that must not fail any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admission {
     /// Its id.
     pub id: ExecutionId,
-    /// Whether it was there before, under the same unique key.
+    /// Whether it was there before, under the same unique key; the rest is then what was asked for now.
     pub is_duplicate: bool,
+    /// Which queue it waits in.
+    pub queue: String,
+    /// How it is preferred to others there.
+    pub priority: i16,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// When it may start.
+    pub scheduled_for: Timestamp,
+}
+
+impl Admission {
+    /// The admission that is asked for.
+    pub(in crate::service) fn wanted(new: &NewExecution) -> Self {
+        Self {
+            id: new.id,
+            is_duplicate: false,
+            queue: new.queue.clone(),
+            priority: new.priority,
+            created_at: new.created_at,
+            scheduled_for: new.scheduled_for,
+        }
+    }
+
+    /// What a store's answer makes of it.
+    pub(in crate::service) fn answered(self, enqueued: Enqueued) -> Result<Self, ServiceError> {
+        match enqueued {
+            Enqueued::Accepted => Ok(self),
+            Enqueued::Duplicate(id) => Ok(Self { id, is_duplicate: true, ..self }),
+            Enqueued::QueueFull { max_length } => Err(ServiceError::QueueFull { queue: self.queue, max_length }),
+            Enqueued::NoSuchJob => Err(ServiceError::NotFound("job")),
+        }
+    }
 }
 
 impl ExecutionService {
@@ -128,9 +160,9 @@ impl ExecutionService {
         let mut answers = Vec::new();
         for result in made {
             answers.push(result.map(|execution: NewExecution| {
-                let told = (execution.id, execution.queue.clone());
+                let wanted = Admission::wanted(&execution);
                 batch.push(execution);
-                told
+                wanted
             }));
         }
         let mut enqueued = self.core.enqueue_many(batch).await?.into_iter();
@@ -139,8 +171,7 @@ impl ExecutionService {
                 || ServiceError::Internal { internal: "the store answered for too few executions".to_owned() };
             enqueued.next().ok_or_else(missing)
         };
-        let answers = answers.into_iter().map(|told| told.and_then(|(id, queue)| admission(id, queue, next()?)));
-        Ok(answers.collect())
+        Ok(answers.into_iter().map(|wanted| wanted.and_then(|wanted| wanted.answered(next()?))).collect())
     }
 
     pub(super) async fn submit_as(

@@ -45,6 +45,9 @@ impl<'a> Draft<'a> {
         let name = self.name();
         let description = self.description();
         let configuration = self.configuration();
+        if name.as_deref().is_some_and(|name| is_not_its_owner(name, configuration.as_ref())) {
+            self.errors.add("name", "begins with 'system.', as only the jobs that Horarium makes for itself do");
+        }
         let current_schedule = self.current().map(|spec| &spec.schedule);
         let schedule = schedule::read(self.input, current_schedule, now, &mut self.errors);
         let misfire_policy = self.misfire_policy();
@@ -218,4 +221,12 @@ impl<'a> Draft<'a> {
         self.errors.add(field, problem);
         None
     }
+}
+
+/// Whether a name is one of a job that Horarium finds by it, and the configuration is not that job's. Anything else under
+/// that name would be run in its place.
+fn is_not_its_owner(name: &str, configuration: Option<&JobConfiguration>) -> bool {
+    let is_own =
+        |job: &JobConfiguration| matches!(job, JobConfiguration::CodeExecution(code) if code.handler_type == name);
+    name.starts_with("system.") && configuration.is_some_and(|configuration| !is_own(configuration))
 }
