@@ -39,6 +39,8 @@ pub(crate) struct Wakes {
     pub(crate) publish_work: Notify,
     /// Other nodes are to be told that schedules changed.
     pub(crate) publish_schedules: Notify,
+    /// Other nodes ought to be told that agents have work or have answered.
+    pub(crate) publish_agents: Notify,
     /// Other nodes are to be told of cancelled executions.
     pub(crate) publish_cancelled: std::sync::Mutex<Vec<ExecutionId>>,
 }

@@ -113,6 +113,12 @@ pub trait Executor: Send + Sync + 'static {
     /// Runs one attempt to its end, or until `run.cancellation` is cancelled.
     async fn execute(&self, run: Run) -> Outcome;
 
+    /// How much longer than the job's timeout an attempt may last, because whoever does the work keeps that timeout and
+    /// has still to tell of it.
+    fn overtime(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Whether its attempts do next to nothing but wait. They then take no slot from those that work; see
     /// [`EngineConfig::light_concurrency`](crate::EngineConfig::light_concurrency).
     fn is_light(&self) -> bool {

@@ -314,6 +314,21 @@ async fn what_waits_for_a_busy_agent_waits_no_longer_than_its_job_allows() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_agent_may_use_all_the_time_that_its_job_has() {
+    let world = World::new().await;
+    let (core, services, engine) = node(&world, config("a"));
+    let agent = Agent::join(&world, &services, "web-1").await;
+    let id = world.trigger(&core, &agent_job(&world, "web-1", |spec| spec.timeout_seconds = 3).await).await;
+    let task = agent.take().await;
+    assert_eq!(task.timeout_seconds, 3);
+    // What it stops at its time, it tells of a little later.
+    agent.work(&task, 3 * SECOND + SECOND / 2).await;
+    agent.complete(&task, json!("just in time")).await;
+    ends(&world, id, ExecutionState::Succeeded).await;
+    engine.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_work_of_a_lost_agent_goes_to_another() {
     let world = World::new().await;
     let (_core, services, engine) = node(&world, config("a"));

@@ -23,8 +23,8 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// How long an attempt waits before it tries again after the store failed.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// How much sooner than its attempt a host's part must be over, in seconds, where that leaves it half of the time.
-const MARGIN_SECONDS: u32 = 5;
+/// How long after the job's timeout an attempt still waits for the reports of hosts that used all of it.
+const REPORT_TIME: Duration = Duration::from_secs(5);
 
 /// The most characters of what is kept of the hosts' answers as the execution's output.
 const OUTPUT_CHARS: usize = 64 * 1024;
@@ -61,6 +61,7 @@ impl AgentExecutor {
         }
         store.open_tasks(&tasks).await?;
         self.core.agents.work_for([run.job.tenant_id]);
+        self.core.wakes.publish_agents.notify_one();
         Ok(())
     }
 
@@ -104,7 +105,6 @@ impl AgentExecutor {
             Part::Any => (None, false),
             Part::Host { hostname, unable } => (Some(hostname), unable),
         };
-        let timeout = run.job.spec.timeout_seconds;
         AgentTask {
             id: self.core.ids.agent_task(now),
             tenant_id: run.job.tenant_id,
@@ -114,7 +114,7 @@ impl AgentExecutor {
             is_broadcast: request.target.is_broadcast(),
             operation: request.operation.clone(),
             data: request.data.clone(),
-            timeout_seconds: timeout.saturating_sub(MARGIN_SECONDS).max(timeout / 2).max(1),
+            timeout_seconds: run.job.spec.timeout_seconds,
             state: if unable { TaskState::Skipped } else { TaskState::Pending },
             fence: 0,
             attempt: 0,
@@ -191,6 +191,10 @@ impl Executor for AgentExecutor {
             Ok(request) => self.conduct(&run, &request).await,
             Err(invalid) => Outcome::failed(Failure::permanent(invalid.to_string())),
         }
+    }
+
+    fn overtime(&self) -> Duration {
+        REPORT_TIME
     }
 
     fn is_light(&self) -> bool {

@@ -93,9 +93,9 @@ async fn conduct(attempt: &Attempt, job: &Arc<Job>, executor: Arc<dyn Executor>)
         cancellation: cancellation.clone(),
         progress: attempt.held.progress.clone(),
     };
+    let timeout = Duration::from_secs(u64::from(job.spec.timeout_seconds)) + executor.overtime();
     let work = AssertUnwindSafe(async move { executor.execute(run).await }).catch_unwind();
     tokio::pin!(work);
-    let timeout = Duration::from_secs(u64::from(job.spec.timeout_seconds));
     let result = tokio::select! {
         result = &mut work => Some(result),
         // The executor may use the grace time to stop in good order.

@@ -34,21 +34,37 @@ struct Message {
     interest: Vec<TenantId>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     events: Vec<LiveEvent>,
+    /// Agents have work, or have answered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    agents: bool,
+}
+
+impl Message {
+    const fn from(from: NodeId) -> Self {
+        Self { from, interest: Vec::new(), events: Vec::new(), agents: false }
+    }
 }
 
 /// Sends hints to the other nodes.
 pub(super) async fn publish(core: Arc<Core>, node: NodeId, stop: CancellationToken) {
     let mut interest = tokio::time::interval(INTEREST_INTERVAL);
     loop {
-        let mut announce = false;
+        let (mut announce, mut agents) = (false, false);
         let signal = tokio::select! {
             () = core.wakes.publish_work.notified() => Some(Signal::Work),
             () = core.wakes.publish_schedules.notified() => Some(Signal::Schedules),
+            () = core.wakes.publish_agents.notified() => { agents = true; None }
             () = core.bus.outgoing.notified() => { announce = true; None }
             _ = interest.tick() => { announce = true; None }
             () = stop.cancelled() => return,
         };
-        if let Err(problem) = send(&core, node, signal, announce).await {
+        let sent = async {
+            if agents {
+                send_message(&core, &Message { agents, ..Message::from(node) }).await?;
+            }
+            send(&core, node, signal, announce).await
+        };
+        if let Err(problem) = sent.await {
             debug!(error = %problem, "a hint to other nodes was not sent; they find out by polling");
         }
         tokio::time::sleep(THROTTLE).await;
@@ -65,9 +81,9 @@ async fn send(core: &Core, node: NodeId, signal: Option<Signal>, announce: bool)
     }
     if announce {
         for interest in core.bus.local_interest().chunks(CANCELLED_PER_SIGNAL) {
-            send_message(core, &Message { from: node, interest: interest.to_vec(), events: Vec::new() }).await?;
+            send_message(core, &Message { interest: interest.to_vec(), ..Message::from(node) }).await?;
         }
-        let mut message = Message { from: node, interest: Vec::new(), events: Vec::new() };
+        let mut message = Message::from(node);
         let mut size = 0;
         for event in core.bus.take_outbox() {
             // An event is ids, an instant and two words: its JSON stays below this.
@@ -115,6 +131,9 @@ pub(super) async fn listen(core: Arc<Core>, node: NodeId, stop: CancellationToke
             Ok(Signal::Relay(text)) => match serde_json::from_str::<Message>(&text) {
                 Ok(message) if message.from == node => {}
                 Ok(message) => {
+                    if message.agents {
+                        core.agents.look.notify_one();
+                    }
                     let now = core.now();
                     message.interest.into_iter().for_each(|tenant| core.bus.note_remote_interest(tenant, now));
                     message.events.into_iter().for_each(|event| core.bus.deliver_remote(event));

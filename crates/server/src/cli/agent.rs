@@ -44,7 +44,7 @@ back the rest, and reports what is left to report. A second one stops it at once
 again elsewhere when its lease is up.")]
 pub(super) struct Agent {
     /// The server.
-    #[arg(long, env = "HORARIUM_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    #[arg(long, env = "HORARIUM_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL", value_parser = web_url)]
     server: Url,
     /// The name that this host goes by; the machine's own unless given.
     #[arg(long, value_name = "NAME")]
@@ -90,6 +90,11 @@ fn commands(list: &str) -> Result<CommandsAllowed, &'static str> {
         return Err("a list names programs, separated by commas; --allow-commands alone allows all");
     }
     Ok(CommandsAllowed::Listed(programs))
+}
+
+fn web_url(text: &str) -> Result<Url, &'static str> {
+    let url = text.parse().ok().filter(|url: &Url| matches!(url.scheme(), "http" | "https"));
+    url.ok_or("a server has an http or https URL, such as https://horarium.example")
 }
 
 fn label(text: &str) -> Result<(String, String), &'static str> {
@@ -198,6 +203,14 @@ mod tests {
         for flag in ["--allow-commands=", "--allow-commands=,", "--allow-commands=ls,"] {
             assert!(Line::try_parse_from(["agent", flag]).is_err(), "{flag}");
         }
+    }
+
+    #[test]
+    fn a_server_that_no_agent_can_reach_is_refused_at_once() {
+        for wrong in ["ftp://horarium.example", "horarium.example:8080", "", "/run/horarium.sock"] {
+            assert!(web_url(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(agent(&["--server", "https://horarium.example"]).server.as_str(), "https://horarium.example/");
     }
 
     #[test]

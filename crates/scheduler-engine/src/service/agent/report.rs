@@ -38,6 +38,7 @@ pub(super) async fn record(
     let hands_back = ends.iter().any(|end| end.state == TaskState::Pending);
     let recorded = core.store.report_tasks(tenant, ends, core.now()).await?;
     core.agents.answered(executions(&recorded));
+    core.wakes.publish_agents.notify_one();
     if hands_back {
         core.agents.work_for([tenant]);
     }
