@@ -118,6 +118,29 @@ async fn a_takeover_is_told_with_what_the_lost_agent_had_begun() {
 }
 
 #[tokio::test]
+async fn a_page_leaves_out_large_answers_that_would_make_it_too_large() {
+    let app = TestApp::start().await;
+    let _engine = app.run_agent_jobs();
+    let agent = app.agent("web-1").await;
+    let answer = "x".repeat(900_000);
+    for _ in 0..10 {
+        let id = submit(&app, "web-1").await;
+        let task = agent.take().await;
+        agent.report(&task, json!({"outcome": "completed", "data": answer})).await;
+        app.job_until(&id, "completed").await;
+        app.advance(Duration::from_millis(5));
+    }
+    let page = app.owner().get("/job?limit=100").await.expect(200).json();
+    let items = page["items"].as_array().unwrap();
+    let (last, whole) = items.split_last().unwrap();
+    assert!(whole.len() == 9 && whole.iter().all(|item| item["result"] == answer.as_str()));
+    let left_out = json!({"truncated": true, "bytes": 900_002});
+    assert_eq!(last["result"], left_out);
+    let alone = app.owner().get(&format!("/job/{}", last["id"].as_str().unwrap())).await.expect(200).json();
+    assert_eq!(alone["result"], answer.as_str());
+}
+
+#[tokio::test]
 async fn the_list_counts_all_jobs_whatever_it_shows() {
     let app = TestApp::start().await;
     let _engine = app.run_agent_jobs();

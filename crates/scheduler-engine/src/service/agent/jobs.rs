@@ -11,7 +11,7 @@ use horarium_domain::page::{Page, PageRequest};
 use horarium_domain::secret::Document;
 use horarium_domain::store::{CancelOutcome, Conflict, ExecutionFilter, StateCounts, StoreError};
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::agents::alive;
 use crate::core::{Core, JobChangeKind};
@@ -30,6 +30,13 @@ const TIMEOUT_SECONDS: u32 = 3600;
 
 /// Characters of an operation's name.
 const OPERATION_CHARS: usize = 253;
+
+/// Bytes of hosts' answers, as JSON, that a page shows whole; of what comes after that, only answers of up to
+/// [`SMALL_ANSWER_BYTES`].
+const PAGE_ANSWER_BYTES: usize = 8 * 1024 * 1024;
+
+/// Bytes of an answer that takes about as much room as saying that it was left out.
+const SMALL_ANSWER_BYTES: usize = 256;
 
 /// How many executions of a page are read at the same time.
 const READS_AT_ONCE: usize = 8;
@@ -115,7 +122,9 @@ impl AgentJobService {
         Ok(agent_job(execution, jobs.pop(), tasks))
     }
 
-    /// Up to `limit` executions after the `offset` newest of those that a filter shows, and how many it shows.
+    /// Up to `limit` executions after the `offset` newest of those that a filter shows, and how many it shows. Where their
+    /// hosts' answers would be more than 8 MiB, further large ones are replaced by `{"truncated": true, "bytes": n}`;
+    /// [`get`](Self::get) has them whole.
     pub async fn list(
         &self,
         tenant: TenantId,
@@ -133,32 +142,28 @@ impl AgentJobService {
             found.items.extend(rest.items.into_iter().take(skipped as usize));
         }
         let ids: Vec<ExecutionId> = found.items.iter().map(|item| item.id).collect();
-        let mut tasks = HashMap::<ExecutionId, Vec<AgentTask>>::new();
-        for task in store.agent_tasks(tenant, &ids).await? {
-            tasks.entry(task.execution_id).or_default().push(task);
-        }
         let mut named: Vec<JobId> = found.items.iter().map(|item| item.job_id).collect();
         named.sort_unstable();
         named.dedup();
         let jobs: HashMap<JobId, Job> = store.definitions(&named).await?.into_iter().map(|job| (job.id, job)).collect();
-        let executions: Vec<Option<Execution>> = stream::iter(ids)
+        let mut read = stream::iter(ids)
             .map(|id| async move {
                 match store.execution(tenant, id).await {
-                    Ok(execution) => Ok(Some(execution)),
+                    Ok(execution) => Ok(Some((execution, store.agent_tasks(tenant, &[id]).await?))),
                     // Deleted since the page was read.
                     Err(StoreError::NotFound(_)) => Ok(None),
                     Err(error) => Err(ServiceError::from(error)),
                 }
             })
-            .buffered(READS_AT_ONCE)
-            .try_collect()
-            .await?;
-        let items = executions.into_iter().flatten().map(|execution| {
-            let id = execution.summary.id;
+            .buffered(READS_AT_ONCE);
+        let (mut items, mut room) = (Vec::with_capacity(found.items.len()), PAGE_ANSWER_BYTES);
+        while let Some(read) = read.try_next().await? {
+            let Some((execution, mut tasks)) = read else { continue };
+            leave_out_large_answers(&mut tasks, &mut room);
             let job = jobs.get(&execution.summary.job_id).cloned();
-            agent_job(execution, job, tasks.remove(&id).unwrap_or_default())
-        });
-        Ok(Page { items: items.collect(), total: found.total })
+            items.push(agent_job(execution, job, tasks));
+        }
+        Ok(Page { items, total: found.total })
     }
 
     /// How many of the tenant's executions stand where.
@@ -348,6 +353,18 @@ fn target(errors: &mut FieldErrors, text: Option<&str>) -> Option<Target> {
             errors.add("target_hostname", invalid.to_string());
         })
         .ok()
+}
+
+/// Keeps what there is room for.
+fn leave_out_large_answers(tasks: &mut [AgentTask], room: &mut usize) {
+    for answer in tasks.iter_mut().filter_map(|task| task.result.as_mut()) {
+        let bytes = answer.to_string().len();
+        match room.checked_sub(bytes) {
+            Some(left) => *room = left,
+            None if bytes > SMALL_ANSWER_BYTES => *answer = json!({ "truncated": true, "bytes": bytes }),
+            None => {}
+        }
+    }
 }
 
 fn failed_hosts(tasks: &[AgentTask]) -> Result<Vec<String>, ServiceError> {
