@@ -83,6 +83,21 @@ typed_id!(
     /// An entry of the audit log. Like all ids it sorts by time.
     AuditId
 );
+typed_id!(
+    /// What the ids of a request's executions follow from, so that a request that is carried out again, because nobody
+    /// knows how far it got, asks for the same executions again.
+    RequestSeed
+);
+
+impl RequestSeed {
+    /// The id of the request's execution number `index`. It sorts by the request's time, then by index.
+    ///
+    /// The index takes the place of the last 16 bits. Those before them tell the seed from every other: its time, the
+    /// generator's count, which begins at random, and 16 bits of chance.
+    pub const fn execution(self, index: u16) -> ExecutionId {
+        ExecutionId(Uuid::from_u128((self.0.as_u128() & !0xffff) | index as u128))
+    }
+}
 
 /// Makes UUIDv7 identifiers: they sort by creation, also those made within the same millisecond by one generator.
 pub struct IdGenerator {
@@ -129,6 +144,11 @@ impl IdGenerator {
         AgentId(self.uuid(now))
     }
 
+    /// A fresh seed of a request.
+    pub fn request_seed(&self, now: Timestamp) -> RequestSeed {
+        RequestSeed(self.uuid(now))
+    }
+
     /// A fresh id for an entry of the audit log.
     pub fn audit(&self, now: Timestamp) -> AuditId {
         AuditId(self.uuid(now))
@@ -165,6 +185,12 @@ pub fn first_uuid_at(at: Timestamp) -> Uuid {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use proptest::collection::btree_set;
+    use proptest::prelude::*;
+    use uuid::Variant;
+
     use super::*;
 
     #[test]
@@ -174,5 +200,26 @@ mod tests {
         let made: Vec<_> = (0..5000).map(|_| ids.uuid(now)).collect();
         assert!(made.is_sorted_by(|a, b| a < b));
         assert!(made.iter().all(|id| *id >= first_uuid_at(now)));
+    }
+
+    proptest! {
+        #[test]
+        fn the_ids_of_a_requests_executions_follow_from_its_seed(
+            millis in 0..1_i64 << 47,
+            indices in btree_set(any::<u16>(), 0..50),
+        ) {
+            let ids = IdGenerator::new();
+            let now = Timestamp::from_millis(millis);
+            let (earlier, seed, later) = (ids.execution(now), ids.request_seed(now), ids.execution(now));
+            let made: Vec<_> = indices.iter().map(|index| seed.execution(*index)).collect();
+            prop_assert!(made.is_sorted_by(|a, b| a < b));
+            for (index, id) in indices.into_iter().zip(made) {
+                prop_assert_eq!(id, seed.execution(index));
+                prop_assert!(earlier < id && id < later);
+                let id = id.as_uuid();
+                prop_assert_eq!((id.get_version_num(), id.get_variant()), (7, Variant::RFC4122));
+                prop_assert!((first_uuid_at(now)..first_uuid_at(now + Duration::from_millis(1))).contains(&id));
+            }
+        }
     }
 }

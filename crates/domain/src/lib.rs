@@ -27,5 +27,5 @@ pub mod tenant;
 pub mod timestamp;
 
 pub use clock::{Clock, Entropy, SystemClock};
-pub use id::{AgentId, AgentTaskId, ApiKeyId, AuditId, ExecutionId, IdGenerator, JobId, NodeId, TenantId};
+pub use id::{AgentId, AgentTaskId, ApiKeyId, AuditId, ExecutionId, IdGenerator, JobId, NodeId, RequestSeed, TenantId};
 pub use timestamp::Timestamp;

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use horarium_domain::store::{IdempotencyStore, Reservation, StoreError, StoredAnswer};
-use horarium_domain::{TenantId, Timestamp};
+use horarium_domain::store::{IdempotencyStore, Reservation, Reserved, StoreError, StoredAnswer};
+use horarium_domain::{RequestSeed, TenantId, Timestamp};
 
 use crate::conn::on;
 use crate::decode::Row;
@@ -23,6 +23,7 @@ struct RecordRow {
     etag: Option<String>,
     content_type: Option<String>,
     body: Option<Vec<u8>>,
+    seed: Option<RequestSeed>,
 }
 
 impl RecordRow {
@@ -41,6 +42,17 @@ impl RecordRow {
     }
 }
 
+/// A reservation that nothing was answered to yet.
+macro_rules! reservation {
+    ($tenant:expr, $key:expr, $at:expr) => {
+        records::table
+            .filter(records::tenant_id.eq(id($tenant)))
+            .filter(records::key.eq($key))
+            .filter(records::created_at.eq(at($at)))
+            .filter(records::status.is_null())
+    };
+}
+
 #[async_trait]
 impl IdempotencyStore for SqlStore {
     async fn reserve_key(
@@ -48,24 +60,27 @@ impl IdempotencyStore for SqlStore {
         tenant: TenantId,
         key: &str,
         fingerprint: [u8; 32],
-        now: Timestamp,
+        fresh: Reserved,
         stale_before: Timestamp,
         expired_before: Timestamp,
     ) -> Result<Reservation, StoreError> {
         let key = storable(key);
         self.write(async |conn| {
-            let fresh = (
-                records::tenant_id.eq(id(tenant)),
-                records::key.eq(&*key),
-                records::fingerprint.eq(fingerprint.as_slice()),
-                records::created_at.eq(at(now)),
-            );
+            let row = |reserved: Reserved| {
+                (
+                    records::tenant_id.eq(id(tenant)),
+                    records::key.eq(&*key),
+                    records::fingerprint.eq(fingerprint.as_slice()),
+                    records::created_at.eq(at(reserved.at)),
+                    records::seed.eq(id(reserved.seed)),
+                )
+            };
             let inserted = on!(conn, c => {
-                diesel::insert_into(records::table).values(fresh).on_conflict_do_nothing().execute(c).await
+                diesel::insert_into(records::table).values(row(fresh)).on_conflict_do_nothing().execute(c).await
             })
             .about("idempotency_records")?;
             if inserted == 1 {
-                return Ok(Reservation::Fresh);
+                return Ok(Reservation::Fresh(fresh));
             }
             let stored = records::table.filter(records::tenant_id.eq(id(tenant))).filter(records::key.eq(&*key));
             let found: Option<RecordRow> = on!(conn, c => {
@@ -73,8 +88,9 @@ impl IdempotencyStore for SqlStore {
             })
             .about("idempotency_records")?;
             let found = found.ok_or_else(|| Fault::Again("the record was released meanwhile".to_owned()))?;
+            let expired = found.created_at < expired_before;
             let abandoned = found.status.is_none() && found.created_at < stale_before;
-            if abandoned || found.created_at < expired_before {
+            if abandoned || expired {
                 // Of several who find it so, one takes it; the others look again.
                 let as_seen = stored.filter(records::created_at.eq(at(found.created_at)));
                 let taken = on!(conn, c => {
@@ -84,9 +100,11 @@ impl IdempotencyStore for SqlStore {
                 if taken == 0 {
                     return Err(Fault::Again("the record was taken over meanwhile".to_owned()));
                 }
-                on!(conn, c => diesel::insert_into(records::table).values(fresh).execute(c).await)
+                let begun = found.seed.filter(|_| !expired && found.fingerprint == fingerprint);
+                let reserved = Reserved { seed: begun.unwrap_or(fresh.seed), ..fresh };
+                on!(conn, c => diesel::insert_into(records::table).values(row(reserved)).execute(c).await)
                     .about("idempotency_records")?;
-                return Ok(Reservation::Fresh);
+                return Ok(Reservation::Fresh(reserved));
             }
             if found.fingerprint != fingerprint {
                 return Ok(Reservation::Mismatch);
@@ -97,14 +115,16 @@ impl IdempotencyStore for SqlStore {
         .await
     }
 
-    async fn complete_key(&self, tenant: TenantId, key: &str, answer: StoredAnswer) -> Result<(), StoreError> {
+    async fn complete_key(
+        &self,
+        tenant: TenantId,
+        key: &str,
+        reserved_at: Timestamp,
+        answer: StoredAnswer,
+    ) -> Result<(), StoreError> {
         let key = storable(key);
         let status = i16::try_from(answer.status).unwrap_or(i16::MAX);
         self.write(async |conn| {
-            let reserved = records::table
-                .filter(records::tenant_id.eq(id(tenant)))
-                .filter(records::key.eq(&*key))
-                .filter(records::status.is_null());
             let change = (
                 records::status.eq(status),
                 records::location.eq(answer.location.as_deref()),
@@ -112,20 +132,35 @@ impl IdempotencyStore for SqlStore {
                 records::content_type.eq(&answer.content_type),
                 records::body.eq(&answer.body),
             );
-            on!(conn, c => diesel::update(reserved).set(change).execute(c).await).about("idempotency_records")?;
+            let held = reservation!(tenant, &*key, reserved_at);
+            on!(conn, c => diesel::update(held).set(change).execute(c).await).about("idempotency_records")?;
             Ok(())
         })
         .await
     }
 
-    async fn release_key(&self, tenant: TenantId, key: &str) -> Result<(), StoreError> {
+    async fn release_key(&self, tenant: TenantId, key: &str, reserved_at: Timestamp) -> Result<(), StoreError> {
         let key = storable(key);
         self.write(async |conn| {
-            let reserved = records::table
-                .filter(records::tenant_id.eq(id(tenant)))
-                .filter(records::key.eq(&*key))
-                .filter(records::status.is_null());
-            on!(conn, c => diesel::delete(reserved).execute(c).await).about("idempotency_records")?;
+            let held = reservation!(tenant, &*key, reserved_at);
+            on!(conn, c => diesel::delete(held).execute(c).await).about("idempotency_records")?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn abandon_key(
+        &self,
+        tenant: TenantId,
+        key: &str,
+        reserved_at: Timestamp,
+        since: Timestamp,
+    ) -> Result<(), StoreError> {
+        let key = storable(key);
+        self.write(async |conn| {
+            let held = reservation!(tenant, &*key, reserved_at);
+            let change = records::created_at.eq(at(since));
+            on!(conn, c => diesel::update(held).set(change).execute(c).await).about("idempotency_records")?;
             Ok(())
         })
         .await

@@ -108,22 +108,31 @@ async fn the_first_answer_is_given_again_for_a_day() {
     };
     let time = Duration::from_mins(10);
     let begin = |request: u8| service.begin(tenant, "key-1", [request; 32], time);
-    assert_eq!(begin(1).await.unwrap(), Reservation::Fresh);
+    let fresh = async |request| match begin(request).await.unwrap() {
+        Reservation::Fresh(reserved) => reserved,
+        other => panic!("{other:?}"),
+    };
+    let first = fresh(1).await;
     assert_eq!(begin(1).await.unwrap(), Reservation::InProgress);
-    service.complete(tenant, "key-1", answer.clone()).await.unwrap();
+    service.complete(tenant, "key-1", first, answer.clone()).await.unwrap();
     assert_eq!(begin(1).await.unwrap(), Reservation::Answered(answer));
     assert_eq!(begin(2).await.unwrap(), Reservation::Mismatch);
-    assert_eq!(service.begin(world.stranger().await.tenant, "key-1", [2; 32], time).await.unwrap(), Reservation::Fresh);
+    let elsewhere = service.begin(world.stranger().await.tenant, "key-1", [2; 32], time).await.unwrap();
+    assert!(matches!(elsewhere, Reservation::Fresh(_)));
 
     world.clock.advance(DAY + Duration::from_secs(1));
-    assert_eq!(begin(2).await.unwrap(), Reservation::Fresh);
-    service.release(tenant, "key-1").await.unwrap();
-    assert_eq!(begin(3).await.unwrap(), Reservation::Fresh);
+    let second = fresh(2).await;
+    service.release(tenant, "key-1", second).await.unwrap();
+    let third = fresh(3).await;
+    assert!(first.seed != second.seed && second.seed != third.seed);
     // Whoever began it may still be at it, and then has died.
     world.clock.advance(time + Duration::from_secs(59));
     assert_eq!(begin(3).await.unwrap(), Reservation::InProgress);
     world.clock.advance(Duration::from_secs(2));
-    assert_eq!(begin(3).await.unwrap(), Reservation::Fresh);
+    let again = fresh(3).await;
+    assert_eq!(again.seed, third.seed, "it may have been carried out");
+    service.abandon(tenant, "key-1", again).await.unwrap();
+    assert_eq!(fresh(3).await.seed, third.seed, "it may be sent again at once");
 }
 
 #[tokio::test]

@@ -73,6 +73,28 @@ pub async fn a_callback_is_read_back_as_it_was_asked_for(world: World) {
     assert_eq!(world.a.callback(tenant, id).await.unwrap().unwrap().asked, asked);
 }
 
+/// A caller who did not hear the answer asks again: while it runs, when it is over, and when the callback is handed over.
+pub async fn an_execution_submitted_again_is_called_back_once(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    let execution = NewExecution { unique_key: Some("k".to_owned()), ..world.execution(&job) };
+    let id = execution.id;
+    let submit = async || world.b.enqueue_with_callback(execution.clone(), to_a_url()).await.unwrap();
+    assert_eq!(submit().await, Enqueued::Accepted);
+    let run = world.claim_one(at(1)).await;
+    assert_eq!(submit().await, Enqueued::Accepted);
+    world.succeed(&run, at(2)).await;
+    assert_eq!(submit().await, Enqueued::Accepted);
+    assert_eq!(world.due(10).await, [id]);
+    let handed_over = world.a.hand_over(vec![world.delivery(&job, id)], at(60)).await.unwrap();
+    assert_eq!(handed_over, [HandedOver::Accepted]);
+    assert_eq!(submit().await, Enqueued::Accepted);
+    assert!(world.due(10).await.is_empty());
+    let delivery = world.claim_one(at(3)).await;
+    assert_ne!(delivery.lease.execution_id, id);
+    assert!(world.claim(10, at(3)).await.is_empty());
+}
+
 /// Not before, and not when only an attempt ends.
 pub async fn a_callback_becomes_due_with_the_end_of_its_execution(world: World) {
     let tenant = world.tenant().await;

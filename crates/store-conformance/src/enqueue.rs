@@ -70,6 +70,21 @@ pub async fn the_same_execution_submitted_again_is_accepted_once(world: World) {
     assert_eq!(world.state(tenant, plain.id).await, ExecutionState::Succeeded);
 }
 
+/// What is over holds its unique key no longer; the batch is the same all the same.
+pub async fn a_batch_submitted_again_admits_nothing_more(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    let first = unique(world.execution(&job), "k");
+    let batch = vec![first.clone(), unique(world.execution(&job), "k"), world.execution(&job)];
+    let expected = [Enqueued::Accepted, Enqueued::Duplicate(first.id), Enqueued::Accepted];
+    assert_eq!(world.a.enqueue(batch.clone()).await.unwrap(), expected);
+    for run in world.claim(10, at(0)).await {
+        world.succeed(&run, at(1)).await;
+    }
+    assert_eq!(world.b.enqueue(batch).await.unwrap(), expected);
+    assert!(world.claim(10, at(2)).await.is_empty());
+}
+
 pub async fn the_answers_are_in_the_order_of_the_batch(world: World) {
     let tenant = world.tenant().await;
     let job = world.job(tenant).await;

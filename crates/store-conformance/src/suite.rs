@@ -39,6 +39,7 @@ macro_rules! suite {
         $crate::suite!(@$make enqueue {
             a_submitted_execution_waits_and_can_be_read_back
             the_same_execution_submitted_again_is_accepted_once
+            a_batch_submitted_again_admits_nothing_more
             the_answers_are_in_the_order_of_the_batch
             a_unique_key_admits_one_live_execution
             a_unique_key_is_free_again_once_its_execution_has_ended
@@ -130,6 +131,7 @@ macro_rules! suite {
         });
         $crate::suite!(@$make callbacks {
             a_callback_is_read_back_as_it_was_asked_for
+            an_execution_submitted_again_is_called_back_once
             a_callback_becomes_due_with_the_end_of_its_execution
             a_callback_becomes_due_however_the_execution_ends
             a_callback_without_a_url_is_never_due
@@ -317,7 +319,9 @@ macro_rules! suite {
             a_key_used_for_another_request_is_told
             each_tenant_and_each_key_stands_for_itself
             a_released_key_is_as_good_as_new
-            a_reservation_whose_caller_died_is_taken_over
+            a_reservation_whose_caller_died_is_taken_over_with_its_seed
+            who_lost_a_reservation_cannot_touch_it
+            an_abandoned_key_is_taken_over_at_once
             an_answer_is_forgotten_in_the_end
             of_many_that_reserve_a_key_at_once_one_succeeds
             of_many_that_take_over_a_dead_reservation_at_once_one_succeeds

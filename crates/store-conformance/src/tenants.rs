@@ -3,7 +3,7 @@
 use horarium_domain::TenantId;
 use horarium_domain::execution::ExecutionState;
 use horarium_domain::page::PageRequest;
-use horarium_domain::store::{Conflict, Enqueued, Reservation};
+use horarium_domain::store::{Conflict, Enqueued, Reservation, Reserved};
 use horarium_domain::tenant::{Tenant, TenantRef};
 
 use crate::World;
@@ -98,8 +98,9 @@ pub async fn a_deleted_tenant_takes_everything_along(world: World) {
     world.submit(world.execution_at(&job, at(30))).await;
     let key = crate::keys::new_key(&world, tenant);
     world.a.create_key(key.clone()).await.unwrap();
-    let reserve = async || world.a.reserve_key(tenant, "k", [1; 32], at(0), at(-60), at(-600)).await;
-    assert_eq!(reserve().await.unwrap(), Reservation::Fresh);
+    let fresh = Reserved { at: at(0), seed: world.ids.request_seed(at(0)) };
+    let reserve = async || world.a.reserve_key(tenant, "k", [1; 32], fresh, at(-60), at(-600)).await;
+    assert_eq!(reserve().await.unwrap(), Reservation::Fresh(fresh));
     let kept_execution = world.submit_one(&kept).await;
 
     world.b.delete_tenant(tenant).await.unwrap();

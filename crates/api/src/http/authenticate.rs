@@ -28,7 +28,7 @@ const X_ORGANIZATION_ID: HeaderName = HeaderName::from_static("x-organization-id
 const REALM_NAME: HeaderName = HeaderName::from_static("realmname");
 
 /// A caller whose credential is good, and the tenant that the request acts in.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Caller {
     /// Who it is and what it may do.
     pub(crate) principal: Principal,

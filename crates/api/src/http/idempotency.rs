@@ -1,7 +1,8 @@
 //! `Idempotency-Key`: a change that was made is not made again; its first answer is given again.
 //!
 //! Only answers to what was accepted are kept. A request that was refused changed nothing, so sending it again is safe, and the
-//! caller is better served by what is true then. A key counts for one caller: the subject is part of the fingerprint,
+//! caller is better served by what is true then. One that failed, or whose node died, may have been carried out: who
+//! repeats it asks for the same executions by the same ids, which are accepted once. A key counts for one caller: the subject is part of the fingerprint,
 //! so that nobody is handed an answer that was meant for someone with other permissions.
 
 use std::rc::Rc;
@@ -14,7 +15,7 @@ use actix_web::http::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderV
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, web};
 use horarium_domain::TenantId;
-use horarium_domain::store::{Reservation, StoredAnswer};
+use horarium_domain::store::{Reservation, Reserved, StoredAnswer};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -45,9 +46,9 @@ pub(crate) async fn idempotent<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<EitherBody<BoxBody, B>>, Error> {
     let Some(request) = Request::of(&req) else { return Ok(next.call(req).await?.map_into_right_body()) };
     match request.begin(&mut req).await {
-        Ok(Reservation::Fresh) => {
+        Ok(Reservation::Fresh(reserved)) => {
             // It goes on when the caller hangs up: half an answer could neither be kept nor safely forgotten.
-            let work = actix_web::rt::spawn(request.carry_out(req, next).in_current_span());
+            let work = actix_web::rt::spawn(request.carry_out(reserved, req, next).in_current_span());
             work.await.map_err(|panic| Error::from(ApiError::internal(panic)))?.map(ServiceResponse::map_into_left_body)
         }
         Ok(Reservation::Answered(answer)) => Ok(match replay(answer) {
@@ -125,15 +126,23 @@ impl Request {
 
     async fn carry_out<B: MessageBody + 'static>(
         self,
+        reserved: Reserved,
         req: ServiceRequest,
         next: Next<B>,
     ) -> Result<ServiceResponse<BoxBody>, Error> {
+        let caller = Caller::clone(&self.caller);
+        let actor = caller.actor.clone().in_request(reserved.seed);
+        req.extensions_mut().insert(Rc::new(Caller { actor, ..caller }));
         let result = next.call(req).await;
         let is_kept = |answer: &&ServiceResponse<B>| {
             answer.status().is_success() || answer.response().extensions().get::<OfAcceptedWork>().is_some()
         };
         let Some(answer) = result.as_ref().ok().filter(is_kept) else {
-            self.release().await;
+            let status = match &result {
+                Ok(answer) => answer.status(),
+                Err(error) => error.as_response_error().status_code(),
+            };
+            self.give_back(reserved, status).await;
             return result.map(ServiceResponse::map_into_boxed_body);
         };
         let shows_secret = answer.response().extensions().get::<OneTimeSecret>().is_some();
@@ -154,7 +163,8 @@ impl Request {
                 body: body.to_vec(),
             }
         };
-        if let Err(error) = self.state.services.idempotency.complete(self.tenant(), self.key(), stored).await {
+        if let Err(error) = self.state.services.idempotency.complete(self.tenant(), self.key(), reserved, stored).await
+        {
             // The work is done and must be told as done; only a repetition would not know of it.
             tracing::warn!(
                 cause = error.internal().unwrap_or_default(),
@@ -164,8 +174,15 @@ impl Request {
         Ok(ServiceResponse::new(req, response.set_body(BoxBody::new(body))))
     }
 
-    async fn release(&self) {
-        if let Err(error) = self.state.services.idempotency.release(self.tenant(), self.key()).await {
+    /// Lets the request be sent again after it was answered with a status that is not kept.
+    async fn give_back(&self, reserved: Reserved, status: StatusCode) {
+        let service = &self.state.services.idempotency;
+        let given_back = if status.is_server_error() {
+            service.abandon(self.tenant(), self.key(), reserved).await
+        } else {
+            service.release(self.tenant(), self.key(), reserved).await
+        };
+        if let Err(error) = given_back {
             tracing::warn!(cause = error.internal().unwrap_or_default(), "an Idempotency-Key could not be released");
         }
     }

@@ -1,12 +1,16 @@
 //! `Idempotency-Key`.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use horarium_api::ApiConfig;
 use horarium_auth::Role;
+use horarium_scheduler_engine::memory::{Disturbance, MemoryStore};
 use insta::assert_json_snapshot;
 use serde_json::json;
 
-use crate::support::{TestApp, http_job};
+use crate::support::{Client, TestApp, http_job};
 
 const JOBS: &str = "/api/v1/scheduler/jobs";
 
@@ -115,4 +119,96 @@ async fn of_many_at_once_under_one_key_one_is_carried_out() {
     }
     let history = app.owner().get(&format!("{JOBS}/{job}/executions")).await.json();
     assert_eq!(history["totalCount"], 1);
+}
+
+/// The ids of all executions of the caller's tenant.
+async fn executions(caller: &Client) -> BTreeSet<String> {
+    let told = caller.post("/v1/toolkit/jobs/status", json!({})).await.expect(200).json();
+    told["response"].as_object().unwrap().keys().cloned().collect()
+}
+
+/// The same as soon as there are any but these.
+async fn executions_beside(caller: &Client, before: &BTreeSet<String>) -> BTreeSet<String> {
+    let found = async {
+        loop {
+            let now = executions(caller).await;
+            if now.len() > before.len() {
+                return now.difference(before).cloned().collect();
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), found).await.expect("it is accepted")
+}
+
+#[tokio::test]
+async fn what_a_node_accepted_before_it_died_is_not_accepted_again_by_another() {
+    let operation = json!({"operation": {"type": "node.uptime.get", "data": {}}});
+    let bulk =
+        json!([{"jobName": "work", "uniqueKey": "a"}, {"jobName": "work", "uniqueKey": "a"}, {"jobName": "work"}]);
+    let cases = [
+        ("/v1/toolkit/jobs", json!({"job": "work"})),
+        ("/v1/toolkit/jobs", json!({"job": "work", "webhook_url": "https://example.com/hook"})),
+        ("/job", operation),
+        ("/api/v1/scheduler/jobs/{job}/trigger", json!({"payload": 1})),
+        ("/api/v1/scheduler/executions/{failed}/retry", json!({})),
+        ("/api/integrations/jobs", json!({"kind": "work", "dedupeKey": "a"})),
+        ("/api/v1/executions/bulk", bulk),
+    ];
+    for (path, body) in cases {
+        for is_over in [false, true] {
+            let store = Arc::new(MemoryStore::new());
+            let config = ApiConfig { submit_wait: Duration::from_millis(1), ..ApiConfig::default() };
+            let dying = TestApp::on(store.clone(), config.clone()).await;
+            let other = TestApp::on(store.clone(), config.clone()).await;
+            let mut work = http_job("work");
+            work["group"] = json!("integration");
+            work["retryPolicy"] = json!({"maxAttempts": 1});
+            let job = dying.owner().create_job(work).await;
+            dying.owner().trigger(&job).await;
+            let failed = dying.fail_next("boom", Duration::ZERO).await;
+            let path = path.replace("{job}", &job).replace("{failed}", &failed);
+            let scope = json!({"name": "k", "scopes": ["*"]});
+            let key = dying.owner().post("/api/v1/keys", scope).await.expect(201).member("key");
+            let before = executions(&other.with_key(&key)).await;
+
+            // What it accepts is durable, and nobody hears of it.
+            store.disturb(Disturbance { latency: Duration::from_hours(1), ..Disturbance::default() });
+            let caller = dying.with_key(&key).with_header("idempotency-key", "k");
+            let first = tokio::spawn({
+                let (path, body) = (path.clone(), body.clone());
+                async move { caller.post(&path, body).await }
+            });
+            let accepted = executions_beside(&other.with_key(&key), &before).await;
+            first.abort();
+            drop(dying);
+            store.disturb(Disturbance::default());
+            if is_over {
+                for _ in &accepted {
+                    other.succeed_next("", Duration::ZERO).await;
+                }
+            }
+
+            other.advance(config.request_timeout + Duration::from_secs(61));
+            let again = other.with_key(&key).with_header("idempotency-key", "k").post(&path, body.clone()).await;
+            assert!((200..300).contains(&again.status), "{path}, {is_over}: {}", again.text());
+            assert!(accepted.iter().all(|id| again.text().contains(id)), "{path}, {is_over}: {}", again.text());
+            assert_eq!(executions_beside(&other.with_key(&key), &before).await, accepted, "{path}, {is_over}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_accepted_without_its_node_hearing_of_it_is_not_accepted_again() {
+    let store = Arc::new(MemoryStore::new());
+    let app = TestApp::on(store.clone(), ApiConfig::default()).await;
+    let job = app.owner().create_job(http_job("work")).await;
+    let caller = app.owner().with_header("idempotency-key", "k");
+    let path = format!("{JOBS}/{job}/trigger");
+    store.disturb(Disturbance { answers_lost: true, ..Disturbance::default() });
+    caller.call(&path).await.problem(503);
+    store.disturb(Disturbance::default());
+    let accepted = caller.call(&path).await.expect(202).json();
+    let history = app.owner().get(&format!("{JOBS}/{job}/executions")).await.json();
+    assert_eq!((&history["totalCount"], &history["items"][0]["id"]), (&json!(1), &accepted));
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::{ExecutionId, TenantId, Timestamp};
+use crate::{ExecutionId, RequestSeed, TenantId, Timestamp};
 
 /// A counter that differed from the history it counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,11 +31,21 @@ pub struct StoredAnswer {
     pub body: Vec<u8>,
 }
 
+/// A key that is held for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reserved {
+    /// Since when. It tells the holder from one who takes the key over.
+    pub at: Timestamp,
+    /// What the ids of the request's executions follow from.
+    pub seed: RequestSeed,
+}
+
 /// What is known of an `Idempotency-Key`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reservation {
-    /// Nothing: it is reserved for the caller, who must complete or release it.
-    Fresh,
+    /// Nothing, or nothing but that the same request was begun and never answered: it is reserved for the caller, who
+    /// must complete, release or abandon it.
+    Fresh(Reserved),
     /// The same request was answered before.
     Answered(StoredAnswer),
     /// The same request is being answered right now.
@@ -47,23 +57,41 @@ pub enum Reservation {
 /// Records of requests with an `Idempotency-Key`.
 #[async_trait]
 pub trait IdempotencyStore: Send + Sync {
-    /// Reserves a key for a request, told by its fingerprint. A reservation that was neither completed nor released
-    /// by `stale_before` (its caller died) and any record older than `expired_before` count as nothing.
+    /// Reserves a key for a request, told by its fingerprint, as `fresh` says. A reservation from before
+    /// `stale_before` that was never completed (its caller died) and any record from before `expired_before` count as
+    /// nothing; but who takes over the former for the same request keeps its seed.
     async fn reserve_key(
         &self,
         tenant: TenantId,
         key: &str,
         fingerprint: [u8; 32],
-        now: Timestamp,
+        fresh: Reserved,
         stale_before: Timestamp,
         expired_before: Timestamp,
     ) -> Result<Reservation, StoreError>;
 
-    /// Keeps the answer for later callers. Without a reservation there is nothing to answer, and nothing happens.
-    async fn complete_key(&self, tenant: TenantId, key: &str, answer: StoredAnswer) -> Result<(), StoreError>;
+    /// Keeps the answer for later callers. Without the reservation, told by its time, there is nothing to answer, and
+    /// nothing happens.
+    async fn complete_key(
+        &self,
+        tenant: TenantId,
+        key: &str,
+        reserved_at: Timestamp,
+        answer: StoredAnswer,
+    ) -> Result<(), StoreError>;
 
-    /// Forgets a reservation whose request failed in a way that may be tried again. What was answered stays.
-    async fn release_key(&self, tenant: TenantId, key: &str) -> Result<(), StoreError>;
+    /// Forgets a reservation, told by its time, whose request was refused. What was answered stays.
+    async fn release_key(&self, tenant: TenantId, key: &str, reserved_at: Timestamp) -> Result<(), StoreError>;
+
+    /// Makes a reservation, told by its time, one from `since`: for a request of which nobody knows whether it was carried
+    /// out. What was answered stays.
+    async fn abandon_key(
+        &self,
+        tenant: TenantId,
+        key: &str,
+        reserved_at: Timestamp,
+        since: Timestamp,
+    ) -> Result<(), StoreError>;
 
     /// Deletes a tenant's records made before `before`; answers how many.
     async fn delete_idempotency_records(&self, tenant: TenantId, before: Timestamp) -> Result<u64, StoreError>;

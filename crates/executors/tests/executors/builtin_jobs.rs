@@ -13,7 +13,7 @@ use horarium_domain::page::PageRequest;
 use horarium_domain::schedule::ScheduleType;
 use horarium_domain::store::{
     ApiKeyStore, ClaimRequest, Decision, Drift, ExecutionFilter, ExecutionQueue, ExecutionStore, IdempotencyStore,
-    JobStore, MaintenanceStore, Settlement, SharedStore, StoreError, TenantStore,
+    JobStore, MaintenanceStore, Reserved, Settlement, SharedStore, StoreError, TenantStore,
 };
 use horarium_domain::tenant::Tenant;
 use horarium_domain::{ApiKeyId, Clock, ExecutionId, IdGenerator, NodeId, TenantId, Timestamp};
@@ -213,8 +213,9 @@ async fn cleanup_deletes_idempotency_records_of_more_than_a_day_ago() {
     let world = World::new().await;
     for (key, age) in [("old", 25 * HOUR), ("young", 23 * HOUR)] {
         let at = now() - age;
+        let fresh = Reserved { at, seed: world.ids.request_seed(at) };
         let never = Timestamp::MIN;
-        world.store.reserve_key(TENANT, key, [0; 32], at, never, never).await.unwrap();
+        world.store.reserve_key(TENANT, key, [0; 32], fresh, never, never).await.unwrap();
     }
     let (_, items) = document(world.run("cleanupExpiredSessions").await);
     assert_eq!(items, Some(1));

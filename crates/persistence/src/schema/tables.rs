@@ -248,6 +248,7 @@ diesel::table! {
         etag -> Nullable<Text>,
         content_type -> Nullable<Text>,
         body -> Nullable<Binary>,
+        seed -> Nullable<Id>,
     }
 }
 

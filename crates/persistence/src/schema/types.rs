@@ -11,7 +11,7 @@ use diesel::query_builder::QueryId;
 use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::{BigInt, Binary, SqlType, Text};
 use diesel::sqlite::Sqlite;
-use horarium_domain::{AgentId, AgentTaskId, ApiKeyId, AuditId, ExecutionId, JobId, TenantId, Timestamp};
+use horarium_domain::{AgentId, AgentTaskId, ApiKeyId, AuditId, ExecutionId, JobId, RequestSeed, TenantId, Timestamp};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -110,7 +110,7 @@ macro_rules! id_value {
     )+};
 }
 
-id_value!(TenantId, JobId, ExecutionId, ApiKeyId, AuditId, AgentId, AgentTaskId);
+id_value!(TenantId, JobId, ExecutionId, ApiKeyId, AuditId, AgentId, AgentTaskId, RequestSeed);
 
 impl<Db: Backend> Queryable<Ts, Db> for Timestamp
 where

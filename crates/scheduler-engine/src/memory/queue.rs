@@ -14,11 +14,7 @@ use super::record::Stage;
 #[async_trait]
 impl ExecutionQueue for MemoryStore {
     async fn enqueue(&self, batch: Vec<NewExecution>) -> Result<Vec<Enqueued>, StoreError> {
-        self.hot(|store| {
-            let mut state = store.state();
-            Ok(batch.into_iter().map(|execution| state.accept(execution)).collect())
-        })
-        .await
+        self.hot(|store| Ok(store.state().accept_all(batch))).await
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use horarium_domain::TenantId;
-use horarium_domain::store::{Reservation, StoredAnswer};
+use horarium_domain::store::{Reservation, Reserved, StoredAnswer};
 
 use super::ServiceError;
 use crate::core::Core;
@@ -18,8 +18,9 @@ const GRACE: Duration = Duration::from_mins(1);
 /// Characters of a key.
 const MAX_KEY_CHARS: usize = 255;
 
-/// The use cases around idempotent requests: [`begin`](Self::begin) before the work, then
-/// [`complete`](Self::complete) with the answer, or [`release`](Self::release) when the work may be tried again.
+/// The use cases around idempotent requests: [`begin`](Self::begin) before the work, which is done by an
+/// [`Actor::in_request`](super::Actor::in_request); then [`complete`](Self::complete) with the answer,
+/// [`release`](Self::release) when nothing was done, or [`abandon`](Self::abandon) when that is not known.
 #[derive(Debug, Clone)]
 pub struct IdempotencyService {
     core: Arc<Core>,
@@ -47,17 +48,31 @@ impl IdempotencyService {
             return Err(ServiceError::invalid("Idempotency-Key", "must be 1 to 255 visible ASCII characters"));
         }
         let now = self.core.now();
+        let fresh = Reserved { at: now, seed: self.core.ids.request_seed(now) };
         let stale_before = now - (time + GRACE);
-        Ok(self.core.store.reserve_key(tenant, key, fingerprint, now, stale_before, now - KEPT_FOR).await?)
+        Ok(self.core.store.reserve_key(tenant, key, fingerprint, fresh, stale_before, now - KEPT_FOR).await?)
     }
 
     /// Keeps the answer for whoever sends the same request again within 24 hours.
-    pub async fn complete(&self, tenant: TenantId, key: &str, answer: StoredAnswer) -> Result<(), ServiceError> {
-        Ok(self.core.store.complete_key(tenant, key, answer).await?)
+    pub async fn complete(
+        &self,
+        tenant: TenantId,
+        key: &str,
+        reserved: Reserved,
+        answer: StoredAnswer,
+    ) -> Result<(), ServiceError> {
+        Ok(self.core.store.complete_key(tenant, key, reserved.at, answer).await?)
     }
 
-    /// Forgets a reservation, so that the same request can be sent again.
-    pub async fn release(&self, tenant: TenantId, key: &str) -> Result<(), ServiceError> {
-        Ok(self.core.store.release_key(tenant, key).await?)
+    /// Forgets a reservation, so that the key is as good as new.
+    pub async fn release(&self, tenant: TenantId, key: &str, reserved: Reserved) -> Result<(), ServiceError> {
+        Ok(self.core.store.release_key(tenant, key, reserved.at).await?)
+    }
+
+    /// Gives a reservation up, so that the same request can be sent again at once, and asks for nothing twice.
+    pub async fn abandon(&self, tenant: TenantId, key: &str, reserved: Reserved) -> Result<(), ServiceError> {
+        // Long dead, and long not expired.
+        let since = self.core.now() - KEPT_FOR / 2;
+        Ok(self.core.store.abandon_key(tenant, key, reserved.at, since).await?)
     }
 }

@@ -22,7 +22,7 @@ mod tenant;
 
 use std::sync::Arc;
 
-use horarium_domain::TenantId;
+use horarium_domain::{ExecutionId, IdGenerator, RequestSeed, TenantId, Timestamp};
 
 pub use admin::SchedulerAdminService;
 pub use agent::{AgentJob, AgentJobService, AgentService, Leased, NewAgentJob, RetryAgentJob};
@@ -53,6 +53,7 @@ pub struct Actor {
     /// The tenant that the call acts in.
     pub tenant: TenantId,
     name: String,
+    seed: Option<RequestSeed>,
 }
 
 impl Actor {
@@ -60,12 +61,24 @@ impl Actor {
     /// it: control characters, and all beyond 200 characters.
     pub fn new(tenant: TenantId, name: &str) -> Self {
         let name = name.chars().filter(|c| !c.is_control()).take(limits::PERSON_CHARS).collect();
-        Self { tenant, name }
+        Self { tenant, name, seed: None }
+    }
+
+    /// The same in a request with an `Idempotency-Key`: a call that is made again in it asks for the executions that it
+    /// asked for before, and the store accepts those once.
+    #[must_use]
+    pub fn in_request(self, seed: RequestSeed) -> Self {
+        Self { seed: Some(seed), ..self }
     }
 
     /// A person's or a key's name, as histories show it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The id for execution number `index` of those that the call asks for.
+    fn execution(&self, index: u16, ids: &IdGenerator, now: Timestamp) -> ExecutionId {
+        self.seed.map_or_else(|| ids.execution(now), |seed| seed.execution(index))
     }
 }
 

@@ -45,6 +45,8 @@ struct Seen<'a> {
     /// Whether the job has a limit; `None` for a job that is not there.
     jobs: HashMap<(TenantId, JobId), Option<bool>>,
     queues: HashMap<(TenantId, &'a str), Queue>,
+    /// Who of the batch was accepted before under a unique key: it may be over, and hold that no longer.
+    known: HashMap<(JobId, &'a str), ExecutionId>,
 }
 
 #[derive(Clone, Copy)]
@@ -57,7 +59,13 @@ struct Queue {
 fn accept<'a>(connection: &Connection, new: &'a NewExecution, seen: &mut Seen<'a>) -> Result<Enqueued, StoreError> {
     let known = connection.prepare_cached(KNOWN).checked()?.exists([Key::from(new.id)]).checked()?;
     if known {
+        if let Some(key) = new.unique_key.as_deref() {
+            seen.known.insert((new.job_id, key), new.id);
+        }
         return Ok(Enqueued::Accepted);
+    }
+    if let Some(first) = new.unique_key.as_deref().and_then(|key| seen.known.get(&(new.job_id, key))) {
+        return Ok(Enqueued::Duplicate(*first));
     }
     let job = if let Some(job) = seen.jobs.get(&(new.tenant_id, new.job_id)) {
         *job

@@ -278,7 +278,7 @@ impl AgentJobService {
     ) -> Result<(ExecutionId, Timestamp), ServiceError> {
         let now = self.core.now();
         let new = NewExecution {
-            id: self.core.ids.execution(now),
+            id: actor.execution(0, &self.core.ids, now),
             tenant_id: actor.tenant,
             job_id: job.id,
             trigger,

@@ -135,7 +135,7 @@ impl ExecutionService {
         decide(source.summary.lifecycle, &Command::Retry, now, &RetryPolicy::default(), 0.0)
             .map_err(|_| ServiceError::NotFailed(state))?;
         let new = NewExecution {
-            id: self.core.ids.execution(now),
+            id: actor.execution(0, &self.core.ids, now),
             tenant_id: actor.tenant,
             job_id: source.summary.job_id,
             trigger: Trigger::Retry,

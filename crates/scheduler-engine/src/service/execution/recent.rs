@@ -92,7 +92,7 @@ impl ExecutionService {
         let job = system_job::ensure(&self.core, actor.tenant, SystemJob::QueueTest).await?;
         let now = self.core.now();
         let admission = self.admit(NewExecution {
-            id: self.core.ids.execution(now),
+            id: actor.execution(0, &self.core.ids, now),
             tenant_id: actor.tenant,
             job_id: job.id,
             trigger: Trigger::Api,

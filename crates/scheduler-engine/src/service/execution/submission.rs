@@ -152,8 +152,11 @@ impl ExecutionService {
         }
         let jobs = self.jobs(actor.tenant, submissions.iter().map(|submission| &submission.job)).await?;
         let now = self.core.now();
-        let made = submissions.into_iter().map(|Submission { job, input }| match jobs.get(&job) {
-            Some(job) => self.execution(actor, job, input, Trigger::Api, now),
+        let made = (0..).zip(submissions).map(|(index, Submission { job, input })| match jobs.get(&job) {
+            Some(job) => {
+                let id = actor.execution(index, &self.core.ids, now);
+                self.execution(actor, id, job, input, Trigger::Api, now)
+            }
             None => Err(ServiceError::NotFound("job")),
         });
         let mut batch = Vec::new();
@@ -192,13 +195,16 @@ impl ExecutionService {
         trigger: Trigger,
     ) -> Result<NewExecution, ServiceError> {
         let job = self.job(actor.tenant, &job).await?.ok_or(ServiceError::NotFound("job"))?;
-        self.execution(actor, &job, input, trigger, self.core.now())
+        let now = self.core.now();
+        let id = actor.execution(0, &self.core.ids, now);
+        self.execution(actor, id, &job, input, trigger, now)
     }
 
     /// The execution that is asked for, checked.
     fn execution(
         &self,
         actor: &Actor,
+        id: ExecutionId,
         job: &Job,
         input: TriggerInput,
         trigger: Trigger,
@@ -222,7 +228,7 @@ impl ExecutionService {
         }
         let scheduled_for = run_at.map_or(now, |at| at.max(now));
         Ok(NewExecution {
-            id: self.core.ids.execution(now),
+            id,
             tenant_id: actor.tenant,
             job_id: job.id,
             trigger,

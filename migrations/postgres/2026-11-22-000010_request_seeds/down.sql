@@ -1,0 +1,1 @@
+alter table idempotency_records drop column seed;
