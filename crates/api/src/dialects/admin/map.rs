@@ -108,7 +108,7 @@ impl From<ExecutionSummary> for RecentExecutionDto {
 }
 
 /// An execution that somebody has just triggered.
-pub(super) fn triggered(admission: Admission, job_name: String, by: &Principal) -> TriggeredJobDto {
+pub(super) fn triggered(admission: &Admission, job_name: String, by: &Principal) -> TriggeredJobDto {
     TriggeredJobDto {
         job_id: format!("job-{}", admission.id),
         execution_id: admission.id.as_uuid(),

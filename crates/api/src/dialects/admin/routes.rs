@@ -108,7 +108,7 @@ pub(crate) async fn trigger_admin_job(
     let admission = state.services.executions.trigger_by_name(&caller.actor, &name, TriggerInput::default()).await;
     let admission = admission.map_err(|failure| error::about(failure, &name))?;
     audit.made("execution", admission.id.to_string());
-    let data = map::triggered(admission, name, &caller.principal);
+    let data = map::triggered(&admission, name, &caller.principal);
     Ok(HttpResponse::Ok().json(AdminEnvelope::new("Job triggered successfully", data, state.core.now())))
 }
 
