@@ -294,8 +294,8 @@ macro_rules! suite {
             answers_to_reports_are_in_the_order_of_the_batch
             a_heartbeat_keeps_what_is_held_and_names_it
             a_lost_agents_work_goes_to_another_and_its_late_report_is_refused
-            a_silent_host_times_out_and_the_others_answers_stand
             nodes_that_find_a_lost_agent_at_once_note_it_once
+            a_silent_host_times_out_and_the_others_answers_stand
             what_any_may_take_outlives_the_deadline_of_the_agent_that_was_lost_with_it
             what_is_for_one_agent_waits_while_that_one_lives
             silence_is_excused_where_nobody_listened
