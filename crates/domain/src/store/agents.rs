@@ -72,8 +72,10 @@ pub struct TaskRequest {
 /// Nobody listened to agents for a while: a node starts, or could not do its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Excuse {
-    /// Nobody listened, if nobody was heard of after this.
+    /// Nobody listened, if nobody was heard of after this,
     pub unheard_since: Timestamp,
+    /// and before this: the first to be heard of once somebody listens again say nothing of the time before.
+    pub until: Timestamp,
     /// The present.
     pub now: Timestamp,
     /// How long leases last, and how long an agent may be silent and still be alive.
@@ -198,7 +200,8 @@ pub trait AgentStore: Send + Sync {
     ) -> Result<Vec<Reported>, StoreError>;
 
     /// While no node listened, nobody was silent: extends deadlines and leases as if every host had been heard of now, and
-    /// notes so of the agents that were alive when the latest of all was heard of. Does nothing if somebody was heard of.
+    /// notes so of the agents that were alive when the latest before that was heard of. Does nothing if somebody was heard
+    /// of in that time.
     async fn excuse_silence(&self, excuse: &Excuse) -> Result<(), StoreError>;
 
     /// Goes over all tenants' open tasks, with hosts that may be silent for as long as `patience`.

@@ -36,7 +36,7 @@ const TIME_OUT: &str = "update agent_tasks set state = 5, ended_at = $1, lease_u
     where state <= 1 and (lease_until is null or lease_until <= $1) and (attempt >= $3 + round - 1 or deadline_at <= $1) \
     returning execution_id";
 
-const LATEST_SIGN: &str = "select max(last_seen_at) as at from agents";
+const LATEST_SIGN: &str = "select max(last_seen_at) as at from agents where last_seen_at < $1";
 
 const EXCUSE_HOSTS: &str = "update agent_tasks set \
     deadline_at = case when deadline_at < $1 then $1 else deadline_at end, \
@@ -181,7 +181,8 @@ async fn lost(conn: &mut Conn, now: Timestamp) -> Result<Vec<TaskRow>, Fault> {
 
 /// Extends deadlines and leases, and the lives of the agents that were there when anybody was last heard of.
 pub(super) async fn excuse(conn: &mut Conn, excuse: &Excuse) -> Result<(), Fault> {
-    let latest: Sign = on!(conn, c => sql_query(LATEST_SIGN).get_result(c).await).about("agents")?;
+    let latest: Sign =
+        on!(conn, c => sql_query(LATEST_SIGN).bind::<Ts, _>(at(excuse.until)).get_result(c).await).about("agents")?;
     if latest.at.is_some_and(|sign| sign > excuse.unheard_since) {
         return Ok(());
     }

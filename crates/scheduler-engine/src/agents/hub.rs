@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use horarium_domain::agent::{AgentTiming, TaskLease};
 use horarium_domain::{AgentId, ExecutionId, TenantId};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Wakes those that wait. All of it only makes things sooner: who waits also looks by itself now and then.
@@ -28,6 +29,8 @@ struct State {
     askers: HashMap<TenantId, Arc<Notify>>,
     /// Agents that were heard of and whose record does not say so yet.
     heard: HashSet<AgentId>,
+    /// When a look at the store began that came to its end: until then, what agents said was heard.
+    listened_at: Option<Instant>,
     /// Leases that could not be handed out, by tenant.
     undelivered: HashMap<TenantId, Vec<TaskLease>>,
 }
@@ -88,6 +91,16 @@ impl AgentHub {
     /// The agents of which that is to be noted now.
     pub(crate) fn take_heard(&self) -> Vec<AgentId> {
         self.lock().heard.drain().collect()
+    }
+
+    /// Notes that what agents said until then was heard.
+    pub(crate) fn note_listening(&self, at: Instant) {
+        self.lock().listened_at = Some(at);
+    }
+
+    /// Until when what agents said was heard; `None` on a node that has not looked yet.
+    pub(crate) fn listened_at(&self) -> Option<Instant> {
+        self.lock().listened_at
     }
 
     /// Has leases given back whose agent was gone before it got them.

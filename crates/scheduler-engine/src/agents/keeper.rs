@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use horarium_domain::TenantId;
-use horarium_domain::store::{Excuse, StoreError, WaitingTasks};
+use horarium_domain::store::{StoreError, WaitingTasks};
 use metrics::counter;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use super::note_heard;
+use super::{excuse_silence, listen_again, note_heard};
 use crate::core::Core;
 use crate::engine::{LoopHealth, LoopName};
 
@@ -70,31 +70,22 @@ impl AgentKeeper {
         news
     }
 
-    /// While no node listened, no agent was silent. What ran then keeps its leases, and can still be reported.
-    async fn excuse_silence(&self) -> Result<(), StoreError> {
-        let (now, timing) = (self.core.now(), self.core.agents.timing());
-        let unheard_since = now - timing.heartbeat;
-        let excuse = Excuse { unheard_since, now, lease: timing.lease, patience: timing.broadcast_timeout };
-        self.core.store.excuse_silence(&excuse).await
-    }
-
     pub(crate) async fn run(self, health: Arc<LoopHealth>, stop: CancellationToken) {
-        let heartbeat = self.core.agents.timing().heartbeat;
-        // When a look began that came to its end: until then, what agents said was heard.
-        let mut listened: Option<Instant> = None;
+        let mut begins = true;
         loop {
             let looking = Instant::now();
             let looked = async {
-                // At the start, and when the database was away or this machine stood still.
-                if listened.is_none_or(|last| looking - last > heartbeat) {
-                    self.excuse_silence().await?;
+                if begins {
+                    excuse_silence(&self.core, None).await?;
+                    begins = false;
                 }
+                listen_again(&self.core).await?;
                 self.tick().await
             };
             match looked.await {
                 Ok(()) => {
                     health.round(LoopName::AgentKeeper);
-                    listened = Some(looking);
+                    self.core.agents.note_listening(looking);
                 }
                 Err(problem) => {
                     counter!("horarium_loop_errors_total", "loop" => LoopName::AgentKeeper.as_str()).increment(1);

@@ -4,9 +4,12 @@
 //! tasks through [`AgentService`](crate::service::AgentService). Everything that matters is in the store, so an attempt
 //! that is lost with its node is taken over by another that waits for the very same tasks.
 
+use std::time::Duration;
+
 use horarium_domain::TenantId;
-use horarium_domain::agent::{Agent, AgentState};
-use horarium_domain::store::StoreError;
+use horarium_domain::agent::{Agent, AgentState, AgentTiming};
+use horarium_domain::store::{Excuse, StoreError};
+use tokio::time::Instant;
 
 use crate::core::Core;
 
@@ -28,8 +31,31 @@ pub(crate) async fn note_heard(core: &Core) -> Result<(), StoreError> {
     if heard.is_empty() { Ok(()) } else { core.store.note_agents(&heard, core.now()).await }
 }
 
+/// While no node listened, no agent was silent: what ran then keeps its leases, and can still be reported. `deaf_for` says
+/// how long this node heard nobody; at its start nobody knows.
+async fn excuse_silence(core: &Core, deaf_for: Option<Duration>) -> Result<(), StoreError> {
+    let (now, AgentTiming { heartbeat, lease, broadcast_timeout: patience }) = (core.now(), core.agents.timing());
+    let (unheard_since, until) = match deaf_for {
+        Some(deaf_for) => (now - deaf_for + heartbeat, now - heartbeat),
+        None => (now - heartbeat, now),
+    };
+    core.store.excuse_silence(&Excuse { unheard_since, until, now, lease, patience }).await
+}
+
+/// Excuses silence if this node has heard nobody for a while, because the database was away or the machine stood still.
+async fn listen_again(core: &Core) -> Result<(), StoreError> {
+    let looking = Instant::now();
+    let deaf_for = core.agents.listened_at().map(|at| looking - at);
+    if let Some(deaf_for) = deaf_for.filter(|deaf_for| *deaf_for > core.agents.timing().heartbeat) {
+        excuse_silence(core, Some(deaf_for)).await?;
+        core.agents.note_listening(looking);
+    }
+    Ok(())
+}
+
 /// A tenant's agents that take work.
 pub(crate) async fn alive(core: &Core, tenant: TenantId) -> Result<Vec<Agent>, StoreError> {
+    listen_again(core).await?;
     note_heard(core).await?;
     let (now, silence) = (core.now(), core.agents.timing().lease);
     let mut agents = core.store.agents(tenant, Some(now - silence), MAX_AGENTS).await?;

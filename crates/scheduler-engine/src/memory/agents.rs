@@ -222,9 +222,9 @@ impl AgentStore for MemoryStore {
     }
 
     async fn excuse_silence(&self, excuse: &Excuse) -> Result<(), StoreError> {
-        let Excuse { unheard_since, now, lease, patience } = *excuse;
+        let Excuse { unheard_since, until, now, lease, patience } = *excuse;
         let mut state = self.state();
-        let latest = state.agents.values().map(|agent| agent.last_seen_at).max();
+        let latest = state.agents.values().map(|agent| agent.last_seen_at).filter(|sign| *sign < until).max();
         if latest.is_some_and(|sign| sign > unheard_since) {
             return Ok(());
         }
