@@ -48,6 +48,10 @@ impl Readiness for TestReadiness {
     }
 }
 
+fn signed(claims: &TokenClaims) -> String {
+    mint(&SharedSecret::new(SECRET).unwrap(), claims, BEGINNING, Duration::from_hours(1)).unwrap()
+}
+
 /// A running application. It stops when it is dropped.
 pub(crate) struct TestApp {
     pub(crate) core: Arc<Core>,
@@ -128,7 +132,16 @@ impl TestApp {
 
     /// Someone with this role in a tenant.
     pub(crate) fn as_role_in(&self, role: Role, tenant: &str) -> Client {
-        let token = self.token(role, tenant);
+        self.with_bearer(&self.token(role, tenant))
+    }
+
+    /// Someone with a token that says this, good for an hour from the beginning.
+    pub(crate) fn with_token(&self, claims: &TokenClaims) -> Client {
+        self.with_bearer(&signed(claims))
+    }
+
+    /// Someone with this token.
+    pub(crate) fn with_bearer(&self, token: &str) -> Client {
         self.anonymous().with_header("authorization", &format!("Bearer {token}"))
     }
 
@@ -141,10 +154,9 @@ impl TestApp {
     pub(crate) fn token(&self, role: Role, tenant: &str) -> String {
         let mut tokens = self.tokens.lock().unwrap();
         let make = || {
-            let secret = SharedSecret::new(SECRET).unwrap();
             let mut claims = TokenClaims::new(format!("user-{role}"), tenant.parse().unwrap(), vec![role]);
             claims.name = Some(format!("{role} of {tenant}"));
-            mint(&secret, &claims, BEGINNING, Duration::from_hours(1)).unwrap()
+            signed(&claims)
         };
         tokens.entry((tenant.to_owned(), role.name())).or_insert_with(make).clone()
     }
