@@ -7,7 +7,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, web};
+use actix_web::{Error, HttpMessage, HttpRequest, web};
 use async_trait::async_trait;
 use horarium_auth::{
     AuthError, Credential, CredentialKind, EnterTenantError, Principal, TenantDirectory, TenantHeaders, api_key,
@@ -75,7 +75,7 @@ async fn admit<B: MessageBody + 'static>(
         return Ok(next.call(req).await?.map_into_left_body());
     };
     let note = req.extensions().get::<Rc<AuditNote>>().cloned();
-    match let_in(&state, &req, takes, note.as_deref()).await {
+    match let_in(&state, req.request(), takes, note.as_deref()).await {
         Ok(caller) => {
             if let Some(note) = note {
                 note.is_of(caller.tenant.id, &caller.principal);
@@ -90,7 +90,7 @@ async fn admit<B: MessageBody + 'static>(
 /// Identifies the caller, within the limits of how often that may be tried and of what may be sent.
 async fn let_in(
     state: &ApiState,
-    req: &ServiceRequest,
+    req: &HttpRequest,
     takes: Takes,
     note: Option<&AuditNote>,
 ) -> Result<Caller, ApiError> {
@@ -125,11 +125,9 @@ async fn let_in(
     Ok(caller)
 }
 
-/// Who sends these headers.
-pub(crate) async fn identify(state: &ApiState, headers: &HeaderMap) -> Result<Caller, ApiError> {
-    let principal = credential(state, headers, Takes::Any).await?;
-    let (tenant, actor) = enter(state, headers, &principal, Takes::Any).await?;
-    Ok(Caller { principal, tenant, actor })
+/// Who sends this request, for a route that asks by itself; within the same limits.
+pub(crate) async fn identify(state: &ApiState, req: &HttpRequest) -> Result<Caller, ApiError> {
+    let_in(state, req, Takes::Any, None).await
 }
 
 /// Whose credential these headers show.

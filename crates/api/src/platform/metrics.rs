@@ -24,7 +24,7 @@ const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 #[get("/metrics")]
 pub(super) async fn get_metrics(req: HttpRequest, state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
     if !shows_metrics_token(&req, &state) {
-        identify(&state, req.headers()).await?.principal.require(Permission::MetricsRead)?;
+        identify(&state, &req).await?.principal.require(Permission::MetricsRead)?;
     }
     let Some(metrics) = &state.metrics else { return Err(ApiError::not_found("thing as metrics here")) };
     Ok(HttpResponse::Ok().content_type(TEXT_FORMAT).body(metrics.render()))

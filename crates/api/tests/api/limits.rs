@@ -73,6 +73,17 @@ async fn keys_cannot_be_guessed_in_bulk_and_good_ones_still_work() {
 }
 
 #[tokio::test]
+async fn credentials_cannot_be_guessed_at_the_metrics_either() {
+    let app = TestApp::with(few_failures()).await;
+    for guess in 0..3 {
+        app.with_key(&format!("hrm_{guess}_guess")).get("/metrics").await.expect(401);
+    }
+    for path in ["/metrics", JOBS] {
+        app.with_key("hrm_4_guess").get(path).await.problem(429);
+    }
+}
+
+#[tokio::test]
 async fn failures_are_counted_by_the_address_that_a_trusted_proxy_tells() {
     let config = ApiConfig { trusted_proxies: "127.0.0.1".parse().unwrap(), ..few_failures() };
     let app = TestApp::with(config).await;
