@@ -5,6 +5,7 @@
 //! share stands beside them: [`egress`] decides which addresses a job may reach, [`template`] fills `{{…}}` in a job's
 //! configuration.
 
+mod agent_data;
 pub mod builtin;
 pub mod callback;
 pub mod code;
@@ -18,6 +19,7 @@ mod items_processed;
 pub mod stored_procedure;
 pub mod template;
 
+pub use agent_data::fill_agent_data;
 pub use callback::{CallbackBody, CallbackDelivery};
 pub use code::{CodeExecutor, Handler, HandlerContext, HandlerOutput, Handlers};
 #[cfg(unix)]

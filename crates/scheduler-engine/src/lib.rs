@@ -17,7 +17,7 @@ mod secrets;
 pub mod service;
 mod system_job;
 
-pub use crate::agents::{AgentExecutor, AgentKeeper};
+pub use crate::agents::{AgentExecutor, AgentKeeper, FillData};
 pub use crate::core::{Core, JobChangeKind};
 pub use engine::{Engine, EngineConfig};
 pub use entropy::SystemEntropy;

@@ -12,7 +12,7 @@ use horarium_domain::{NodeId, SystemClock};
 use horarium_executors::{
     CallbackBody, CallbackDelivery, CodeExecutor, CommandExecutor, CommandSettings, Disabled, FileOperationExecutor,
     FileOperationSettings, Handlers, HttpCallExecutor, HttpCallSettings, StoredProcedureExecutor, Templates, builtin,
-    callback,
+    callback, fill_agent_data,
 };
 use horarium_persistence::{DatabaseOptions, SqlStore};
 use horarium_scheduler_engine::service::{Services, TenantPolicy};
@@ -99,7 +99,7 @@ pub(crate) fn executors(config: &Config, core: &Arc<Core>, services: &Services) 
     let registry = Registry::new()
         .with(JobType::HttpCall, calls)
         .with(JobType::CodeExecution, coded)
-        .with(JobType::Agent, AgentExecutor::new(Arc::clone(core)));
+        .with(JobType::Agent, AgentExecutor::new(Arc::clone(core)).with_templates(fill_agent_data(templates.clone())));
     let registry = if config.file_roots.is_empty() {
         registry.with(JobType::FileOperation, Disabled::without("file_roots"))
     } else {

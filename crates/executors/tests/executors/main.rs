@@ -3,6 +3,7 @@
 // Helpers of tests fail as loudly as the tests; Clippy only knows the tests themselves.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod agent_data;
 mod builtin_jobs;
 mod callbacks;
 mod cancellation;

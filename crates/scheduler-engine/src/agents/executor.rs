@@ -33,12 +33,22 @@ const OUTPUT_CHARS: usize = 64 * 1024;
 /// done or are doing is in the store.
 pub struct AgentExecutor {
     core: Arc<Core>,
+    fill: Option<Arc<FillData>>,
 }
+
+/// Fills what a job leaves open in the data of its operation (given by name), from the attempt.
+pub type FillData = dyn Fn(&Run, &str, &Value) -> Result<Value, Failure> + Send + Sync;
 
 impl AgentExecutor {
     /// Over the node's core.
     pub fn new(core: Arc<Core>) -> Self {
-        Self { core }
+        Self { core, fill: None }
+    }
+
+    /// With templates in what jobs say. What is submitted by hand, or comes from a payload, is taken as it is.
+    #[must_use]
+    pub fn with_templates(self, fill: Arc<FillData>) -> Self {
+        Self { fill: Some(fill), ..self }
     }
 
     /// Makes sure that the execution's tasks are there.
@@ -51,7 +61,7 @@ impl AgentExecutor {
         let round = run.attempt.saturating_sub(run.lost).max(1);
         if tasks.is_empty() {
             let hosts = self.hosts(run, request).await?;
-            let sealed = self.sealed(run, request)?;
+            let sealed = self.sealed(run, self.filled(run, request)?)?;
             tasks = hosts.into_iter().map(|host| self.task(run, &sealed, host)).collect();
         }
         let deadline_at = self.core.now() + self.core.agents.timing().broadcast_timeout;
@@ -90,9 +100,20 @@ impl AgentExecutor {
         Err(Halt::Fail(Failure::permanent(problem)))
     }
 
+    /// The request with the templates of its job filled.
+    fn filled(&self, run: &Run, request: &AgentRequest) -> Result<AgentRequest, Halt> {
+        let mut filled = request.clone();
+        if let (Some(fill), JobConfiguration::Agent(own)) = (&self.fill, &run.job.spec.configuration)
+            && own.operation != AgentRequest::SUBMITTED
+            && !own.data.is_null()
+        {
+            filled.data = fill(run, &request.operation, &request.data).map_err(Halt::Fail)?;
+        }
+        Ok(filled)
+    }
+
     /// The request as it is stored with the tasks.
-    fn sealed(&self, run: &Run, request: &AgentRequest) -> Result<AgentRequest, Halt> {
-        let mut sealed = request.clone();
+    fn sealed(&self, run: &Run, mut sealed: AgentRequest) -> Result<AgentRequest, Halt> {
         Secrets::of_execution(&*self.core.secrets, run.job.tenant_id, run.execution_id)
             .seal(Document::AgentData, &mut sealed.data, None)
             .map_err(|error| Halt::Fail(Failure::retryable(format!("operation.data: {error}"))))?;

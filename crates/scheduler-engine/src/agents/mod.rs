@@ -17,7 +17,7 @@ mod executor;
 mod hub;
 mod keeper;
 
-pub use executor::AgentExecutor;
+pub use executor::{AgentExecutor, FillData};
 pub(crate) use hub::AgentHub;
 pub use keeper::AgentKeeper;
 
