@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use crate::support::run_with_payload;
 
 /// The data that an operation gets, or why it gets none.
-fn filled(operation: &str, data: Value) -> Result<Value, String> {
+fn filled(operation: &str, data: &Value) -> Result<Value, String> {
     let payload = json!({"host": "db 1/..", "count": 3, "order": {"id": 7}, "name": "a;reboot"});
     let run = run_with_payload(JobType::Agent, &json!({"operation": operation, "data": data}), payload);
-    fill_agent_data(Templates::new("m1"))(&run, operation, &data).map_err(|failure| failure.error)
+    fill_agent_data(Templates::new("m1"))(&run, operation, data).map_err(|failure| failure.error)
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn a_value_fills_the_place_that_it_is_given_and_no_more() {
         ("an.operation.of.their.own", json!(["{{Environment.MachineName}}"]), json!(["m1"])),
         ("node.uptime.get", Value::Null, Value::Null),
     ] {
-        assert_eq!(filled(operation, data), Ok(wanted), "{operation}");
+        assert_eq!(filled(operation, &data), Ok(wanted), "{operation}");
     }
 }
 
@@ -38,12 +38,12 @@ fn a_value_fills_the_place_that_it_is_given_and_no_more() {
 fn a_line_for_a_shell_is_run_as_it_is_written() {
     let data = json!({"command": "docker ps --format '{{.Names}}' {{Payload.name}}", "input": "{{Payload.name}}"});
     let wanted = json!({"command": "docker ps --format '{{.Names}}' {{Payload.name}}", "input": "a;reboot"});
-    assert_eq!(filled("command.shell.execute", data), Ok(wanted));
+    assert_eq!(filled("command.shell.execute", &data), Ok(wanted));
 }
 
 #[test]
 fn what_cannot_be_filled_is_told_with_its_field() {
-    let told = filled("network.ping.do", json!({"address": "{{Payload.nothing}}"})).unwrap_err();
+    let told = filled("network.ping.do", &json!({"address": "{{Payload.nothing}}"})).unwrap_err();
     assert!(told.starts_with("jobConfiguration.data.address: template '{{Payload.nothing}}'"), "{told}");
-    filled("file.deploy.execute", json!({"path": "/etc/{{Payload.host}}"})).unwrap_err();
+    filled("file.deploy.execute", &json!({"path": "/etc/{{Payload.host}}"})).unwrap_err();
 }
