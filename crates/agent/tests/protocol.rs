@@ -111,23 +111,18 @@ async fn results_outlive_the_servers_restart() {
     std::fs::write(&go, "").unwrap();
     until("the task has ended, with nobody there to report to", || !began.exists()).await;
     script.with(|state| state.tasks.push(hostname("t2")));
-    let listener = until_bound(address).await;
-    let server = MockServer::builder().listener(listener).start().await;
+    let mut listener = None;
+    until("the server's address is free again", || {
+        listener = std::net::TcpListener::bind(address).ok();
+        listener.is_some()
+    })
+    .await;
+    let server = MockServer::builder().listener(listener.unwrap()).start().await;
     script.mount(&server).await;
 
     until("both tasks are reported", || reported(&script) == ["t1", "t2"]).await;
     assert_eq!(script.with(|state| state.registrations.len()), 1, "it registered again although it was known");
     agent.stop().await.unwrap();
-}
-
-async fn until_bound(address: std::net::SocketAddr) -> std::net::TcpListener {
-    for _ in 0..500 {
-        if let Ok(listener) = std::net::TcpListener::bind(address) {
-            return listener;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("{address} did not become free");
 }
 
 #[tokio::test]

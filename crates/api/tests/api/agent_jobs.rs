@@ -7,7 +7,7 @@ use insta::assert_json_snapshot;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{TestApp, http_job, redacted};
+use crate::support::{TestApp, http_job, redacted, until};
 
 const UPTIME: &str = "node.uptime.get";
 
@@ -247,16 +247,12 @@ async fn a_cancelled_job_is_a_failed_one_and_its_host_is_told_to_stop() {
     app.owner().call(&format!("/api/v1/scheduler/executions/{id}/cancel")).await.expect(200);
     let job = app.job_until(&id, "failed").await;
     assert_eq!(job["error"], "cancelled");
-    let stop = async {
-        loop {
-            let answer = agent.call("heartbeat", json!({"running": [task["lease_token"]]})).await;
-            if answer["stop"] == json!([task["lease_token"]]) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), stop).await.expect("the host is told to stop");
+    let tokens = json!([task["lease_token"]]);
+    until("the host is told to stop", async || {
+        let answer = agent.call("heartbeat", json!({"running": tokens})).await;
+        if answer["stop"] == tokens { Ok(()) } else { Err(answer) }
+    })
+    .await;
     let late = agent.report(&task, json!({"outcome": "completed"})).await;
     assert_eq!(late["status"], "stale");
 }

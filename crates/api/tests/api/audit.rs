@@ -8,7 +8,7 @@ use horarium_domain::store::AuditFilter;
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};
 
-use crate::support::{TestApp, http_job, redacted};
+use crate::support::{TestApp, http_job, redacted, until};
 
 const AUDIT: &str = "/api/v1/audit";
 const JOBS: &str = "/api/v1/scheduler/jobs";
@@ -85,23 +85,14 @@ async fn a_call_that_was_given_up_is_on_record_without_a_status() {
     let mut socket = std::net::TcpStream::connect(address).unwrap();
     let head = format!("POST {JOBS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: 9\r\n");
     std::io::Write::write_all(&mut socket, format!("{head}Content-Type: application/json\r\n\r\n").as_bytes()).unwrap();
-    let deadline = std::time::Instant::now() + Duration::from_secs(20);
-    let tenant = loop {
-        if let Ok(tenant) = app.core.store.tenant(&"org-1".parse().unwrap()).await {
-            break tenant.id;
-        }
-        assert!(std::time::Instant::now() < deadline, "the call never came in");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    };
-    loop {
-        let entries = app.core.store.audit(tenant, &AuditFilter::default(), None, 10).await.unwrap();
-        if let Some(entry) = entries.first() {
-            assert_eq!((entry.action.as_str(), entry.status), ("create_job", None));
-            return;
-        }
-        assert!(std::time::Instant::now() < deadline, "it is not on record");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let org = "org-1".parse().unwrap();
+    let tenant = until("the call comes in", || app.core.store.tenant(&org)).await;
+    let entry = until("it is on record", async || {
+        let entries = app.core.store.audit(tenant.id, &AuditFilter::default(), None, 10).await.unwrap();
+        entries.into_iter().next().ok_or("nothing is")
+    })
+    .await;
+    assert_eq!((entry.action.as_str(), entry.status), ("create_job", None));
 }
 
 #[tokio::test]

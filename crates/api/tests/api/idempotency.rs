@@ -10,7 +10,7 @@ use horarium_scheduler_engine::memory::{Disturbance, MemoryStore};
 use insta::assert_json_snapshot;
 use serde_json::json;
 
-use crate::support::{Client, TestApp, http_job};
+use crate::support::{Client, TestApp, http_job, until};
 
 const JOBS: &str = "/api/v1/scheduler/jobs";
 
@@ -129,16 +129,11 @@ async fn executions(caller: &Client) -> BTreeSet<String> {
 
 /// The same as soon as there are any but these.
 async fn executions_beside(caller: &Client, before: &BTreeSet<String>) -> BTreeSet<String> {
-    let found = async {
-        loop {
-            let now = executions(caller).await;
-            if now.len() > before.len() {
-                return now.difference(before).cloned().collect();
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), found).await.expect("it is accepted")
+    until("it is accepted", async || {
+        let now = executions(caller).await;
+        if now.len() > before.len() { Ok(now.difference(before).cloned().collect()) } else { Err(now) }
+    })
+    .await
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ use uuid::Uuid;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use crate::support::{DEADLINE, TENANT, templates};
+use crate::support::{TENANT, templates, until};
 
 /// A node that works on jobs and delivers callbacks.
 struct Node {
@@ -98,19 +98,12 @@ impl Node {
 
     /// The execution that delivers the callback of another one, once it is over.
     async fn delivery(&self, of: ExecutionId) -> Execution {
-        let over = async {
-            loop {
-                let callback = self.services.callbacks.find(TENANT, of).await.unwrap().unwrap();
-                if let Some(delivery) = callback.delivery_id {
-                    let delivery = self.services.executions.get(TENANT, delivery).await.unwrap();
-                    if delivery.summary.lifecycle.state.is_terminal() {
-                        return delivery;
-                    }
-                }
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(DEADLINE, over).await.expect("the callback is delivered, or given up")
+        until("the callback is delivered, or given up", async || {
+            let callback = self.services.callbacks.find(TENANT, of).await.unwrap().unwrap();
+            let delivery = self.services.executions.get(TENANT, callback.delivery_id?).await.unwrap();
+            delivery.summary.lifecycle.state.is_terminal().then_some(delivery)
+        })
+        .await
     }
 
     async fn story(&self, of: ExecutionId) -> Vec<(EventKind, Option<String>)> {

@@ -1,14 +1,12 @@
 //! Calls of procedures and functions, in a real PostgreSQL: `HORARIUM_TEST_POSTGRES_URL`.
 
-use std::time::Duration;
-
 use horarium_domain::job::JobType;
 use horarium_executors::{Connections, StoredProcedureExecutor};
 use horarium_scheduler_engine::{Outcome, Run};
 use serde_json::{Map, Value, json};
 use tokio_postgres::{Client, NoTls};
 
-use crate::support::{DEADLINE, EXECUTION, execute, failed, run, run_with_payload, succeeded, templates};
+use crate::support::{EXECUTION, execute, failed, run, run_with_payload, succeeded, templates, until};
 
 /// A schema of a test's own.
 struct Schema {
@@ -209,14 +207,11 @@ async fn a_cancelled_attempt_cancels_its_query() {
     let run: Run = run(JobType::StoredProcedure, &schema.job("slow", &json!({})));
     let stop = run.cancellation.clone();
     let cancel = async {
-        while schema.count(running).await == 0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        until("the query is seen", async || (schema.count(running).await > 0).then_some(())).await;
         stop.cancel();
     };
     let executor = schema.executor();
-    let (outcome, cancelled) = tokio::join!(execute(&executor, run), tokio::time::timeout(DEADLINE, cancel));
-    cancelled.expect("the query is seen");
+    let (outcome, ()) = tokio::join!(execute(&executor, run), cancel);
     let (failure, _) = failed(outcome);
     assert!(failure.error.contains("was stopped with its attempt"), "{failure:?}");
     assert_eq!(schema.count(running).await, 0);

@@ -73,6 +73,19 @@ pub(crate) async fn execute(executor: &impl Executor, run: Run) -> Outcome {
     tokio::time::timeout(DEADLINE, executor.execute(run)).await.expect("the attempt ends")
 }
 
+/// Looks again and again until it finds what must come, and gives it.
+pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let found = async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, found).await.unwrap_or_else(|_| panic!("not within {DEADLINE:?}: {what}"))
+}
+
 #[track_caller]
 pub(crate) fn succeeded(outcome: Outcome) -> (Option<Output>, Option<i64>) {
     match outcome {

@@ -11,10 +11,7 @@ use horarium_scheduler_engine::{AgentExecutor, AgentKeeper, Engine, EngineConfig
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Client, TestApp};
-
-/// How long a test waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(10);
+use super::{Client, TestApp, until};
 
 /// An agent.
 pub(crate) struct TestAgent {
@@ -87,20 +84,11 @@ impl TestApp {
 
     /// Waits until a job has this status, and gives it.
     pub(crate) async fn job_until(&self, id: &str, status: &str) -> Value {
-        let path = format!("/job/{id}");
-        let wait = async {
-            loop {
-                let job = self.owner().get(&path).await.expect(200).json();
-                if job["status"] == status {
-                    return job;
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        if let Ok(job) = tokio::time::timeout(PATIENCE, wait).await {
-            return job;
-        }
-        panic!("never {status}: {}", self.owner().get(&path).await.text());
+        until(&format!("the job is {status}"), async || {
+            let job = self.owner().get(&format!("/job/{id}")).await.expect(200).json();
+            if job["status"] == status { Ok(job) } else { Err(job) }
+        })
+        .await
     }
 }
 
