@@ -1,16 +1,16 @@
-//! Programs: which may run, what they are given, and how they and their children end.
+//! Programs: which may run, what they are given, and how they end. That all they started ends with them is tested
+//! where it is done, in `horarium-process`.
 
-use std::path::Path;
 use std::time::Duration;
 
-use horarium_domain::execution::Output;
+use horarium_domain::execution::{Failure, Output};
 use horarium_domain::job::JobType;
 use horarium_executors::{CommandExecutor, CommandSettings};
 use horarium_scheduler_engine::{Outcome, Run};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{DEADLINE, EXECUTION, execute, failed, run, succeeded, templates};
+use crate::support::{DEADLINE, EXECUTION, execute, failed, run, succeeded, templates, until};
 
 /// A folder to run in, and an executor that may run the shell (listed like any other program) and `cat`.
 struct Bench {
@@ -47,27 +47,16 @@ fn text(outcome: Outcome) -> String {
     succeeded(outcome).0.unwrap_or_default().text
 }
 
-async fn appears(path: &Path) -> String {
-    let wait = async {
-        loop {
-            match std::fs::read_to_string(path) {
-                Ok(text) if text.ends_with('\n') => break text.trim().to_owned(),
-                _ => tokio::task::yield_now().await,
-            }
-        }
+/// An attempt that is cancelled once its script has written the file `ready`.
+async fn cancelled(bench: &Bench, script: &str) -> (Failure, Option<Output>) {
+    let run = run(JobType::Command, &sh(script));
+    let cancellation = run.cancellation.clone();
+    let ready = bench.folder.path().join("ready");
+    let canceller = async {
+        until("the program is ready", async || ready.exists().then_some(())).await;
+        cancellation.cancel();
     };
-    tokio::time::timeout(DEADLINE, wait).await.expect("the file is written")
-}
-
-async fn ends(process: &str) {
-    let stat = format!("/proc/{process}/stat");
-    let wait = async {
-        // A process that nobody has reaped yet is a zombie (state Z): it has ended.
-        while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(DEADLINE, wait).await.expect("the process ends");
+    failed(tokio::join!(bench.execute(run), canceller).0)
 }
 
 #[tokio::test]
@@ -177,65 +166,19 @@ async fn programs_run_in_the_operators_folder_and_below_it_only() {
 }
 
 #[tokio::test]
-async fn cancelling_stops_the_program_and_all_that_it_started() {
+async fn cancelling_stops_a_program_that_does_not_listen() {
     let mut bench = Bench::new();
     bench.settings.stop_grace = Duration::from_millis(50);
-    // Neither the shell nor its child listens to SIGTERM, and the child holds the pipes open.
-    let script =
-        "trap '' TERM; (trap '' TERM; while :; do sleep 600; done) & echo $! > child; echo $$ > self; wait; wait";
-    let run = run(JobType::Command, &sh(script));
-    let cancellation = run.cancellation.clone();
-    let folder = bench.folder.path().to_owned();
-    let canceller = async {
-        let processes = (appears(&folder.join("self")).await, appears(&folder.join("child")).await);
-        cancellation.cancel();
-        processes
-    };
-    let (outcome, (shell, child)) = tokio::join!(bench.execute(run), canceller);
-    let (failure, _) = failed(outcome);
+    let (failure, _) = cancelled(&bench, "trap '' TERM; echo > ready; while :; do sleep 600; done").await;
     assert!(failure.error.contains("was stopped with its attempt"), "{failure:?}");
-    ends(&shell).await;
-    ends(&child).await;
 }
 
 #[tokio::test]
 async fn a_program_that_listens_may_stop_in_good_order() {
     let mut bench = Bench::new();
     bench.settings.stop_grace = DEADLINE;
-    let run =
-        run(JobType::Command, &sh("trap 'echo tidied; exit 0' TERM; echo ready > ready; while :; do sleep 0.05; done"));
-    let cancellation = run.cancellation.clone();
-    let ready = bench.folder.path().join("ready");
-    let canceller = async {
-        appears(&ready).await;
-        cancellation.cancel();
-    };
-    let (outcome, ()) = tokio::join!(bench.execute(run), canceller);
+    let script = "trap 'echo tidied; exit 0' TERM; echo > ready; while :; do sleep 0.05; done";
     // The shell may remark on standard error that its child was terminated.
-    let text = failed(outcome).1.unwrap().text;
+    let text = cancelled(&bench, script).await.1.unwrap().text;
     assert!(text.starts_with("tidied\n"), "{text}");
-}
-
-#[tokio::test]
-async fn a_dropped_attempt_leaves_nothing_running() {
-    let bench = Bench::new();
-    let executor = CommandExecutor::new(bench.settings.clone()).unwrap();
-    let configuration = sh("sleep 600 & echo $! > child; wait");
-    let child = {
-        let attempt = execute(&executor, run(JobType::Command, &configuration));
-        let child = bench.folder.path().join("child");
-        tokio::select! {
-            outcome = attempt => panic!("it does not end by itself: {outcome:?}"),
-            child = appears(&child) => child,
-        }
-    };
-    ends(&child).await;
-}
-
-#[tokio::test]
-async fn a_background_process_does_not_keep_an_attempt_from_ending() {
-    let bench = Bench::new();
-    let outcome = bench.script("sleep 600 & echo $! > child; echo done").await;
-    assert_eq!(text(outcome), "done\n");
-    ends(&appears(&bench.folder.path().join("child")).await).await;
 }
