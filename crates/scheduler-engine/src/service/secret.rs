@@ -3,13 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use horarium_domain::TenantId;
 use horarium_domain::job::Job;
 use horarium_domain::page::PageRequest;
 use horarium_domain::secret::{Document, SecretError};
 use horarium_domain::store::{Conflict, JobChange, SecretHolder, StoreError, StoredSecrets};
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::{CallbackService, ServiceError};
 use crate::core::{Core, JobChangeKind};
@@ -51,109 +49,118 @@ impl SecretService {
 
     /// Looks at the secrets of definitions and of tenants, and changes nothing.
     pub async fn examine_jobs(&self) -> Result<SecretsFound, ServiceError> {
-        let mut found = SecretsFound::default();
-        let mut after = None;
-        loop {
-            let page = self.core.store.definitions_after(after, PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.id);
-            for job in &page {
-                match self.secrets(job).open_configuration(&job.spec.configuration) {
-                    Err(unopened) => found.note(&unopened.error),
-                    Ok(_) if self.is_current(job) => found.current += 1,
-                    Ok(_) => found.outdated += 1,
-                }
-            }
-        }
-        for tenant in self.tenants().await? {
-            match self.callbacks().examine(tenant).await? {
-                None => {}
-                Some(Ok(true)) => found.current += 1,
-                Some(Ok(false)) => found.outdated += 1,
-                Some(Err(error)) => found.note(&error),
-            }
-        }
-        Ok(found)
+        let mut round = self.round(Outdated::Count);
+        round.jobs().await?;
+        round.tenants().await?;
+        Ok(round.found)
     }
 
     /// Looks at every secret there is, and changes nothing. It reads through the whole history.
     pub async fn examine(&self) -> Result<SecretsFound, ServiceError> {
-        let mut found = self.examine_jobs().await?;
-        for holder in SecretHolder::ALL {
-            let mut after = None;
-            while let Some((page, last)) = self.page(holder, after).await? {
-                after = Some(last);
-                for stored in &page {
-                    match self.sealed_anew(holder, stored) {
-                        Err(unopened) => found.note(&unopened.error),
-                        Ok(None) => found.current += 1,
-                        Ok(Some(_)) => found.outdated += 1,
-                    }
-                }
-            }
-        }
-        Ok(found)
+        Ok(self.whole_round(Outdated::Count).await?.found)
     }
 
     /// Seals every secret anew that is not sealed with the newest key; answers how many holders of secrets
     /// that were, and what there is to say of all of them then. Running servers need the newest key before this.
     pub async fn rotate(&self) -> Result<(u64, SecretsFound), ServiceError> {
-        let mut found = SecretsFound::default();
-        let mut sealed = 0;
+        let round = self.whole_round(Outdated::SealAnew).await?;
+        Ok((round.sealed, round.found))
+    }
+
+    fn round(&self, outdated: Outdated) -> Round<'_> {
+        Round { core: &self.core, outdated, sealed: 0, found: SecretsFound::default() }
+    }
+
+    async fn whole_round(&self, outdated: Outdated) -> Result<Round<'_>, ServiceError> {
+        let mut round = self.round(outdated);
+        round.jobs().await?;
+        round.tenants().await?;
+        round.holders().await?;
+        Ok(round)
+    }
+}
+
+/// What becomes of secrets that are not sealed with the newest key.
+#[derive(Debug, Clone, Copy)]
+enum Outdated {
+    Count,
+    SealAnew,
+}
+
+/// One way through the secrets.
+struct Round<'a> {
+    core: &'a Arc<Core>,
+    outdated: Outdated,
+    /// How many holders of secrets were sealed anew.
+    sealed: u64,
+    found: SecretsFound,
+}
+
+impl Round<'_> {
+    async fn jobs(&mut self) -> Result<(), ServiceError> {
         let mut after = None;
         loop {
             let page = self.core.store.definitions_after(after, PAGE).await?;
-            let Some(last) = page.last() else { break };
+            let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.id);
             for job in page {
-                if self.is_current(&job) {
-                    found.current += 1;
-                } else if self.seal_anew(job, &mut found).await? {
-                    sealed += 1;
+                match (self.secrets(&job).open_configuration(&job.spec.configuration), self.outdated) {
+                    (Err(unopened), _) => self.found.note(&unopened.error),
+                    (Ok(_), _) if self.is_current(&job) => self.found.current += 1,
+                    (Ok(_), Outdated::Count) => self.found.outdated += 1,
+                    (Ok(_), Outdated::SealAnew) => self.seal_job(job).await?,
                 }
             }
         }
-        for tenant in self.tenants().await? {
-            match self.callbacks().examine(tenant).await? {
-                None => {}
-                Some(Ok(true)) => found.current += 1,
-                Some(Ok(false)) => {
-                    self.callbacks().seal_anew(tenant).await?;
-                    found.current += 1;
-                    sealed += 1;
+    }
+
+    /// Goes over the secrets that tenants sign webhooks with.
+    async fn tenants(&mut self) -> Result<(), ServiceError> {
+        let callbacks = CallbackService::new(Arc::clone(self.core));
+        for number in 1.. {
+            let page = PageRequest { number, size: PageRequest::MAX_SIZE };
+            let tenants = self.core.store.tenants(page).await?.items;
+            for tenant in &tenants {
+                match (callbacks.examine(tenant.id).await?, self.outdated) {
+                    (None, _) => {}
+                    (Some(Err(error)), _) => self.found.note(&error),
+                    (Some(Ok(true)), _) => self.found.current += 1,
+                    (Some(Ok(false)), Outdated::Count) => self.found.outdated += 1,
+                    (Some(Ok(false)), Outdated::SealAnew) => {
+                        callbacks.seal_anew(tenant.id).await?;
+                        self.count_sealed();
+                    }
                 }
-                Some(Err(error)) => found.note(&error),
+            }
+            if tenants.len() < PageRequest::MAX_SIZE as usize {
+                break;
             }
         }
+        Ok(())
+    }
+
+    /// Goes over the secrets of executions, of agents' tasks and of callbacks.
+    async fn holders(&mut self) -> Result<(), ServiceError> {
         for holder in SecretHolder::ALL {
             let mut after = None;
-            while let Some((page, last)) = self.page(holder, after).await? {
-                after = Some(last);
+            loop {
+                let page = self.core.store.secrets_after(holder, after, PAYLOADS).await?;
+                let Some(last) = page.last() else { break };
+                after = Some(last.id);
                 for stored in &page {
-                    match self.sealed_anew(holder, stored) {
-                        Err(unopened) => found.note(&unopened.error),
-                        Ok(None) => found.current += 1,
-                        Ok(Some(document)) => {
+                    match (self.sealed_anew(holder, stored), self.outdated) {
+                        (Err(unopened), _) => self.found.note(&unopened.error),
+                        (Ok(None), _) => self.found.current += 1,
+                        (Ok(Some(_)), Outdated::Count) => self.found.outdated += 1,
+                        (Ok(Some(document)), Outdated::SealAnew) => {
                             self.core.store.replace_secrets(holder, stored.id, &document).await?;
-                            found.current += 1;
-                            sealed += 1;
+                            self.count_sealed();
                         }
                     }
                 }
             }
         }
-        Ok((sealed, found))
-    }
-
-    /// The next holders of secrets of a kind, with the id of the last; `None` when there are no more.
-    async fn page(
-        &self,
-        holder: SecretHolder,
-        after: Option<Uuid>,
-    ) -> Result<Option<(Vec<StoredSecrets>, Uuid)>, ServiceError> {
-        let page = self.core.store.secrets_after(holder, after, PAYLOADS).await?;
-        let last = page.last().map(|last| last.id);
-        Ok(last.map(|last| (page, last)))
+        Ok(())
     }
 
     /// A stored document with its secrets sealed with the newest key; `None` when they are.
@@ -174,45 +181,25 @@ impl SecretService {
         Ok(Some(anew))
     }
 
-    fn callbacks(&self) -> CallbackService {
-        CallbackService::new(Arc::clone(&self.core))
-    }
-
-    /// Every tenant there is.
-    async fn tenants(&self) -> Result<Vec<TenantId>, ServiceError> {
-        let mut all = Vec::new();
-        for number in 1.. {
-            let page = PageRequest { number, size: PageRequest::MAX_SIZE };
-            let tenants = self.core.store.tenants(page).await?.items;
-            let is_last = tenants.len() < PageRequest::MAX_SIZE as usize;
-            all.extend(tenants.into_iter().map(|tenant| tenant.id));
-            if is_last {
-                break;
-            }
-        }
-        Ok(all)
-    }
-
-    /// Whether the job is now sealed with the newest key.
-    async fn seal_anew(&self, mut job: Job, found: &mut SecretsFound) -> Result<bool, ServiceError> {
+    /// Seals a job's secrets anew, unless it is purged meanwhile, its secrets with it.
+    async fn seal_job(&mut self, mut job: Job) -> Result<(), ServiceError> {
         for _ in 0..MAX_TRIES {
             let summary = match self.core.store.job(job.tenant_id, job.id).await {
                 Ok(summary) => summary,
-                // Purged meanwhile, its secrets with it.
-                Err(StoreError::NotFound(_)) => return Ok(false),
+                Err(StoreError::NotFound(_)) => return Ok(()),
                 Err(error) => return Err(error.into()),
             };
             job = summary.job;
-            let secrets = self.secrets(&job);
-            match secrets.open_configuration(&job.spec.configuration) {
+            let opened = self.secrets(&job).open_configuration(&job.spec.configuration);
+            match opened {
                 Err(unopened) => {
-                    found.note(&unopened.error);
-                    return Ok(false);
+                    self.found.note(&unopened.error);
+                    return Ok(());
                 }
                 Ok(Some(opened)) => job.spec.configuration = opened,
                 Ok(None) => {}
             }
-            secrets.seal_configuration(&mut job.spec.configuration, None)?;
+            self.secrets(&job).seal_configuration(&mut job.spec.configuration, None)?;
             let expected_version = job.version;
             job.version += 1;
             let change = JobChange {
@@ -224,15 +211,21 @@ impl SecretService {
             match self.core.store.update_job(change).await {
                 Ok(()) => {
                     self.core.job_changed(job.tenant_id, job.id, JobChangeKind::Updated);
-                    found.current += 1;
-                    return Ok(true);
+                    self.count_sealed();
+                    return Ok(());
                 }
                 Err(StoreError::Conflict(Conflict::VersionChanged)) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        found.outdated += 1;
-        Ok(false)
+        self.found.outdated += 1;
+        Ok(())
+    }
+
+    /// Counts what was just sealed anew.
+    const fn count_sealed(&mut self) {
+        self.sealed += 1;
+        self.found.current += 1;
     }
 
     fn is_current(&self, job: &Job) -> bool {
