@@ -1,9 +1,12 @@
-//! One engine, several dialects: whatever one of them starts, each of them sees, in its own words, at every step.
+//! One engine, five dialects: whatever one of them starts, each of them sees, in its own words, at every step.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use horarium_api::ApiConfig;
 use horarium_auth::Role;
 use horarium_domain::execution::ExecutionState;
+use horarium_test_databases::{PostgresDatabase, SqliteFile};
 use serde_json::{Value, json};
 
 use crate::support::{TestApp, http_job};
@@ -17,12 +20,13 @@ pub(super) enum Dialect {
     Scheduler,
     Admin,
     Integrations,
+    Agents,
     Toolkit,
 }
 
-use Dialect::{Admin, Integrations, Scheduler, Toolkit};
+use Dialect::{Admin, Agents, Integrations, Scheduler, Toolkit};
 
-const DIALECTS: [Dialect; 4] = [Scheduler, Admin, Integrations, Toolkit];
+const DIALECTS: [Dialect; 5] = [Scheduler, Admin, Integrations, Agents, Toolkit];
 
 impl Dialect {
     /// Its word for a state.
@@ -44,6 +48,10 @@ impl Dialect {
             (Integrations, Succeeded) => "DONE",
             (Integrations, Failed) => "FAILED",
             (Integrations, Cancelled) => "CANCELLED",
+            (Agents, Pending) => "submitted",
+            (Agents, Running) => "processing",
+            (Agents, Succeeded) => "completed",
+            (Agents, Failed | Cancelled) => "failed",
             (Toolkit, Pending) => "queued",
             (Toolkit, Running) => "running",
             (Toolkit, Succeeded | Failed | Cancelled) => "done",
@@ -62,6 +70,12 @@ impl Dialect {
             Integrations => {
                 let body = json!({"kind": KIND, "payload": {"n": 1}});
                 app.owner().post("/api/integrations/jobs", body).await.expect(202).member("id")
+            }
+            Agents => {
+                // It runs again what others have begun.
+                let earlier = app.owner().trigger(job).await;
+                app.owner().call(&format!("/api/v1/executions/{earlier}/cancel")).await.expect(200);
+                app.owner().call(&format!("/job/{earlier}/retry")).await.expect(201).member("job_id")
             }
             Toolkit => {
                 // With a webhook it does not wait for the end.
@@ -89,6 +103,11 @@ impl Dialect {
                 found(&stats["data"]["recentExecutions"])
             }
             Integrations => found(&app.owner().get("/api/integrations/jobs").await.expect(200).json()["items"]),
+            Agents => {
+                let one = app.owner().get(&format!("/job/{execution}")).await.expect(200).member("status");
+                assert_eq!(found(&app.owner().get("/api/job?limit=100").await.expect(200).json()["items"]), one);
+                one
+            }
             Toolkit => {
                 let machine = app.machine(&["*"]).await;
                 let one = machine.post("/v1/toolkit/job/status", json!({"job_id": execution})).await.expect(200).json();
@@ -97,6 +116,18 @@ impl Dialect {
                 one["response"]["job_status"].as_str().unwrap().to_owned()
             }
         }
+    }
+}
+
+/// Plays a scenario on each kind of store.
+async fn on_every_store(scenario: impl AsyncFn(&TestApp)) {
+    scenario(&TestApp::start().await).await;
+    let file = SqliteFile::new();
+    let store = file.store().await;
+    store.migrate().await.unwrap();
+    scenario(&TestApp::on(Arc::new(store), ApiConfig::default()).await).await;
+    if let Some(database) = PostgresDatabase::migrated().await {
+        scenario(&TestApp::on(Arc::new(database.store().await), ApiConfig::default()).await).await;
     }
 }
 
@@ -115,61 +146,70 @@ async fn assert_all_say(app: &TestApp, execution: &str, state: ExecutionState) {
 
 #[tokio::test]
 async fn an_execution_is_called_by_its_right_name_in_every_dialect_at_every_step() {
-    let app = TestApp::start().await;
-    let job = known_to_all(&app).await;
-    for dialect in DIALECTS {
-        let execution = dialect.start(&app, &job).await;
-        assert_all_say(&app, &execution, ExecutionState::Pending).await;
-        app.fail_attempt("try again", Duration::from_secs(1)).await;
-        assert_all_say(&app, &execution, ExecutionState::Pending).await;
-        app.running(async || assert_all_say(&app, &execution, ExecutionState::Running).await).await;
-        assert_all_say(&app, &execution, ExecutionState::Succeeded).await;
-    }
+    on_every_store(async |app| {
+        let job = known_to_all(app).await;
+        for dialect in DIALECTS {
+            let execution = dialect.start(app, &job).await;
+            assert_all_say(app, &execution, ExecutionState::Pending).await;
+            app.fail_attempt("try again", Duration::from_secs(1)).await;
+            assert_all_say(app, &execution, ExecutionState::Pending).await;
+            app.running(async || assert_all_say(app, &execution, ExecutionState::Running).await).await;
+            assert_all_say(app, &execution, ExecutionState::Succeeded).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_failure_and_a_cancellation_are_seen_in_every_dialect() {
-    let app = TestApp::start().await;
-    let job = known_to_all(&app).await;
-    for dialect in DIALECTS {
-        let failing = dialect.start(&app, &job).await;
-        app.fail_next("boom", Duration::from_secs(1)).await;
-        assert_all_say(&app, &failing, ExecutionState::Failed).await;
+    on_every_store(async |app| {
+        let job = known_to_all(app).await;
+        for dialect in DIALECTS {
+            let failing = dialect.start(app, &job).await;
+            app.fail_next("boom", Duration::from_secs(1)).await;
+            assert_all_say(app, &failing, ExecutionState::Failed).await;
 
-        let waiting = dialect.start(&app, &job).await;
-        app.owner().call(&format!("/api/v1/executions/{waiting}/cancel")).await.expect(200);
-        assert_all_say(&app, &waiting, ExecutionState::Cancelled).await;
+            let waiting = dialect.start(app, &job).await;
+            app.owner().call(&format!("/api/v1/executions/{waiting}/cancel")).await.expect(200);
+            assert_all_say(app, &waiting, ExecutionState::Cancelled).await;
 
-        let running = dialect.start(&app, &job).await;
-        app.claim().await;
-        app.owner().call(&format!("/api/v1/executions/{running}/cancel")).await.expect(200);
-        assert_all_say(&app, &running, ExecutionState::Cancelled).await;
-    }
+            let running = dialect.start(app, &job).await;
+            app.claim().await;
+            app.owner().call(&format!("/api/v1/executions/{running}/cancel")).await.expect(200);
+            assert_all_say(app, &running, ExecutionState::Cancelled).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn the_figures_of_all_dialects_agree() {
-    let app = TestApp::start().await;
-    let job = known_to_all(&app).await;
-    for dialect in DIALECTS {
-        dialect.start(&app, &job).await;
-        app.fail_next("boom", Duration::from_secs(1)).await;
-    }
-    Scheduler.start(&app, &job).await;
-    app.claim().await;
-    for dialect in DIALECTS {
-        dialect.start(&app, &job).await;
-    }
-    let admin = app.as_role(Role::SystemAdmin).with_header("x-tenantid", "org-1");
-    let queue = admin.get(&format!("/api/v1/admin/jobs/{KIND}/stats")).await.expect(200).json()["data"]["queue"].take();
-    let dashboard = app.owner().get("/api/v1/scheduler/dashboard/stats").await.expect(200).json();
-    let metrics = app.owner().get("/api/integrations/jobs/metrics").await.expect(200).json();
-    let all = DIALECTS.len();
-    for (told, counts) in [
-        (all, [&queue["pending"], &dashboard["pendingExecutions"], &metrics["pendingCount"]]),
-        (1, [&queue["processing"], &dashboard["runningExecutions"], &metrics["processingCount"]]),
-        (all, [&queue["failed"], &dashboard["recentFailures"], &metrics["failedCount"]]),
-    ] {
-        assert_eq!(counts, [&json!(told); 3]);
-    }
+    on_every_store(async |app| {
+        let job = known_to_all(app).await;
+        for dialect in DIALECTS {
+            dialect.start(app, &job).await;
+            app.fail_next("boom", Duration::from_secs(1)).await;
+        }
+        Scheduler.start(app, &job).await;
+        app.claim().await;
+        for dialect in DIALECTS {
+            dialect.start(app, &job).await;
+        }
+        let admin = app.as_role(Role::SystemAdmin).with_header("x-tenantid", "org-1");
+        let queue =
+            admin.get(&format!("/api/v1/admin/jobs/{KIND}/stats")).await.expect(200).json()["data"]["queue"].take();
+        let dashboard = app.owner().get("/api/v1/scheduler/dashboard/stats").await.expect(200).json();
+        let metrics = app.owner().get("/api/integrations/jobs/metrics").await.expect(200).json();
+        let agents = app.owner().get("/job/status").await.expect(200).json();
+        let (each, jobs) = (DIALECTS.len(), &agents["status_counts"]);
+        let pending =
+            [&queue["pending"], &dashboard["pendingExecutions"], &metrics["pendingCount"], &jobs["submitted"]];
+        assert_eq!(pending, [&json!(each); 4]);
+        let running =
+            [&queue["processing"], &dashboard["runningExecutions"], &metrics["processingCount"], &jobs["processing"]];
+        assert_eq!(running, [&json!(1); 4]);
+        let failed = [&queue["failed"], &dashboard["recentFailures"], &metrics["failedCount"], &agents["dlq_count"]];
+        assert_eq!(failed, [&json!(each); 4]);
+    })
+    .await;
 }
