@@ -1,12 +1,16 @@
 //! The shape of every refusal, and the headers of every answer.
 
 use std::io::{Read, Write};
+use std::sync::Arc;
 
 use horarium_api::ApiConfig;
 use horarium_auth::Role;
+use horarium_auth::api_key::ApiKey;
+use horarium_domain::ApiKeyId;
+use horarium_test_databases::SqliteFile;
 use insta::assert_json_snapshot;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::{TestApp, http_job};
@@ -204,6 +208,33 @@ async fn every_answer_carries_the_headers_that_keep_a_browser_safe() {
         assert!(!answer.header("cache-control").is_empty(), "{path}");
     }
     assert_eq!(app.owner().get(JOBS).await.header("cache-control"), "no-store");
+}
+
+#[tokio::test]
+async fn a_defect_is_told_in_each_dialects_shape_and_with_nothing_of_the_inside() {
+    // A database without tables can answer nothing.
+    let file = SqliteFile::new();
+    let app = TestApp::on(Arc::new(file.store().await), ApiConfig::default()).await;
+    let key = ApiKey::generate(ApiKeyId::from_uuid(Uuid::from_u128(7)), [7; 32]).reveal();
+    let keeper = app.as_role(Role::SystemAdmin).with_header("x-tenantid", "org-1");
+    let detail = "An internal error occurred. It has been logged.";
+    for path in [JOBS, "/api/integrations/jobs/metrics", "/api/v1/keys"] {
+        assert_eq!(app.owner().get(path).await.problem(500)["detail"], detail, "{path}");
+    }
+    let envelope = keeper.get("/api/v1/admin/jobs").await.expect(500).json();
+    assert_eq!(
+        (&envelope["message"], &envelope["error"]),
+        (&json!("Server error"), &json!({"code": "SERVER_ERROR", "details": {"reason": detail}}))
+    );
+    for path in ["/job", "/api/job"] {
+        let refused = app.owner().get(path).await.expect(500).json();
+        assert_eq!(refused, json!({"error": detail, "code": 500}), "{path}");
+    }
+    for path in ["/v1/toolkit/jobs/status", "/paid/get/all/jobs/id/status"] {
+        let envelope = app.with_key(&key).call(path).await.expect(500).json();
+        let told = (&envelope["code"], &envelope["message"], &envelope["response"]);
+        assert_eq!(told, (&json!(500), &json!(detail), &Value::Null), "{path}");
+    }
 }
 
 #[tokio::test]

@@ -87,8 +87,11 @@ async fn health_worsens_with_failures_and_with_waiting() {
     assert_eq!(health().await, json!({"status": "WARN", "reasons": [told]}));
     app.advance(Duration::from_mins(49));
     assert_eq!(health().await["status"], "WARN");
-    app.advance(Duration::from_mins(1) - Duration::from_secs(1));
+    app.advance(Duration::from_millis(59_999));
     assert_eq!(health().await["status"], "WARN");
+    app.advance(Duration::from_millis(1));
+    let told = "The oldest pending job has been due for 1 h 0 min.";
+    assert_eq!(health().await, json!({"status": "ERROR", "reasons": [told]}));
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{TestApp, http_job};
+use crate::support::{TestApp, assert_has_the_shape_of, http_job};
 
 const STATUSES: &str = "/v1/toolkit/jobs/status";
 const ALL_STATUSES: &str = "/paid/get/all/jobs/id/status";
@@ -96,7 +96,9 @@ async fn both_paths_list_the_status_of_every_recent_job() {
         assert!(places.is_sorted(), "{places:?}");
         assert!(answer.json().get("truncated").is_none());
     }
-    let mut example = steady(machine.post(STATUSES, json!({"since_seconds": 3600})).await.snapshot());
+    let example = machine.post(ALL_STATUSES, json!({"since_seconds": 3600})).await;
+    assert_has_the_shape_of(include_str!("documents/toolkit_statuses.json"), &example.json());
+    let mut example = steady(example.snapshot());
     example["response"] = json!("[statuses]");
     assert_json_snapshot!("toolkit_statuses", example);
 
@@ -361,7 +363,9 @@ async fn a_key_that_outlives_its_tenant_finds_no_jobs_and_does_not_bring_the_ten
     keeper.delete(&format!("/api/v1/tenants/{tenant}")).await.expect(204);
     for path in [ALL_STATUSES, STATUSES] {
         let refused = machine.call(path).await.expect(404).json();
+        assert_has_the_shape_of(include_str!("documents/toolkit_refusal.json"), &refused);
         assert_eq!((&refused["code"], &refused["message"]), (&json!(404), &json!("Jobs directory not found")));
+        assert_eq!((&refused["id"], &refused["response"]), (&Value::Null, &Value::Null));
     }
     let tenants = keeper.get("/api/v1/tenants").await.expect(200).text();
     assert!(!tenants.contains(&tenant.to_string()), "{tenants}");

@@ -78,3 +78,26 @@ pub(super) fn listing(error: ServiceError) -> ApiError {
         error => error.into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_jobs_from_being_listed_is_told_in_the_documents_words() {
+        let internal = || "the disk is on fire".to_owned();
+        for (error, told) in [
+            (
+                ServiceError::Unavailable { internal: internal() },
+                "the service is temporarily unavailable; try again in a moment",
+            ),
+            (ServiceError::Internal { internal: internal() }, "an internal error occurred"),
+        ] {
+            let refusal = listing(error);
+            assert_eq!(refusal.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            assert_eq!(refusal.detail(), format!("Failed to retrieve job statuses: {told}"));
+            assert_eq!(refusal.cause(), Some(&*internal()));
+        }
+        assert_eq!(listing(ServiceError::NotFound("tenant")).detail(), NO_JOBS);
+    }
+}
