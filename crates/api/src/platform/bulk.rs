@@ -179,23 +179,22 @@ pub(super) async fn submit_executions(
         }
     }
     let mut submitted = state.services.executions.submit_many(&caller.actor, submissions).await?.into_iter();
-    let answers = answers.into_iter().filter_map(|answer| answer.or_else(|| submitted.next()));
-    let result = summarize(answers);
-    let mut ids = result.ids.iter().flatten();
-    if let Some(first) = ids.next() {
+    let answers: Vec<_> = answers.into_iter().filter_map(|answer| answer.or_else(|| submitted.next())).collect();
+    let made = || answers.iter().flatten().filter(|admission| !admission.is_duplicate).map(|admission| admission.id);
+    if let (Some(first), Some(last)) = (made().min(), made().max()) {
         // Ids sort by creation: these two enclose all that were made.
-        let span = ids.next_back().map_or_else(|| first.to_string(), |last| format!("{first}..{last}"));
-        audit.made("execution", span);
+        audit.made("execution", if first == last { first.to_string() } else { format!("{first}..{last}") });
     }
+    let result = summarize(answers);
     if result.accepted + result.duplicates > 0 {
         return Ok(HttpResponse::Accepted().json(result));
     }
     Err(refusal(result))
 }
 
-fn summarize(answers: impl Iterator<Item = Result<Admission, ServiceError>>) -> BulkResult {
+fn summarize(answers: Vec<Result<Admission, ServiceError>>) -> BulkResult {
     let mut result = BulkResult { accepted: 0, duplicates: 0, rejected: 0, ids: Vec::new(), rejections: Vec::new() };
-    for (index, answer) in answers.enumerate() {
+    for (index, answer) in answers.into_iter().enumerate() {
         match answer {
             Ok(admission) => {
                 result.ids.push(Some(admission.id.as_uuid()));

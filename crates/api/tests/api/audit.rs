@@ -52,15 +52,25 @@ async fn a_retry_is_on_record_with_the_old_and_the_new_execution() {
 }
 
 #[tokio::test]
-async fn a_batch_is_on_record_with_its_first_and_its_last_execution() {
+async fn a_batch_is_on_record_with_the_first_and_the_last_execution_that_it_made() {
     let app = TestApp::start().await;
     app.owner().create_job(http_job("many")).await;
-    let entry = json!({"jobName": "many"});
-    let batch = json!([entry, entry, entry]);
-    let made = app.owner().post("/api/v1/executions/bulk", batch).await.expect(202).json();
-    let [first, last] = [0, 2].map(|index| made["ids"][index].as_str().unwrap());
-    let target = latest(&app, "action=submit_executions").await["target"].clone();
-    assert_eq!((&target["before"], &target["after"]), (&Value::Null, &json!(format!("{first}..{last}"))));
+    let (entry, unique) = (json!({"jobName": "many"}), json!({"jobName": "many", "uniqueKey": "a"}));
+    let submit =
+        async |batch: Value| app.owner().post("/api/v1/executions/bulk", batch).await.expect(202).json()["ids"].take();
+    let target = async || latest(&app, "action=submit_executions").await["target"].clone();
+
+    let ids = submit(json!([unique])).await;
+    assert_eq!((&target().await["before"], &target().await["after"]), (&Value::Null, &ids[0]));
+    // What was there already was not made, wherever it stands in the batch.
+    for batch in [json!([entry, entry, unique]), json!([unique, entry, entry])] {
+        let at = batch.as_array().unwrap().iter().position(|made| *made == entry).unwrap();
+        let ids = submit(batch).await;
+        let [first, last] = [at, at + 1].map(|index| ids[index].as_str().unwrap());
+        assert_eq!(target().await["after"], format!("{first}..{last}"));
+    }
+    submit(json!([unique])).await;
+    assert_eq!(target().await, Value::Null);
 }
 
 #[tokio::test]
