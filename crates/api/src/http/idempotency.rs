@@ -1,9 +1,10 @@
 //! `Idempotency-Key`: a change that was made is not made again; its first answer is given again.
 //!
-//! Only answers to what was accepted are kept. A request that was refused changed nothing, so sending it again is safe, and the
-//! caller is better served by what is true then. One that failed, or whose node died, may have been carried out: who
-//! repeats it asks for the same executions by the same ids, which are accepted once. A key counts for one caller: the subject is part of the fingerprint,
-//! so that nobody is handed an answer that was meant for someone with other permissions.
+//! Only answers to what was accepted are kept. A request that was refused changed nothing, so sending it again is safe,
+//! and the caller is better served by what is true then. One that failed, or whose node died, may have been carried out:
+//! who repeats it asks for the same executions by the same ids, which are accepted once. A key counts for one caller: the
+//! subject is part of the fingerprint, so that nobody is handed an answer that was meant for someone with other
+//! permissions.
 
 use std::rc::Rc;
 use std::time::Duration;
