@@ -1,5 +1,6 @@
 //! `horarium agent`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -106,6 +107,18 @@ fn label(text: &str) -> Result<(String, String), &'static str> {
     }
 }
 
+/// One value for each key.
+fn unambiguous(labels: Vec<(String, String)>) -> Result<BTreeMap<String, String>, Failure> {
+    let mut by_key = BTreeMap::new();
+    for (key, value) in labels {
+        if by_key.contains_key(&key) {
+            return Err(Failure::new(format!("--label gives '{key}' two values; a label has one")));
+        }
+        by_key.insert(key, value);
+    }
+    Ok(by_key)
+}
+
 fn log_filter(text: &str) -> Result<LogFilter, &'static str> {
     text.parse().map_err(|()| "a filter is error, warn, info, debug or trace, or levels by module")
 }
@@ -136,7 +149,7 @@ impl Agent {
             server: self.server,
             credential,
             hostname: self.hostname.unwrap_or_else(host_name),
-            labels: self.labels.into_iter().collect(),
+            labels: unambiguous(self.labels)?,
             concurrency: self.concurrency.into(),
             grace: self.grace.0,
             wait_seconds: WAIT_SECONDS,
@@ -220,5 +233,12 @@ mod tests {
         for wrong in ["group", "=web", "group=", "a:b=c"] {
             assert!(label(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_label_has_one_value() {
+        let told = unambiguous(agent(&["--label", "group=web", "--label", "group=db"]).labels).unwrap_err().to_string();
+        assert_eq!(told, "--label gives 'group' two values; a label has one");
+        assert_eq!(unambiguous(agent(&["--label", "group=web", "--label", "zone=eu"]).labels).unwrap().len(), 2);
     }
 }
