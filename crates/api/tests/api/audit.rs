@@ -74,6 +74,20 @@ async fn a_batch_is_on_record_with_the_first_and_the_last_execution_that_it_made
 }
 
 #[tokio::test]
+async fn a_submission_is_on_record_with_what_it_made_and_a_duplicate_with_nothing() {
+    let app = TestApp::start().await;
+    let mut whatsapp = http_job("whatsapp");
+    whatsapp["group"] = json!("integration");
+    app.owner().create_job(whatsapp).await;
+    let body = json!({"kind": "whatsapp", "dedupeKey": "a"});
+    let target = async || latest(&app, "action=submit_integration_job").await["target"].clone();
+    let made = app.owner().post("/api/integrations/jobs", body.clone()).await.expect(202).member("id");
+    assert_eq!((&target().await["before"], &target().await["after"]), (&Value::Null, &json!(made)));
+    app.owner().post("/api/integrations/jobs", body).await.expect(200);
+    assert_eq!(target().await, Value::Null);
+}
+
+#[tokio::test]
 async fn what_was_refused_is_on_record_and_what_nobody_was_let_in_for_is_not() {
     let app = TestApp::start().await;
     app.as_role(Role::Read).post(JOBS, http_job("no")).await.expect(403);

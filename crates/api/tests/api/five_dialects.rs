@@ -31,30 +31,19 @@ const DIALECTS: [Dialect; 5] = [Scheduler, Admin, Integrations, Agents, Toolkit]
 impl Dialect {
     /// Its word for a state.
     pub(super) fn word(self, state: ExecutionState) -> &'static str {
-        use ExecutionState::{Cancelled, Failed, Pending, Running, Succeeded};
-        match (self, state) {
-            (Scheduler, Pending) => "Pending",
-            (Scheduler, Running) => "Running",
-            (Scheduler, Succeeded) => "Succeeded",
-            (Scheduler, Failed) => "Failed",
-            (Scheduler, Cancelled) => "Cancelled",
-            (Admin, Pending) => "pending",
-            (Admin, Running) => "processing",
-            (Admin, Succeeded) => "completed",
-            (Admin, Failed) => "failed",
-            (Admin, Cancelled) => "cancelled",
-            (Integrations, Pending) => "PENDING",
-            (Integrations, Running) => "PROCESSING",
-            (Integrations, Succeeded) => "DONE",
-            (Integrations, Failed) => "FAILED",
-            (Integrations, Cancelled) => "CANCELLED",
-            (Agents, Pending) => "submitted",
-            (Agents, Running) => "processing",
-            (Agents, Succeeded) => "completed",
-            (Agents, Failed | Cancelled) => "failed",
-            (Toolkit, Pending) => "queued",
-            (Toolkit, Running) => "running",
-            (Toolkit, Succeeded | Failed | Cancelled) => "done",
+        let [pending, running, succeeded, failed, cancelled] = match self {
+            Scheduler => ["Pending", "Running", "Succeeded", "Failed", "Cancelled"],
+            Admin => ["pending", "processing", "completed", "failed", "cancelled"],
+            Integrations => ["PENDING", "PROCESSING", "DONE", "FAILED", "CANCELLED"],
+            Agents => ["submitted", "processing", "completed", "failed", "failed"],
+            Toolkit => ["queued", "running", "done", "done", "done"],
+        };
+        match state {
+            ExecutionState::Pending => pending,
+            ExecutionState::Running => running,
+            ExecutionState::Succeeded => succeeded,
+            ExecutionState::Failed => failed,
+            ExecutionState::Cancelled => cancelled,
         }
     }
 

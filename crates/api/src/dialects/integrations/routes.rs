@@ -145,7 +145,10 @@ async fn submit(
     let input = IntegrationInput { payload, run_at, unique_key: dedupe_key, max_attempts };
     let submitted = state.services.integrations.submit(&caller.actor, &kind, input).await;
     let (admission, status) = submitted.map_err(|failure| error::submission(failure, &kind))?;
-    audit.made("execution", admission.id.to_string());
     let body = SubmittedIntegrationJobDto { id: admission.id.as_uuid(), status: status.into() };
-    Ok(if admission.is_duplicate { HttpResponse::Ok().json(body) } else { HttpResponse::Accepted().json(body) })
+    if admission.is_duplicate {
+        return Ok(HttpResponse::Ok().json(body));
+    }
+    audit.made("execution", admission.id.to_string());
+    Ok(HttpResponse::Accepted().json(body))
 }
