@@ -76,7 +76,7 @@ pub struct HttpCall {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Value>,
     /// Whether the body is a secret: not shown to readers, sealed at rest.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, alias = "body_secret", skip_serializing_if = "std::ops::Not::not")]
     pub body_secret: bool,
     /// Seconds for the whole exchange; the job's own timeout when none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]

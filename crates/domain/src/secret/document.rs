@@ -107,6 +107,11 @@ impl Secret {
         (holder.join("."), name)
     }
 
+    /// What stands in its place in another document of the kind.
+    pub fn counterpart<'a>(&self, other: &'a Value) -> Option<&'a Value> {
+        self.path.iter().try_fold(other, |value, member| value.get(member))
+    }
+
     /// Puts something else in its place in the document that it was found in.
     pub fn replace(&self, document: &mut Value, by: Value) {
         let mut place = document;

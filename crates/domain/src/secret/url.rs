@@ -13,7 +13,7 @@ pub(super) fn credentials(url: &str) -> Vec<(String, Range<usize>)> {
 }
 
 /// Where a URL's scheme, host and port end. Parsers take a backslash for a slash.
-pub(super) fn authority_end(url: &str) -> usize {
+fn authority_end(url: &str) -> usize {
     let start = authority_start(url);
     url[start..].find(['/', '\\', '?', '#']).map_or(url.len(), |at| start + at)
 }

@@ -1,5 +1,6 @@
 //! Secrets that come back from readers: the mask that they were shown is replaced by what is stored.
 
+use horarium_domain::agent::BuiltInOperation;
 use horarium_domain::job::{JobConfiguration, JobType};
 use horarium_domain::secret::{Document, MASK, Secret, url_origin};
 use serde_json::{Value, json};
@@ -8,7 +9,6 @@ use crate::secrets::{Secrets, Unopened};
 use crate::service::FieldErrors;
 
 const BODY: &str = "body";
-const BODY_MARK: &str = "bodySecret";
 
 /// A configuration as readers may see it.
 pub fn mask_configuration(configuration: &JobConfiguration) -> Value {
@@ -18,7 +18,7 @@ pub fn mask_configuration(configuration: &JobConfiguration) -> Value {
 /// Puts the stored secrets of `current` in the place of masks in `incoming`, the configuration of a job of this type.
 ///
 /// They are only put back where they go to the same place: an HTTP call to the same scheme, host and port, a variable to
-/// the same program with the same arguments. Whoever may change a job but not read its secrets could otherwise have them
+/// the same program with the same arguments, an operation of agents with the same data. Whoever may change a job but not read its secrets could otherwise have them
 /// sent to an address of their own.
 pub(super) fn restore(
     job_type: JobType,
@@ -58,13 +58,13 @@ pub(super) fn restore(
         keep(incoming, masked);
     }
     // Without a secret in play, three stars are a body like any other.
-    let had_secret_body = stored.iter().any(|secret| secret.field == BODY);
-    if had_secret_body
-        && incoming.get(BODY_MARK) != Some(&Value::Bool(true))
-        && incoming.get(BODY).is_some_and(|body| *body == MASK)
+    let is_body = |secret: &&Secret| secret.field == BODY;
+    if let Some(body) = stored.iter().find(is_body)
+        && !document.secrets(incoming).iter().any(|secret| is_body(&secret))
+        && body.counterpart(incoming).is_some_and(|body| *body == MASK)
     {
-        let problem = format!("holds the mask {MASK}: send '{BODY_MARK}': true with it, or another body");
-        errors.add(format!("{}.{BODY}", document.name()), problem);
+        let problem = format!("holds the mask {MASK}: send 'bodySecret': true with it, or another body");
+        errors.add(format!("{}.{}", document.name(), body.path()), problem);
     }
 }
 
@@ -85,7 +85,14 @@ fn destination(job_type: JobType, configuration: &Value) -> Value {
             let arguments = configuration.get("args").cloned().unwrap_or_else(|| json!([]));
             json!([member("command"), arguments, member("workingDirectory")])
         }
-        JobType::Agent => json!([member("operation"), origin(configuration.pointer("/data/url"))]),
+        JobType::Agent if member("operation") == BuiltInOperation::HttpRequest.as_str() => {
+            json!([member("operation"), origin(configuration.pointer("/data/url"))])
+        }
+        // Who knows what an operation makes of its data.
+        JobType::Agent => {
+            let shown = Document::Configuration(job_type).masked(configuration.clone());
+            json!([member("operation"), shown.get("data")])
+        }
         JobType::StoredProcedure | JobType::CodeExecution | JobType::FileOperation => Value::Null,
     }
 }
@@ -199,6 +206,35 @@ mod tests {
         assert_eq!(restored(shown, &current).unwrap()["env"]["API_KEY"], "k");
         let moved = json!({"command": "/usr/bin/env", "env": {"API_KEY": "***"}});
         assert!(restored(moved, &current).unwrap_err().contains("program"));
+    }
+
+    #[test]
+    fn a_body_stays_secret_however_its_mark_is_spelled() {
+        let current = call(&json!({"url": "https://a.example/x", "body": {"pin": 1}, "bodySecret": true}));
+        let incoming = json!({"url": "https://a.example/x", "body": "***", "body_secret": true});
+        let kept = call(&restored(incoming, &current).unwrap());
+        assert_eq!(mask_configuration(&kept)["body"], "***");
+    }
+
+    #[test]
+    fn the_secrets_of_an_unknown_operation_are_kept_as_long_as_it_does_the_same() {
+        let data = json!({"program": "/bin/report", "env": {"API_KEY": "k"}});
+        let operation = json!({"operation": "custom.run.do", "data": data});
+        let current = JobConfiguration::parse(JobType::Agent, &operation).unwrap();
+        let mut shown = mask_configuration(&current);
+        assert_eq!(restored(shown.clone(), &current).unwrap(), operation);
+        shown["data"]["program"] = json!("/usr/bin/env");
+        assert!(restored(shown, &current).unwrap_err().contains("'API_KEY' again"));
+    }
+
+    #[test]
+    fn the_mask_of_an_agents_body_without_its_mark_is_refused() {
+        let data = json!({"url": "https://a.example/x", "body": [1], "body_secret": true});
+        let current =
+            JobConfiguration::parse(JobType::Agent, &json!({"operation": "http.request.do", "data": data})).unwrap();
+        let mut shown = mask_configuration(&current);
+        shown["data"]["body_secret"] = json!(false);
+        assert!(restored(shown, &current).unwrap_err().contains("holds the mask"));
     }
 
     #[test]
