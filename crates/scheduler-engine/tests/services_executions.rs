@@ -9,7 +9,7 @@ use horarium_domain::execution::{EventKind, ExecutionState, Trigger};
 use horarium_domain::page::PageRequest;
 use horarium_domain::store::ExecutionFilter;
 use horarium_scheduler_engine::service::{
-    ExecutionService, JobInput, JobRef, QueueInput, ServiceError, Submission, TriggerInput,
+    ExecutionService, IntegrationInput, JobInput, JobRef, QueueInput, ServiceError, Submission, TriggerInput,
 };
 use serde_json::json;
 use services_support::{START, World, manual, problems};
@@ -191,6 +191,17 @@ async fn a_failed_execution_is_retried_as_a_new_one_that_names_its_parent() {
     let noted = source.events.last().unwrap();
     assert_eq!((noted.kind, noted.source.as_str()), (EventKind::Retried, "bob"));
     assert!(noted.message.contains(&retry.to_string()));
+}
+
+#[tokio::test]
+async fn a_retry_is_tried_as_often_as_its_source_was_to_be() {
+    let world = World::new().await;
+    world.create(JobInput { group: Some("integration".into()), ..manual("push") }).await;
+    let once = IntegrationInput { max_attempts: Some(1), ..IntegrationInput::default() };
+    let (source, _) = world.services.integrations.submit(&world.alice(), "push", once).await.unwrap();
+    world.finish(&world.claim().await[0], false).await;
+    world.services.executions.retry(&world.bob(), source.id).await.unwrap();
+    assert_eq!(world.claim().await[0].max_attempts, Some(1));
 }
 
 #[tokio::test]

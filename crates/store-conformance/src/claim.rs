@@ -35,7 +35,7 @@ pub async fn a_claimed_execution_comes_with_all_that_running_it_needs(world: Wor
     assert_eq!(read.worker.as_deref(), Some(request.worker.as_str()));
 }
 
-pub async fn a_claimed_execution_tells_how_often_it_is_to_be_tried(world: World) {
+pub async fn an_execution_tells_how_often_it_is_to_be_tried(world: World) {
     let job = world.job(world.tenant().await).await;
     let limited = world.job_with(job.tenant_id, |spec| spec.max_concurrency = Some(9)).await;
     for (job, max_attempts) in [(&job, None), (&job, Some(1)), (&job, Some(1000)), (&limited, Some(7))] {
@@ -46,6 +46,7 @@ pub async fn a_claimed_execution_tells_how_often_it_is_to_be_tried(world: World)
         let again = world.claim_one(at(1)).await;
         assert_eq!((again.lifecycle.attempt, again.max_attempts), (2, max_attempts));
         world.succeed(&again, at(2)).await;
+        assert_eq!(world.read(job.tenant_id, run.lease.execution_id).await.max_attempts, max_attempts);
     }
 }
 

@@ -59,7 +59,7 @@ macro_rules! suite {
         });
         $crate::suite!(@$make claim {
             a_claimed_execution_comes_with_all_that_running_it_needs
-            a_claimed_execution_tells_how_often_it_is_to_be_tried
+            an_execution_tells_how_often_it_is_to_be_tried
             higher_priority_goes_first_and_then_the_older
             a_claim_takes_no_more_than_it_asks_for
             an_execution_of_a_later_time_waits_until_it_is_promoted

@@ -1,7 +1,7 @@
 //! What an execution asks of agents.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{InvalidTarget, Target};
 use crate::job::AgentOperation;
@@ -76,12 +76,22 @@ impl AgentRequest {
 
     /// A payload that holds the request.
     pub fn to_payload(&self) -> Value {
+        self.put_into(None)
+    }
+
+    /// A payload with the request in place of what it held; its other members stay, for templates of the job name them.
+    pub fn put_into(&self, payload: Option<Value>) -> Value {
         let stored = Stored {
             operation: self.operation.clone(),
             data: self.data.clone(),
             target: self.target.to_string(),
             hosts: self.hosts.clone(),
         };
-        json!({ MEMBER: stored })
+        let mut members = match payload {
+            Some(Value::Object(members)) => members,
+            _ => Map::new(),
+        };
+        members.insert(MEMBER.to_owned(), json!(stored));
+        Value::Object(members)
     }
 }

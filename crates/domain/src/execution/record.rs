@@ -139,6 +139,8 @@ pub struct Execution {
     pub summary: ExecutionSummary,
     /// What it works on.
     pub payload: Option<Value>,
+    /// All tries, the first one included, where they are not the job's retry policy's to say.
+    pub max_attempts: Option<u16>,
     /// What its handler gave back.
     pub output: Option<Output>,
     /// Why it failed.

@@ -53,6 +53,7 @@ pub(crate) struct LiveRow {
 #[diesel(table_name = executions)]
 pub(crate) struct DetailRow {
     payload: Option<Value>,
+    max_attempts: Option<i16>,
     output: Option<String>,
     output_truncated: bool,
     error: Option<String>,
@@ -156,9 +157,11 @@ pub(crate) fn execution(
     detail: DetailRow,
     events: Vec<EventRow>,
 ) -> Result<Execution, StoreError> {
+    let place = Row::new("executions", summary_row.0.id);
     Ok(Execution {
         summary: summary(summary_row)?,
         payload: detail.payload,
+        max_attempts: place.value("max_attempts", detail.max_attempts.map(u16::try_from).transpose())?,
         output: detail.output.map(|text| Output { text, truncated: detail.output_truncated }),
         error: detail.error,
         events: events.into_iter().map(event).collect::<Result<_, _>>()?,

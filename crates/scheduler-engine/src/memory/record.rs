@@ -179,6 +179,7 @@ impl ExecutionRecord {
         Execution {
             summary: self.summary(job_name),
             payload: self.accepted.payload.clone(),
+            max_attempts: self.accepted.max_attempts,
             output,
             error,
             events: self.events.clone(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use horarium_domain::agent::{AgentRequest, AgentTask, Target, TaskState};
-use horarium_domain::execution::{Event, EventKind, Execution, ExecutionState, NewExecution, Trigger};
+use horarium_domain::execution::{Execution, ExecutionState, NewExecution, Trigger};
 use horarium_domain::job::{AgentOperation, Job, JobConfiguration, JobSpec};
 use horarium_domain::page::{Page, PageRequest};
 use horarium_domain::secret::Document;
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::agents::alive;
 use crate::core::{Core, JobChangeKind};
 use crate::secrets::Secrets;
+use crate::service::execution::run_again;
 use crate::service::job::refuse_masks;
 use crate::service::{Actor, Admission, FieldErrors, ServiceError, limits};
 
@@ -108,7 +109,25 @@ impl AgentJobService {
         let mut data = new.data;
         Secrets::of_job(&*self.core.secrets, actor.tenant, job.id).seal(Document::AgentData, &mut data, None)?;
         let request = AgentRequest { operation, data, target, hosts };
-        self.accept(actor, &job, &request, Trigger::Api, None).await
+        let now = self.core.now();
+        let new = NewExecution {
+            id: actor.execution(0, &self.core.ids, now),
+            tenant_id: actor.tenant,
+            job_id: job.id,
+            trigger: Trigger::Api,
+            triggered_by: actor.name().to_owned(),
+            payload: Some(request.to_payload()),
+            queue: job.spec.queue.as_str().to_owned(),
+            priority: job.spec.priority,
+            scheduled_for: now,
+            run_at: now,
+            created_at: now,
+            retry_parent_id: None,
+            unique_key: None,
+            max_attempts: None,
+        };
+        let admitted = Admission::wanted(&new).answered(self.core.enqueue(new).await?)?;
+        Ok((admitted.id, admitted.created_at))
     }
 
     /// One execution.
@@ -214,38 +233,20 @@ impl AgentJobService {
         if !state.is_terminal() {
             return Err(ServiceError::Conflict(format!("the job is {state}; only one that is over can be retried")));
         }
-        let job = source.job.filter(|job| !job.is_deleted).ok_or(ServiceError::NotFound("job"))?;
-        let accepted = match source.request {
-            Some(request) => {
-                let target = named.flatten().unwrap_or_else(|| request.target.clone());
-                let hosts = if retry.only_failed {
-                    Some(failed_hosts(&source.tasks)?)
-                } else {
-                    self.hosts(actor.tenant, &target).await?
-                };
-                let request = AgentRequest { target, hosts, ..request };
-                self.accept(actor, &job, &request, Trigger::Retry, Some(id)).await?
-            }
-            None if retry.target.is_some() || retry.only_failed => {
-                return Err(ServiceError::invalid("target_hostname", "is for jobs of agents; this is another one"));
-            }
-            None => self.enqueue(actor, &job, source.execution.payload, Trigger::Retry, Some(id)).await?,
-        };
-        let event = Event {
-            execution_id: id,
-            at: accepted.1,
-            kind: EventKind::Retried,
-            attempt: 0,
-            attempt_started_at: None,
-            source: actor.name().to_owned(),
-            message: format!("retried as {}", accepted.0),
-            error: None,
-        };
-        // The retry is accepted; to fail now would have it asked for again.
-        if let Err(error) = self.core.store.record_event(actor.tenant, event).await {
-            tracing::warn!(execution = %id, %error, "a retry was accepted, but not noted in the history of its source");
+        let (mut again, request) = (source.execution, source.request);
+        if let Some(request) = request {
+            let target = named.flatten().unwrap_or_else(|| request.target.clone());
+            let hosts = if retry.only_failed {
+                Some(failed_hosts(&source.tasks)?)
+            } else {
+                self.hosts(actor.tenant, &target).await?
+            };
+            again.payload = Some(AgentRequest { target, hosts, ..request }.put_into(again.payload));
+        } else if retry.target.is_some() || retry.only_failed {
+            return Err(ServiceError::invalid("target_hostname", "is for jobs of agents; this is another one"));
         }
-        Ok(accepted)
+        let admitted = run_again(&self.core, actor, again).await?;
+        Ok((admitted.id, admitted.created_at))
     }
 
     /// The hosts that a target reaches now; `None` where any agent may take the work.
@@ -255,46 +256,6 @@ impl AgentJobService {
         }
         let agents = alive(&self.core, tenant).await?;
         Ok(Some(agents.into_iter().filter(|agent| target.matches(agent)).map(|agent| agent.hostname).collect()))
-    }
-
-    async fn accept(
-        &self,
-        actor: &Actor,
-        job: &Job,
-        request: &AgentRequest,
-        trigger: Trigger,
-        retry_parent_id: Option<ExecutionId>,
-    ) -> Result<(ExecutionId, Timestamp), ServiceError> {
-        self.enqueue(actor, job, Some(request.to_payload()), trigger, retry_parent_id).await
-    }
-
-    async fn enqueue(
-        &self,
-        actor: &Actor,
-        job: &Job,
-        payload: Option<Value>,
-        trigger: Trigger,
-        retry_parent_id: Option<ExecutionId>,
-    ) -> Result<(ExecutionId, Timestamp), ServiceError> {
-        let now = self.core.now();
-        let new = NewExecution {
-            id: actor.execution(0, &self.core.ids, now),
-            tenant_id: actor.tenant,
-            job_id: job.id,
-            trigger,
-            triggered_by: actor.name().to_owned(),
-            payload,
-            queue: job.spec.queue.as_str().to_owned(),
-            priority: job.spec.priority,
-            scheduled_for: now,
-            run_at: now,
-            created_at: now,
-            retry_parent_id,
-            unique_key: None,
-            max_attempts: None,
-        };
-        let admitted = Admission::wanted(&new).answered(self.core.enqueue(new).await?)?;
-        Ok((admitted.id, now))
     }
 
     /// The job that submitted operations are executions of; made when it is first needed.

@@ -2,23 +2,22 @@
 
 mod figures;
 mod recent;
+mod retry;
 mod submission;
 mod timeline;
 
 use std::sync::Arc;
 
 use horarium_domain::callback::NewCallback;
-use horarium_domain::execution::{
-    Command, Event, EventKind, Execution, ExecutionSummary, NewExecution, Trigger, decide,
-};
+use horarium_domain::execution::{Execution, ExecutionSummary, NewExecution, Trigger};
 use horarium_domain::job::Job;
 use horarium_domain::page::{Page, PageRequest};
-use horarium_domain::retry::RetryPolicy;
 use horarium_domain::store::{CancelOutcome, CursorPage, ExecutionFilter, SkippedSlots};
 use horarium_domain::{ExecutionId, JobId, TenantId};
 
 pub use figures::{Dashboard, JobStatistics};
 pub use recent::RecentExecutions;
+pub(in crate::service) use retry::run_again;
 pub use submission::{Admission, CallbackInput, JobRef, Submission, TriggerInput};
 pub use timeline::TimelineRange;
 
@@ -120,52 +119,6 @@ impl ExecutionService {
         };
         self.core.execution_cancelled(actor.tenant, job, id, was_running);
         Ok(())
-    }
-
-    /// Runs a failed execution again, as a new one with the same payload, priority and queue.
-    ///
-    /// # Errors
-    /// [`ServiceError::NotFound`] when there is no such execution or its job is deleted, [`ServiceError::NotFailed`],
-    /// [`ServiceError::QueueFull`].
-    pub async fn retry(&self, actor: &Actor, id: ExecutionId) -> Result<Admission, ServiceError> {
-        let source = self.core.store.execution(actor.tenant, id).await?;
-        let now = self.core.now();
-        let state = source.summary.lifecycle.state;
-        // A manual retry depends on the state alone: neither on the retry policy nor on chance.
-        decide(source.summary.lifecycle, &Command::Retry, now, &RetryPolicy::default(), 0.0)
-            .map_err(|_| ServiceError::NotFailed(state))?;
-        let new = NewExecution {
-            id: actor.execution(0, &self.core.ids, now),
-            tenant_id: actor.tenant,
-            job_id: source.summary.job_id,
-            trigger: Trigger::Retry,
-            triggered_by: actor.name().to_owned(),
-            payload: source.payload,
-            queue: source.summary.queue,
-            priority: source.summary.priority,
-            scheduled_for: now,
-            run_at: now,
-            created_at: now,
-            retry_parent_id: Some(id),
-            unique_key: None,
-            max_attempts: None,
-        };
-        let admission = self.admit(new).await?;
-        let event = Event {
-            execution_id: id,
-            at: now,
-            kind: EventKind::Retried,
-            attempt: 0,
-            attempt_started_at: None,
-            source: actor.name().to_owned(),
-            message: format!("retried as {}", admission.id),
-            error: None,
-        };
-        // The retry is accepted; to fail now would have it asked for again.
-        if let Err(error) = self.core.store.record_event(actor.tenant, event).await {
-            tracing::warn!(execution = %id, %error, "a retry was accepted, but not noted in the history of its source");
-        }
-        Ok(admission)
     }
 
     /// One execution in full.

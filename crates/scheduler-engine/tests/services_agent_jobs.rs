@@ -1,0 +1,39 @@
+//! Operations for agents, as an operator sees to them: no agent takes part, and no time passes by itself.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on panics
+
+mod services_support;
+
+use horarium_domain::execution::Trigger;
+use horarium_scheduler_engine::service::{JobInput, RetryAgentJob, TriggerInput};
+use serde_json::json;
+use services_support::World;
+
+#[tokio::test]
+async fn a_retry_on_another_host_is_what_its_source_was_but_for_the_host() {
+    let world = World::new().await;
+    let input = JobInput {
+        name: Some("deploy".into()),
+        job_type: Some("Agent".into()),
+        job_configuration: Some(json!({"operation": "custom.deploy.do", "data": {"version": "{{Payload.version}}"}})),
+        queue: Some("deployments".into()),
+        priority: Some(1),
+        ..JobInput::default()
+    };
+    let job = world.create(input).await.job;
+    let asked = TriggerInput { payload: Some(json!({"version": 7})), priority: Some(9), ..TriggerInput::default() };
+    let source = world.services.executions.trigger(&world.alice(), job.id, asked).await.unwrap().id;
+    world.finish(&world.claim().await[0], false).await;
+    let moved = JobInput { queue: Some("other".into()), priority: Some(2), ..JobInput::default() };
+    world.services.jobs.update(&world.alice(), job.id, &moved, None).await.unwrap();
+
+    let elsewhere = RetryAgentJob { target: Some("web-2".into()), only_failed: false };
+    let (retry, _) = world.services.agent_jobs.retry(&world.bob(), source, &elsewhere).await.unwrap();
+    let retry = world.services.agent_jobs.get(world.tenant().id, retry).await.unwrap();
+    assert_eq!(retry.request.unwrap().target.to_string(), "web-2");
+    let summary = retry.execution.summary;
+    assert_eq!((summary.trigger, summary.retry_parent_id), (Trigger::Retry, Some(source)));
+    assert_eq!((summary.queue.as_str(), summary.priority), ("deployments", 9));
+    let payload = retry.execution.payload.unwrap();
+    assert_eq!(payload["version"], 7, "the job's templates name it: {payload}");
+}
