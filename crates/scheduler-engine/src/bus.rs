@@ -60,6 +60,19 @@ impl LiveEventKind {
             Self::JobDeleted => "jobDeleted",
         }
     }
+
+    /// Whether an execution is over with it.
+    const fn is_end(self) -> bool {
+        match self {
+            Self::ExecutionCompleted | Self::ExecutionCancelled => true,
+            Self::ExecutionCreated
+            | Self::ExecutionStarted
+            | Self::ExecutionRequeued
+            | Self::JobCreated
+            | Self::JobUpdated
+            | Self::JobDeleted => false,
+        }
+    }
 }
 
 /// Something that happened to a tenant's execution or job.
@@ -98,7 +111,16 @@ pub struct Subscription {
 struct Channel {
     sender: broadcast::Sender<Arc<LiveEvent>>,
     recent: VecDeque<Arc<LiveEvent>>,
+    /// Those who wait for ends: told one by one, so that many of them cost an event no more than a few.
+    ends: HashMap<ExecutionId, Arc<Notify>>,
     last_listened: Timestamp,
+}
+
+impl Channel {
+    fn new(now: Timestamp) -> Self {
+        let (recent, ends) = (VecDeque::new(), HashMap::new());
+        Self { sender: broadcast::Sender::new(MEMORY), recent, ends, last_listened: now }
+    }
 }
 
 #[derive(Default)]
@@ -126,25 +148,35 @@ impl Bus {
 
     /// Listens to a tenant, from after the event that was seen last.
     pub fn subscribe(&self, tenant: TenantId, last_seen: Option<Uuid>, now: Timestamp) -> Subscription {
+        self.join(tenant, now, |channel| {
+            let (missed, gap) = match last_seen {
+                None => (Vec::new(), false),
+                Some(id) => match channel.recent.iter().position(|event| event.id == id) {
+                    Some(at) => (channel.recent.iter().skip(at + 1).cloned().collect(), false),
+                    None => (Vec::new(), true),
+                },
+            };
+            Subscription { missed, gap, events: channel.sender.subscribe() }
+        })
+    }
+
+    /// What is told of the end of a tenant's execution, to those who wait for it by then.
+    pub(crate) fn end_of(&self, tenant: TenantId, id: ExecutionId, now: Timestamp) -> Arc<Notify> {
+        self.join(tenant, now, |channel| Arc::clone(channel.ends.entry(id).or_default()))
+    }
+
+    fn join<T>(&self, tenant: TenantId, now: Timestamp, join: impl FnOnce(&mut Channel) -> T) -> T {
         let mut state = self.lock();
-        let channel = state.channels.entry(tenant).or_insert_with(|| Channel {
-            sender: broadcast::Sender::new(MEMORY),
-            recent: VecDeque::new(),
-            last_listened: now,
-        });
+        let is_known = state.channels.contains_key(&tenant);
+        let channel = state.channels.entry(tenant).or_insert_with(|| Channel::new(now));
         channel.last_listened = now;
-        let (missed, gap) = match last_seen {
-            None => (Vec::new(), false),
-            Some(id) => match channel.recent.iter().position(|event| event.id == id) {
-                Some(at) => (channel.recent.iter().skip(at + 1).cloned().collect(), false),
-                None => (Vec::new(), true),
-            },
-        };
-        let events = channel.sender.subscribe();
+        let joined = join(channel);
         self.count(&state);
         drop(state);
-        self.outgoing.notify_one();
-        Subscription { missed, gap, events }
+        if !is_known {
+            self.outgoing.notify_one();
+        }
+        joined
     }
 
     /// Tells this node's listeners, and notes it for other nodes that asked.
@@ -186,7 +218,8 @@ impl Bus {
         let mut state = self.lock();
         state.remote_interest.retain(|_, until| *until > now);
         state.channels.retain(|_, channel| {
-            if channel.sender.receiver_count() > 0 {
+            channel.ends.retain(|_, told| Arc::strong_count(told) > 1);
+            if channel.sender.receiver_count() > 0 || !channel.ends.is_empty() {
                 channel.last_listened = now;
             }
             now.since(channel.last_listened) < LINGER
@@ -209,6 +242,9 @@ fn deliver(state: &mut State, event: &Arc<LiveEvent>) {
             channel.recent.pop_front();
         }
         channel.recent.push_back(Arc::clone(event));
+        if let Some(told) = event.execution_id.filter(|_| event.kind.is_end()).and_then(|id| channel.ends.get(&id)) {
+            told.notify_waiters();
+        }
         // No receiver is no error: its memory serves those that come back.
         let _ = channel.sender.send(Arc::clone(event));
     }
@@ -216,6 +252,8 @@ fn deliver(state: &mut State, event: &Arc<LiveEvent>) {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     fn event(id: u128, tenant: u128) -> LiveEvent {
@@ -253,6 +291,32 @@ mod tests {
         assert_eq!(back.missed.iter().map(|e| e.id.as_u128()).collect::<Vec<_>>(), [2, 3]);
         assert!(!back.gap);
         assert!(bus.subscribe(tenant, Some(Uuid::from_u128(99)), Timestamp::UNIX_EPOCH).gap);
+    }
+
+    #[test]
+    fn who_waits_for_an_end_is_told_of_that_one_and_then_forgotten() {
+        let (bus, now) = (Bus::default(), Timestamp::UNIX_EPOCH);
+        let tenant = TenantId::from_uuid(Uuid::from_u128(1));
+        let [id, other] = [5, 6].map(|id| ExecutionId::from_uuid(Uuid::from_u128(id)));
+        let of = |kind, execution| LiveEvent { kind, execution_id: Some(execution), ..event(10, 1) };
+        let (first, second) = (bus.end_of(tenant, id, now), bus.end_of(tenant, id, now));
+        let (mut told, mut also_told) = (Box::pin(first.notified()), Box::pin(second.notified()));
+        told.as_mut().enable();
+        also_told.as_mut().enable();
+        bus.publish(of(LiveEventKind::ExecutionCompleted, other));
+        bus.publish(of(LiveEventKind::ExecutionRequeued, id));
+        assert!(told.as_mut().now_or_never().is_none());
+        bus.publish(of(LiveEventKind::ExecutionCancelled, id));
+        assert!(told.as_mut().now_or_never().is_some());
+        assert!(also_told.as_mut().now_or_never().is_some());
+
+        drop((told, also_told));
+        drop(first);
+        bus.tidy(now + LINGER);
+        assert!(!bus.is_idle(), "somebody waits still");
+        drop(second);
+        bus.tidy(now + 2 * LINGER);
+        assert!(bus.is_idle());
     }
 
     #[test]

@@ -6,11 +6,9 @@ use horarium_domain::execution::{Execution, NewExecution, Trigger};
 use horarium_domain::store::Recent;
 use horarium_domain::tenant::TenantRef;
 use horarium_domain::{ExecutionId, TenantId, Timestamp};
-use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 
 use super::ExecutionService;
-use crate::bus::LiveEventKind;
 use crate::service::{Actor, ServiceError};
 use crate::system_job::{self, SystemJob};
 
@@ -59,30 +57,19 @@ impl ExecutionService {
     /// [`ServiceError::NotFound`].
     pub async fn wait(&self, tenant: TenantId, id: ExecutionId, patience: Duration) -> Result<Execution, ServiceError> {
         let deadline = Instant::now() + patience;
-        // Before the first look, so that an end after it is heard.
-        let mut events = self.core.bus.subscribe(tenant, None, self.core.now()).events;
+        let end = self.core.bus.end_of(tenant, id, self.core.now());
         loop {
+            // Listening begins before looking, so that an end in between is heard.
+            let told = end.notified();
+            tokio::pin!(told);
+            told.as_mut().enable();
             let execution = self.core.store.execution(tenant, id).await?;
             if execution.summary.lifecycle.state.is_terminal() || Instant::now() >= deadline {
                 return Ok(execution);
             }
-            let look_again = tokio::time::sleep_until(deadline.min(Instant::now() + LOOK_EVERY));
-            tokio::pin!(look_again);
-            loop {
-                let event = tokio::select! {
-                    event = events.recv() => event,
-                    () = &mut look_again => break,
-                };
-                match event {
-                    Ok(event) if event.execution_id == Some(id) && is_end(event.kind) => break,
-                    Ok(_) => {}
-                    // It may have been among those that were missed.
-                    Err(RecvError::Lagged(_)) => break,
-                    Err(RecvError::Closed) => {
-                        look_again.await;
-                        break;
-                    }
-                }
+            tokio::select! {
+                () = told => {}
+                () = tokio::time::sleep_until(deadline.min(Instant::now() + LOOK_EVERY)) => {}
             }
         }
     }
@@ -109,17 +96,5 @@ impl ExecutionService {
         });
         let id = admission.await?.id;
         self.wait(actor.tenant, id, patience).await
-    }
-}
-
-const fn is_end(kind: LiveEventKind) -> bool {
-    match kind {
-        LiveEventKind::ExecutionCompleted | LiveEventKind::ExecutionCancelled => true,
-        LiveEventKind::ExecutionCreated
-        | LiveEventKind::ExecutionStarted
-        | LiveEventKind::ExecutionRequeued
-        | LiveEventKind::JobCreated
-        | LiveEventKind::JobUpdated
-        | LiveEventKind::JobDeleted => false,
     }
 }
