@@ -1,44 +1,48 @@
-//! The jobs that Horarium itself submits for a tenant. They are made when they are first needed, lie in the group
-//! `system` and wait in the queue `system`; their handlers are the executors' affair.
+//! The jobs that Horarium needs for a tenant. They are made when they are first needed and lie in the group `system`.
 
-use horarium_domain::job::{CodeExecution, Job, JobSpec, QueueName};
+use horarium_domain::TenantId;
+use horarium_domain::agent::AgentRequest;
+use horarium_domain::job::{AgentOperation, CodeExecution, Job, JobConfiguration, JobSpec, QueueName};
 use horarium_domain::retry::{Backoff, RetryPolicy};
 use horarium_domain::store::{Conflict, StoreError};
-use horarium_domain::{TenantId, Timestamp};
+use serde_json::Value;
 
 use crate::core::{Core, JobChangeKind};
 
 /// Who made them, and their group.
 const SYSTEM: &str = "system";
 
-/// A job that Horarium submits for a tenant.
+/// A job that Horarium needs for a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SystemJob {
     /// Tells the end of an execution to the URL that its submitter gave.
     CallbackDelivery,
     /// Does nothing, to see that work is done.
     QueueTest,
+    /// What every operation that somebody sends to agents is an execution of.
+    AgentOperations,
 }
 
 impl SystemJob {
-    /// The job's name, which is also its handler's.
+    /// The job's name. Where it runs code, its handler has the same; those are the executors' affair.
     pub const fn name(self) -> &'static str {
         match self {
             Self::CallbackDelivery => "system.callbackDelivery",
             Self::QueueTest => "system.queueTest",
+            Self::AgentOperations => "agentOperations",
         }
     }
 
     fn spec(self) -> JobSpec {
-        let spec = JobSpec {
-            group: Some(SYSTEM.to_owned()),
+        // Work of its own, which waits for none of the tenant's.
+        let own = |description: &str| JobSpec {
+            description: Some(description.to_owned()),
             queue: QueueName::system(),
             ..JobSpec::new(self.name(), CodeExecution::of(self.name()))
         };
-        match self {
+        let spec = match self {
             // 14 attempts over about 14 hours: a receiver may be down for a night.
             Self::CallbackDelivery => JobSpec {
-                description: Some("Tells the ends of executions to the URLs that their submitters gave".to_owned()),
                 retry_policy: RetryPolicy {
                     max_attempts: 14,
                     delay_seconds: 10,
@@ -48,14 +52,23 @@ impl SystemJob {
                     retry_http_status_codes: None,
                 },
                 timeout_seconds: 60,
-                ..spec
+                ..own("Tells the ends of executions to the URLs that their submitters gave")
             },
-            Self::QueueTest => JobSpec {
-                description: Some("Does nothing, to see that work is done".to_owned()),
-                timeout_seconds: 30,
-                ..spec
+            Self::QueueTest => JobSpec { timeout_seconds: 30, ..own("Does nothing, to see that work is done") },
+            Self::AgentOperations => JobSpec {
+                description: Some("Operations that are sent to agents by hand".to_owned()),
+                timeout_seconds: 3600,
+                ..JobSpec::new(
+                    self.name(),
+                    JobConfiguration::Agent(AgentOperation {
+                        operation: AgentRequest::SUBMITTED.to_owned(),
+                        data: Value::Null,
+                        target: None,
+                    }),
+                )
             },
-        }
+        };
+        JobSpec { group: Some(SYSTEM.to_owned()), ..spec }
     }
 }
 
@@ -66,7 +79,7 @@ pub(crate) async fn ensure(core: &Core, tenant: TenantId, which: SystemJob) -> R
         Err(StoreError::NotFound(_)) => {}
         Err(error) => return Err(error),
     }
-    let now: Timestamp = core.now();
+    let now = core.now();
     let mut job = Job::new(core.ids.job(now), tenant, which.spec(), now);
     job.created_by = Some(SYSTEM.to_owned());
     match core.store.create_job(job.clone(), None).await {

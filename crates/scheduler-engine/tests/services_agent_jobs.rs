@@ -4,10 +4,12 @@
 
 mod services_support;
 
+use futures_util::FutureExt;
 use horarium_domain::execution::Trigger;
+use horarium_scheduler_engine::bus::LiveEventKind;
 use horarium_scheduler_engine::service::{JobInput, RetryAgentJob, TriggerInput};
 use serde_json::json;
-use services_support::World;
+use services_support::{World, manual};
 
 #[tokio::test]
 async fn a_retry_on_another_host_is_what_its_source_was_but_for_the_host() {
@@ -36,4 +38,16 @@ async fn a_retry_on_another_host_is_what_its_source_was_but_for_the_host() {
     assert_eq!((summary.queue.as_str(), summary.priority), ("deployments", 9));
     let payload = retry.execution.payload.unwrap();
     assert_eq!(payload["version"], 7, "the job's templates name it: {payload}");
+}
+
+#[tokio::test]
+async fn what_ended_just_before_it_is_deleted_is_not_said_to_be_cancelled_by_that() {
+    let world = World::new().await;
+    let id = world.trigger(world.create(manual("job")).await.job.id).await;
+    let mut events = world.core.bus.subscribe(world.tenant().id, None, world.now()).events;
+    let (executions, bob) = (world.services.executions.clone(), world.bob());
+    world.clock.on_next_read(move || executions.cancel(&bob, id).now_or_never().unwrap().unwrap());
+    world.services.agent_jobs.delete(&world.alice(), id).await.unwrap();
+    let told = std::iter::from_fn(|| events.try_recv().ok());
+    assert_eq!(told.filter(|event| event.kind == LiveEventKind::ExecutionCancelled).count(), 1);
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use horarium_domain::agent::{AgentRequest, AgentTask, Target, TaskState};
 use horarium_domain::execution::{Execution, ExecutionState, NewExecution, Trigger};
-use horarium_domain::job::{AgentOperation, Job, JobConfiguration, JobSpec};
+use horarium_domain::job::{Job, JobConfiguration};
 use horarium_domain::page::{Page, PageRequest};
 use horarium_domain::secret::Document;
 use horarium_domain::store::{CancelOutcome, Conflict, ExecutionFilter, StateCounts, StoreError};
@@ -14,20 +14,12 @@ use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 use serde_json::{Value, json};
 
 use crate::agents::alive;
-use crate::core::{Core, JobChangeKind};
+use crate::core::Core;
 use crate::secrets::Secrets;
 use crate::service::execution::run_again;
 use crate::service::job::refuse_masks;
 use crate::service::{Actor, Admission, FieldErrors, ServiceError, limits};
-
-/// The job that every submitted operation is an execution of.
-const JOB_NAME: &str = "agentOperations";
-
-/// The group that the jobs of the system are in.
-const GROUP: &str = "system";
-
-/// Seconds that an operation may take, all hosts together.
-const TIMEOUT_SECONDS: u32 = 3600;
+use crate::system_job::{self, SystemJob};
 
 /// Characters of an operation's name.
 const OPERATION_CHARS: usize = 253;
@@ -198,10 +190,15 @@ impl AgentJobService {
         let store = &self.core.store;
         let summary = store.execution(actor.tenant, id).await?.summary;
         if summary.lifecycle.state == ExecutionState::Pending {
-            let outcome = store.cancel(actor.tenant, id, actor.name(), self.core.now()).await?;
-            // It may have started in between; whoever runs it is told to stop.
-            let was_running = matches!(outcome, CancelOutcome::WasRunning);
-            self.core.execution_cancelled(actor.tenant, summary.job_id, id, was_running);
+            let cancelled = |was_running| {
+                self.core.execution_cancelled(actor.tenant, summary.job_id, id, was_running);
+            };
+            match store.cancel(actor.tenant, id, actor.name(), self.core.now()).await? {
+                CancelOutcome::WasPending => cancelled(false),
+                // It started in between; whoever runs it is told to stop.
+                CancelOutcome::WasRunning => cancelled(true),
+                CancelOutcome::AlreadyTerminal(_) => {}
+            }
         }
         store.delete_execution(actor.tenant, id).await.map_err(|error| match error {
             StoreError::Conflict(Conflict::ExecutionRunning) => {
@@ -258,47 +255,14 @@ impl AgentJobService {
         Ok(Some(agents.into_iter().filter(|agent| target.matches(agent)).map(|agent| agent.hostname).collect()))
     }
 
-    /// The job that submitted operations are executions of; made when it is first needed.
+    /// The job that submitted operations are executions of.
     async fn own_job(&self, tenant: TenantId) -> Result<Job, ServiceError> {
-        if let Some(job) = self.find_own_job(tenant).await? {
-            return Ok(job);
-        }
-        let configuration = JobConfiguration::Agent(AgentOperation {
-            operation: AgentRequest::SUBMITTED.to_owned(),
-            data: Value::Null,
-            target: None,
-        });
-        let now = self.core.now();
-        let spec = JobSpec {
-            description: Some("Operations that are sent to agents by hand".to_owned()),
-            timeout_seconds: TIMEOUT_SECONDS,
-            group: Some(GROUP.to_owned()),
-            ..JobSpec::new(JOB_NAME, configuration)
-        };
-        let job = Job { created_by: Some(GROUP.to_owned()), ..Job::new(self.core.ids.job(now), tenant, spec, now) };
-        match self.core.store.create_job(job.clone(), None).await {
-            Ok(()) => {
-                self.core.job_changed(tenant, job.id, JobChangeKind::Created);
-                Ok(job)
-            }
-            // Somebody else was quicker.
-            Err(StoreError::Conflict(Conflict::NameTaken)) => {
-                self.find_own_job(tenant).await?.ok_or(ServiceError::NotFound("job"))
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    async fn find_own_job(&self, tenant: TenantId) -> Result<Option<Job>, ServiceError> {
-        let job = match self.core.store.job_by_name(tenant, JOB_NAME).await {
-            Ok(summary) => summary.job,
-            Err(StoreError::NotFound(_)) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
+        let job = system_job::ensure(&self.core, tenant, SystemJob::AgentOperations).await?;
         match &job.spec.configuration {
-            JobConfiguration::Agent(agent) if agent.operation == AgentRequest::SUBMITTED => Ok(Some(job)),
+            JobConfiguration::Agent(agent) if agent.operation == AgentRequest::SUBMITTED => Ok(job),
             _ => Err(ServiceError::Conflict(format!(
-                "a job of yours has the name '{JOB_NAME}', which operations for agents need; rename it"
+                "a job of yours has the name '{}', which operations for agents need; rename it",
+                SystemJob::AgentOperations.name()
             ))),
         }
     }
