@@ -30,31 +30,10 @@ fn agent(hostname: &str, labels: &[(&str, &str)]) -> Agent {
 }
 
 fn task(state: TaskState, retryable: bool) -> AgentTask {
-    AgentTask {
-        id: AgentTaskId::from_uuid(Uuid::nil()),
-        tenant_id: TenantId::from_uuid(Uuid::nil()),
-        execution_id: ExecutionId::from_uuid(Uuid::nil()),
-        host: Some("web-1".to_owned()),
-        is_broadcast: false,
-        hostname: Some("web-1".to_owned()),
-        operation: "node.os.get".to_owned(),
-        data: Value::Null,
-        timeout_seconds: 1,
-        state,
-        fence: 1,
-        attempt: 1,
-        round: 1,
-        created_at: Timestamp::UNIX_EPOCH,
-        deadline_at: Timestamp::UNIX_EPOCH,
-        leased_at: None,
-        lease_until: None,
-        ended_at: None,
-        result: None,
-        changed: None,
-        error: None,
-        retryable,
-        duration_ms: None,
-    }
+    let (tenant, execution) = (TenantId::from_uuid(Uuid::nil()), ExecutionId::from_uuid(Uuid::nil()));
+    let id = AgentTaskId::from_uuid(Uuid::nil());
+    let task = AgentTask::new(id, tenant, execution, "node.os.get", 1, Timestamp::UNIX_EPOCH).for_host("web-1");
+    AgentTask { state, retryable, fence: 1, attempt: 1, ..task }
 }
 
 fn target(text: &str) -> Target {

@@ -99,31 +99,9 @@ fn submission(job: JobId, payload: Value) -> Submission {
 /// A task of an agent, as the executor of agent jobs would have stored it.
 fn task(world: &World, tenant: TenantId, execution_id: ExecutionId, data: Value) -> AgentTask {
     let now = world.core.now();
-    AgentTask {
-        id: world.core.ids.agent_task(now),
-        tenant_id: tenant,
-        execution_id,
-        host: None,
-        hostname: None,
-        is_broadcast: false,
-        operation: "http.request.do".to_owned(),
-        data,
-        timeout_seconds: 60,
-        state: TaskState::Pending,
-        fence: 0,
-        attempt: 0,
-        round: 1,
-        created_at: now,
-        deadline_at: now + Duration::from_mins(1),
-        leased_at: None,
-        lease_until: None,
-        ended_at: None,
-        result: None,
-        changed: None,
-        error: None,
-        retryable: true,
-        duration_ms: None,
-    }
+    let id = world.core.ids.agent_task(now);
+    let deadline_at = now + Duration::from_mins(1);
+    AgentTask { data, deadline_at, ..AgentTask::new(id, tenant, execution_id, "http.request.do", 60, now) }
 }
 
 /// An execution of the job, with a secret in its payload, in its callback's URL and in its agent's task.

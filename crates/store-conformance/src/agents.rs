@@ -55,30 +55,15 @@ pub(crate) fn task(
     host: Option<&str>,
     round: u16,
 ) -> AgentTask {
-    AgentTask {
-        id: world.ids.agent_task(at(0)),
-        tenant_id: tenant,
-        execution_id,
-        host: host.map(str::to_owned),
-        is_broadcast: false,
-        hostname: host.map(str::to_owned),
-        operation: "node.uptime.get".to_owned(),
+    let task = AgentTask {
         data: json!({"unit": "s"}),
-        timeout_seconds: 300,
-        state: TaskState::Pending,
-        fence: 0,
-        attempt: 0,
         round,
-        created_at: at(0),
         deadline_at: at(0) + PATIENCE,
-        leased_at: None,
-        lease_until: None,
-        ended_at: None,
-        result: None,
-        changed: None,
-        error: None,
-        retryable: true,
-        duration_ms: None,
+        ..AgentTask::new(world.ids.agent_task(at(0)), tenant, execution_id, "node.uptime.get", 300, at(0))
+    };
+    match host {
+        Some(host) => task.for_host(host),
+        None => task,
     }
 }
 

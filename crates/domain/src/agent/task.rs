@@ -140,6 +140,56 @@ impl AgentTask {
     /// agents down with it is given up.
     pub const MAX_LEASES: u16 = 5;
 
+    /// One of the first round that waits, without data, for any agent that has the operation. Its deadline is `now`: how
+    /// long its host may be silent is for whoever opens it to say.
+    pub fn new(
+        id: AgentTaskId,
+        tenant_id: TenantId,
+        execution_id: ExecutionId,
+        operation: impl Into<String>,
+        timeout_seconds: u32,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            tenant_id,
+            execution_id,
+            host: None,
+            is_broadcast: false,
+            hostname: None,
+            operation: operation.into(),
+            data: Value::Null,
+            timeout_seconds,
+            state: TaskState::Pending,
+            fence: 0,
+            attempt: 0,
+            round: 1,
+            created_at: now,
+            deadline_at: now,
+            leased_at: None,
+            lease_until: None,
+            ended_at: None,
+            result: None,
+            changed: None,
+            error: None,
+            retryable: true,
+            duration_ms: None,
+        }
+    }
+
+    /// The same, for this host alone.
+    #[must_use]
+    pub fn for_host(self, hostname: &str) -> Self {
+        Self { host: Some(hostname.to_owned()), hostname: Some(hostname.to_owned()), ..self }
+    }
+
+    /// The same, over before it began, because its host's agent does not have the operation.
+    #[must_use]
+    pub fn skipped(self, now: Timestamp) -> Self {
+        let error = Some(format!("the agent does not have the operation '{}'", self.operation));
+        Self { state: TaskState::Skipped, ended_at: Some(now), error, retryable: false, ..self }
+    }
+
     /// Whether it is given up when its lease runs out.
     pub const fn is_used_up(&self) -> bool {
         self.attempt >= Self::MAX_LEASES.saturating_add(self.round.saturating_sub(1))

@@ -122,34 +122,22 @@ impl AgentExecutor {
 
     fn task(&self, run: &Run, request: &AgentRequest, part: Part) -> AgentTask {
         let now = self.core.now();
-        let (host, unable) = match part {
-            Part::Any => (None, false),
-            Part::Host { hostname, unable } => (Some(hostname), unable),
-        };
-        AgentTask {
-            id: self.core.ids.agent_task(now),
-            tenant_id: run.job.tenant_id,
-            execution_id: run.execution_id,
-            hostname: host.clone(),
-            host,
+        let task = AgentTask {
             is_broadcast: request.target.is_broadcast(),
-            operation: request.operation.clone(),
             data: request.data.clone(),
-            timeout_seconds: run.job.spec.timeout_seconds,
-            state: if unable { TaskState::Skipped } else { TaskState::Pending },
-            fence: 0,
-            attempt: 0,
-            round: 1,
-            created_at: now,
-            deadline_at: now,
-            leased_at: None,
-            lease_until: None,
-            ended_at: unable.then_some(now),
-            result: None,
-            changed: None,
-            error: unable.then(|| format!("the agent does not have the operation '{}'", request.operation)),
-            retryable: !unable,
-            duration_ms: None,
+            ..AgentTask::new(
+                self.core.ids.agent_task(now),
+                run.job.tenant_id,
+                run.execution_id,
+                &request.operation,
+                run.job.spec.timeout_seconds,
+                now,
+            )
+        };
+        match part {
+            Part::Any => task,
+            Part::Host { hostname, unable: false } => task.for_host(&hostname),
+            Part::Host { hostname, unable: true } => task.for_host(&hostname).skipped(now),
         }
     }
 

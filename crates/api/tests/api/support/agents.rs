@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use horarium_auth::Role;
 use horarium_domain::NodeId;
-use horarium_domain::agent::{AgentTask, TaskState};
+use horarium_domain::agent::AgentTask;
 use horarium_domain::job::JobType;
 use horarium_domain::store::Claimed;
 use horarium_scheduler_engine::{AgentExecutor, AgentKeeper, Engine, EngineConfig, Registry};
@@ -48,32 +48,14 @@ impl TestApp {
 
     /// Divides what was claimed among hosts, or leaves it to any agent, as an attempt at an agent job does.
     pub(crate) async fn open_tasks(&self, claimed: &Claimed, hosts: Option<&[String]>) {
-        let task = |host: Option<String>| AgentTask {
-            id: self.core.ids.agent_task(self.now()),
-            tenant_id: claimed.tenant_id,
-            execution_id: claimed.lease.execution_id,
-            hostname: host.clone(),
-            host,
-            is_broadcast: hosts.is_some(),
-            operation: "node.uptime.get".to_owned(),
-            data: Value::Null,
-            timeout_seconds: 60,
-            state: TaskState::Pending,
-            fence: 0,
-            attempt: 0,
-            round: 1,
-            created_at: self.now(),
-            deadline_at: self.now() + Duration::from_mins(10),
-            leased_at: None,
-            lease_until: None,
-            ended_at: None,
-            result: None,
-            changed: None,
-            error: None,
-            retryable: true,
-            duration_ms: None,
+        let (now, is_broadcast) = (self.now(), hosts.is_some());
+        let task = || {
+            let (id, execution) = (self.core.ids.agent_task(now), claimed.lease.execution_id);
+            let task = AgentTask::new(id, claimed.tenant_id, execution, "node.uptime.get", 60, now);
+            AgentTask { is_broadcast, deadline_at: now + Duration::from_mins(10), ..task }
         };
-        let tasks: Vec<_> = hosts.map_or_else(|| vec![task(None)], |h| h.iter().cloned().map(Some).map(task).collect());
+        let tasks: Vec<_> =
+            hosts.map_or_else(|| vec![task()], |hosts| hosts.iter().map(|host| task().for_host(host)).collect());
         self.core.store.open_tasks(&tasks).await.unwrap();
     }
 
