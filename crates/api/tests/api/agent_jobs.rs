@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use horarium_auth::Role;
+use horarium_domain::retry::RetryPolicy;
 use insta::assert_json_snapshot;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -25,6 +26,12 @@ fn refused(answer: &crate::support::Answer, status: u16) -> Value {
     assert!(!body["error"].as_str().unwrap().is_empty(), "{body}");
     assert!(answer.header("content-type").starts_with("application/json"), "{}", answer.header("content-type"));
     body
+}
+
+/// What happened to a job, in order.
+fn events(job: &Value) -> Vec<String> {
+    let lines = job["timeline"].as_array().unwrap().iter();
+    lines.map(|line| line["event"].as_str().unwrap().to_owned()).collect()
 }
 
 #[tokio::test]
@@ -115,6 +122,40 @@ async fn a_takeover_is_told_with_what_the_lost_agent_had_begun() {
         (&told["source"], &told["message"]),
         (&json!("lost"), &json!("lease lost: the agent did not renew it; handed out again, attempt 2"))
     );
+}
+
+#[tokio::test]
+async fn a_node_that_is_lost_while_a_host_works_is_told_as_a_retry() {
+    let app = TestApp::start().await;
+    let agent = app.agent("web-1").await;
+    let id = submit(&app, "web-1").await;
+    let claimed = app.claim().await;
+    app.open_tasks(&claimed, Some(&["web-1".to_owned()])).await;
+    let task = agent.take().await;
+    app.lose_node().await;
+    app.advance(Duration::from_secs(1));
+    agent.report(&task, json!({"outcome": "completed"})).await;
+    let job = app.owner().get(&format!("/job/{id}")).await.expect(200).json();
+    assert_eq!(events(&job), ["submitted", "acknowledged", "started", "retried", "completed"]);
+    let told = [&job["timeline"][3]["hostname"], &job["timeline"][3]["error"]];
+    assert_eq!(told, ["test-node", "the worker test-node stopped renewing its lease"]);
+}
+
+#[tokio::test]
+async fn a_node_that_is_lost_once_too_often_is_told_as_a_failure() {
+    let app = TestApp::start().await;
+    let id = submit(&app, "web-1").await;
+    for _ in 0..RetryPolicy::MAX_LOST_ATTEMPTS {
+        let claimed = app.claim().await;
+        app.open_tasks(&claimed, Some(&["web-1".to_owned()])).await;
+        app.lose_node().await;
+    }
+    let job = app.owner().get(&format!("/job/{id}")).await.expect(200).json();
+    let events = events(&job);
+    let (last, before) = events.split_last().unwrap();
+    assert_eq!((last.as_str(), job["status"].as_str()), ("failed", Some("failed")));
+    assert_eq!(before.iter().filter(|event| *event == "retried").count(), 9);
+    assert!(!before.contains(&"failed".to_owned()), "{before:?}");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use horarium_domain::Timestamp;
 use horarium_domain::agent::{AgentTask, TaskState};
-use horarium_domain::execution::{Event, EventKind, ExecutionState};
+use horarium_domain::execution::{Event, EventKind, Execution, ExecutionState};
 use horarium_scheduler_engine::service::AgentJob;
 
 use super::dto::TimelineEvent;
@@ -23,7 +23,7 @@ pub(super) fn of(job: &AgentJob) -> Vec<TimelineEvent> {
     }
     events.extend(job.execution.events.iter().filter(|event| event.kind == EventKind::HandedOn).flat_map(of_lease));
     events.extend(job.tasks.iter().flat_map(of_host));
-    events.extend(job.execution.events.iter().filter_map(of_event));
+    events.extend(job.execution.events.iter().filter_map(|event| of_event(&job.execution, event)));
     // Stable: what happened at the same instant stays in the order in which it happens.
     events.sort_by_key(|event| event.timestamp);
     events
@@ -113,11 +113,13 @@ fn begun(timestamp: Timestamp, host: &str, attempt: u16) -> [TimelineEvent; 2] {
     })
 }
 
-fn of_event(event: &Event) -> Option<TimelineEvent> {
+fn of_event(execution: &Execution, event: &Event) -> Option<TimelineEvent> {
     let word = match event.kind {
-        EventKind::AttemptFailed | EventKind::AttemptTimedOut | EventKind::AttemptLost => "failed",
+        EventKind::AttemptFailed | EventKind::AttemptTimedOut => "failed",
+        EventKind::AttemptLost if is_last(execution, event) => "failed",
+        // Another worker goes on with it; hosts that are at work notice nothing.
+        EventKind::AttemptLost | EventKind::Retried => "retried",
         EventKind::Cancelled => "cancelled",
-        EventKind::Retried => "retried",
         // The attempt was taken back, or somebody was told of the end: for the job nothing has happened.
         // Or it is told with the host's lease.
         EventKind::HandedOn | EventKind::Snoozed | EventKind::CallbackDelivered | EventKind::CallbackFailed => {
@@ -131,4 +133,10 @@ fn of_event(event: &Event) -> Option<TimelineEvent> {
         message: event.message.clone(),
         error: event.error.clone(),
     })
+}
+
+/// Whether the execution failed with the attempt that an event is about: none came after it.
+fn is_last(execution: &Execution, event: &Event) -> bool {
+    let lifecycle = execution.summary.lifecycle;
+    lifecycle.state == ExecutionState::Failed && lifecycle.attempt == event.attempt
 }

@@ -6,10 +6,15 @@ use horarium_auth::Role;
 use horarium_domain::NodeId;
 use horarium_domain::execution::{Event, EventKind, ExecutionState, Lifecycle, Output};
 use horarium_domain::store::{ClaimRequest, Claimed, Decision, Settled, Settlement};
+use horarium_scheduler_engine::EngineConfig;
+use horarium_scheduler_engine::engine::Reaper;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Client, TestApp};
+
+/// How long a claim holds.
+const LEASE: Duration = Duration::from_secs(30);
 
 /// A job that calls a URL when it is triggered.
 pub(crate) fn http_job(name: &str) -> Value {
@@ -48,9 +53,16 @@ impl TestApp {
             worker: "test-node".to_owned(),
             limit: 1,
             now: self.now(),
-            lease_until: self.now() + Duration::from_secs(30),
+            lease_until: self.now() + LEASE,
         };
         self.core.store.claim(&request).await.unwrap().pop().expect("something is due")
+    }
+
+    /// Loses the node that claimed: its leases run out, and another one notices.
+    pub(crate) async fn lose_node(&self) {
+        self.advance(LEASE + Duration::from_secs(1));
+        let other = EngineConfig::new(NodeId::from_uuid(Uuid::from_u128(8)), "other-node");
+        Reaper::new(self.core.clone(), other).tick().await.unwrap();
     }
 
     /// Runs whatever is due for a time and ends it well; its id.
