@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use horarium_domain::agent::{
-    Agent, AgentRequest, AgentState, AgentTask, Target, TaskLease, TaskState, Verdict, verdict,
+    Agent, AgentRequest, AgentState, AgentTask, AgentTiming, Target, TaskLease, TaskState, Verdict, verdict,
 };
 use horarium_domain::job::AgentOperation;
 use horarium_domain::{AgentId, AgentTaskId, ExecutionId, TenantId, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::time::Duration;
 use uuid::Uuid;
 
 fn agent(hostname: &str, labels: &[(&str, &str)]) -> Agent {
@@ -60,13 +59,14 @@ fn what_is_no_target_is_refused() {
 
 #[test]
 fn an_agent_is_gone_when_nothing_is_heard_of_it_and_draining_when_it_is_to_stop() {
-    let silence = Duration::from_secs(15);
+    let state = |agent: &Agent, second| agent.state(Timestamp::from_seconds(second), AgentTiming::default());
     let well = agent("web-1", &[]);
-    assert_eq!(well.state(Timestamp::from_seconds(115), silence), AgentState::Alive);
-    assert_eq!(well.state(Timestamp::from_seconds(116), silence), AgentState::Gone);
-    for stopping in [Agent { draining: true, ..well.clone() }, Agent { leaving: true, ..well.clone() }] {
-        assert_eq!(stopping.state(Timestamp::from_seconds(100), silence), AgentState::Draining);
-    }
+    assert_eq!((state(&well, 115), state(&well, 116)), (AgentState::Alive, AgentState::Gone));
+    let drained = Agent { draining: true, ..well.clone() };
+    assert_eq!((state(&drained, 115), state(&drained, 116)), (AgentState::Draining, AgentState::Gone));
+    // It was to send a heartbeat every five seconds until it had finished.
+    let leaving = Agent { leaving: true, ..well };
+    assert_eq!((state(&leaving, 110), state(&leaving, 111)), (AgentState::Draining, AgentState::Gone));
 }
 
 #[test]

@@ -17,6 +17,9 @@ use crate::world::{LEASE, at, failure, success};
 
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// How long an agent may be silent and still be alive.
+const ALIVE: Duration = LEASE.saturating_mul(2);
+
 fn registration(world: &World, tenant: TenantId, hostname: &str) -> Registration {
     Registration {
         id: world.ids.agent(at(0)),
@@ -421,13 +424,15 @@ pub async fn silence_is_excused_where_nobody_listened(world: World) {
     let tenant = world.tenant().await;
     register(&world, tenant, "web-1").await; // heard of at 0
     register(&world, tenant, "web-2").await;
-    let gone = Registration { now: at(-1) - LEASE, ..registration(&world, tenant, "gone") };
-    world.a.register_agent(gone).await.unwrap();
+    for (hostname, now) in [("late", at(0) - ALIVE), ("gone", at(-1) - ALIVE)] {
+        world.a.register_agent(Registration { now, ..registration(&world, tenant, hostname) }).await.unwrap();
+    }
     let id = running(&world, tenant, &[Some("web-1")]).await;
     let lease = lease_one(&world, tenant, "web-1", at(0)).await.lease();
     let back = at(0) + PATIENCE + PATIENCE;
     // Somebody listened: an agent was heard of.
-    let excuse = Excuse { unheard_since: at(-1), until: back, now: back, lease: LEASE, patience: PATIENCE };
+    let excuse =
+        Excuse { unheard_since: at(-1), until: back, now: back, lease: LEASE, alive: ALIVE, patience: PATIENCE };
     world.a.excuse_silence(&excuse).await.unwrap();
     assert!(tasks(&world, tenant, id).await[0].deadline_at < back);
 
@@ -437,7 +442,7 @@ pub async fn silence_is_excused_where_nobody_listened(world: World) {
     assert_eq!(world.a.sweep_tasks(back, PATIENCE).await.unwrap().ended, []);
     assert_eq!(report(&world, tenant, end(lease, TaskState::Completed), back).await, Reported::Recorded(id));
     let alive = world.b.agents(tenant, Some(back), 10).await.unwrap();
-    assert_eq!(alive.iter().map(|agent| agent.hostname.as_str()).collect::<Vec<_>>(), ["web-1", "web-2"]);
+    assert_eq!(alive.iter().map(|agent| agent.hostname.as_str()).collect::<Vec<_>>(), ["late", "web-1", "web-2"]);
 }
 
 pub async fn a_task_that_takes_its_agents_down_is_given_up(world: World) {

@@ -56,8 +56,8 @@ pub struct RegisterRequest {
 pub struct RegisterResponse {
     /// What it is called in the paths of the other calls.
     pub agent_id: AgentId,
-    /// How often to send a heartbeat, at least. An agent that is silent for `lease_seconds` is not alive: it is no
-    /// target any more.
+    /// How often to send a heartbeat, at least. An agent that is silent for longer than it
+    /// [may be](super::AgentTiming::alive) is no target any more.
     pub heartbeat_seconds: u32,
     /// How long a lease lasts unless a heartbeat extends it.
     pub lease_seconds: u32,

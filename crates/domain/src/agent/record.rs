@@ -1,10 +1,10 @@
 //! An agent, as the server knows it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::AgentTiming;
 use crate::{AgentId, TenantId, Timestamp};
 
 /// The most characters of a hostname.
@@ -47,7 +47,7 @@ pub enum AgentState {
     Alive,
     /// It finishes what it has and takes no more.
     Draining,
-    /// Nothing was heard of it for a lease's length.
+    /// Nothing was heard of it for longer than an agent [may be silent](AgentTiming::alive), or it has left.
     Gone,
 }
 
@@ -63,8 +63,10 @@ impl AgentState {
 }
 
 impl Agent {
-    /// Its standing at `now`, when it counts as gone after being silent for `silence`.
-    pub fn state(&self, now: Timestamp, silence: Duration) -> AgentState {
+    /// Its standing at `now`. One that leaves sends heartbeats until it has finished what it has: when they stop, it is
+    /// gone.
+    pub fn state(&self, now: Timestamp, timing: AgentTiming) -> AgentState {
+        let silence = if self.leaving { 2 * timing.heartbeat } else { timing.alive };
         if now.since(self.last_seen_at) > silence {
             AgentState::Gone
         } else if self.draining || self.leaving {

@@ -78,8 +78,10 @@ pub struct Excuse {
     pub until: Timestamp,
     /// The present.
     pub now: Timestamp,
-    /// How long leases last, and how long an agent may be silent and still be alive.
+    /// How long leases last.
     pub lease: Duration,
+    /// How long an agent may be silent and still be alive.
+    pub alive: Duration,
     /// How long a host may be silent before its part has failed.
     pub patience: Duration,
 }

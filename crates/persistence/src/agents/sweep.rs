@@ -198,7 +198,7 @@ pub(super) async fn excuse(conn: &mut Conn, excuse: &Excuse) -> Result<(), Fault
     on!(conn, c => {
         sql_query(EXCUSE_AGENTS)
             .bind::<Ts, _>(at(excuse.now))
-            .bind::<Ts, _>(at(latest - excuse.lease))
+            .bind::<Ts, _>(at(latest - excuse.alive))
             .execute(c)
             .await
     })

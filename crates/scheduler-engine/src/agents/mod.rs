@@ -34,12 +34,13 @@ pub(crate) async fn note_heard(core: &Core) -> Result<(), StoreError> {
 /// While no node listened, no agent was silent: what ran then keeps its leases, and can still be reported. `deaf_for` says
 /// how long this node heard nobody; at its start nobody knows.
 async fn excuse_silence(core: &Core, deaf_for: Option<Duration>) -> Result<(), StoreError> {
-    let (now, AgentTiming { heartbeat, lease, broadcast_timeout: patience }) = (core.now(), core.agents.timing());
+    let (now, timing) = (core.now(), core.agents.timing());
+    let AgentTiming { heartbeat, lease, alive, broadcast_timeout: patience } = timing;
     let (unheard_since, until) = match deaf_for {
         Some(deaf_for) => (now - deaf_for + heartbeat, now - heartbeat),
         None => (now - heartbeat, now),
     };
-    core.store.excuse_silence(&Excuse { unheard_since, until, now, lease, patience }).await
+    core.store.excuse_silence(&Excuse { unheard_since, until, now, lease, alive, patience }).await
 }
 
 /// Excuses silence if this node has heard nobody for a while, because the database was away or the machine stood still.
@@ -53,12 +54,13 @@ async fn listen_again(core: &Core) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// A tenant's agents that take work.
+/// A tenant's agents that take work: those that were heard of no longer ago than an agent may be silent. Whoever of them
+/// does not answer is told of as silent; a host is left out only if it was gone before.
 pub(crate) async fn alive(core: &Core, tenant: TenantId) -> Result<Vec<Agent>, StoreError> {
     listen_again(core).await?;
     note_heard(core).await?;
-    let (now, silence) = (core.now(), core.agents.timing().lease);
-    let mut agents = core.store.agents(tenant, Some(now - silence), MAX_AGENTS).await?;
-    agents.retain(|agent| agent.state(now, silence) == AgentState::Alive);
+    let (now, timing) = (core.now(), core.agents.timing());
+    let mut agents = core.store.agents(tenant, Some(now - timing.alive), MAX_AGENTS).await?;
+    agents.retain(|agent| agent.state(now, timing) == AgentState::Alive);
     Ok(agents)
 }

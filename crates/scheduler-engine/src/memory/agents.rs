@@ -222,7 +222,7 @@ impl AgentStore for MemoryStore {
     }
 
     async fn excuse_silence(&self, excuse: &Excuse) -> Result<(), StoreError> {
-        let Excuse { unheard_since, until, now, lease, patience } = *excuse;
+        let Excuse { unheard_since, until, now, lease, alive, patience } = *excuse;
         let mut state = self.state();
         let latest = state.agents.values().map(|agent| agent.last_seen_at).filter(|sign| *sign < until).max();
         if latest.is_some_and(|sign| sign > unheard_since) {
@@ -232,7 +232,7 @@ impl AgentStore for MemoryStore {
             task.deadline_at = task.deadline_at.max(now + patience);
             task.lease_until = task.lease_until.map(|until| until.max(now + lease));
         }
-        let was_alive = |agent: &&mut Agent| latest.is_some_and(|sign| agent.last_seen_at >= sign - lease);
+        let was_alive = |agent: &&mut Agent| latest.is_some_and(|sign| agent.last_seen_at >= sign - alive);
         for agent in state.agents.values_mut().filter(was_alive) {
             agent.last_seen_at = now;
         }

@@ -48,7 +48,7 @@ impl AgentService {
 
     /// An agent's standing now.
     pub fn state(&self, agent: &Agent) -> AgentState {
-        agent.state(self.core.now(), self.timing().lease)
+        agent.state(self.core.now(), self.timing())
     }
 
     /// An agent introduces itself; whoever did so before under the same hostname is the same agent.
