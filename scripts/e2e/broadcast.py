@@ -1,8 +1,8 @@
 """A broadcast to 200 agents is answered by each of them; how long it took, and what it cost, is printed.
 
 The agents are connections that speak the protocol, as other machines would: each holds a call for work open, reports,
-and sends heartbeats. That they run on the same machine as the server makes the figures worse, not better. `scripts/bench` names a file in
-HORARIUM_BROADCAST_TABLE, to which the figures are added as a row of its table.
+and sends heartbeats. That they run on the same machine as the server makes the figures worse, not better. `scripts/bench`
+names a file in HORARIUM_BROADCAST_TABLE, to which the figures are added as a row of its table.
 """
 
 import http.client

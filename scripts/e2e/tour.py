@@ -1,8 +1,9 @@
 """The README's tour works by paste, and so does what the server prints at its first start.
 
-The tour's commands are taken from the file and run, in order, in one shell. A block that is just `scripts/run` becomes the server in the background (a debug build, which is there already).
-Only two things differ from a reader's terminal: the data goes into a temp folder, and another port is used when
-8080 is taken. An HTTP error fails the tour, which a reader would see but a shell would not.
+The tour's commands are taken from the file and run, in order, in one shell. A block that is just `scripts/run` becomes
+the server in the background (a debug build, which is there already). Only two things differ from a reader's terminal: the
+data goes into a temp folder, and another port is used when 8080 is taken. An HTTP error fails the tour, which a reader
+would see but a shell would not.
 """
 
 import contextlib
