@@ -22,7 +22,7 @@ pub fn fill_agent_data(templates: Templates) -> Arc<FillData> {
             Value::Object(members) => members
                 .iter()
                 .map(|(name, value)| {
-                    let filled = member(&mut renderer, operation, name, value);
+                    let filled = member(&mut renderer, operation, members, name, value);
                     Ok((name.clone(), filled.map_err(|error| error.in_field(&format!("data.{name}")))?))
                 })
                 .collect::<Result<Map<_, _>, Failure>>()
@@ -35,6 +35,7 @@ pub fn fill_agent_data(templates: Templates) -> Arc<FillData> {
 fn member(
     renderer: &mut Renderer<'_>,
     operation: Option<BuiltInOperation>,
+    members: &Map<String, Value>,
     name: &str,
     value: &Value,
 ) -> Result<Value, TemplateError> {
@@ -50,6 +51,7 @@ fn member(
             })
             .collect::<Result<Map<_, _>, _>>()
             .map(Value::Object),
+        (Some(HttpRequest), "body", body) => renderer.body(body, content_type(members)),
         (Some(FileDeploy | FileStatus), "path", Value::String(path))
         | (Some(CommandExec | CommandShell), "cwd", Value::String(path)) => renderer.path(path).map(Value::String),
         // A program's arguments are texts, whatever the payload has.
@@ -66,4 +68,10 @@ fn member(
         }
         (_, _, value) => renderer.json(value),
     }
+}
+
+/// What a request says that its body is.
+fn content_type(request: &Map<String, Value>) -> Option<&str> {
+    let mut headers = request.get("headers")?.as_object()?.iter();
+    headers.find(|(name, _)| name.eq_ignore_ascii_case("content-type"))?.1.as_str()
 }

@@ -117,17 +117,8 @@ fn set_header(headers: &mut HeaderMap, name: &str, value: &str, renderer: &mut R
 }
 
 fn configured_body(body: &Value, headers: &mut HeaderMap, renderer: &mut Renderer<'_>) -> Result<Bytes, Failure> {
-    let filled = match body {
-        Value::String(text) if !Renderer::is_sole_payload(text) => {
-            let is_form = headers
-                .get(CONTENT_TYPE)
-                .and_then(|value| value.to_str().ok())
-                .is_some_and(|value| value.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded"));
-            renderer.body(text, is_form).map(Value::String)
-        }
-        other => renderer.json(other),
-    };
-    match filled.map_err(|error| error.in_field("body"))? {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    match renderer.body(body, content_type).map_err(|error| error.in_field("body"))? {
         Value::String(text) => Ok(Bytes::from(text)),
         value => Ok(json_body(&value, headers)),
     }

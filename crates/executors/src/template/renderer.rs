@@ -88,22 +88,23 @@ impl<'a> Renderer<'a> {
         members.iter().map(|(name, member)| Ok((name.clone(), self.json(member)?))).collect()
     }
 
-    /// A request body that was given as a text. Values are escaped for JSON when the text is a JSON document, and
-    /// percent-encoded when it is a form; in any other text they stand as they are.
-    pub fn body(&mut self, text: &str, is_form: bool) -> Result<String, TemplateError> {
+    /// The body of a request with this content type. In a text, values are escaped for JSON when it is a JSON document,
+    /// and percent-encoded when it is a form; in any other text they stand as they are. What is no text is
+    /// [JSON](Self::json), and so is a text that is nothing but one `{{Payload.…}}`.
+    pub fn body(&mut self, body: &Value, content_type: Option<&str>) -> Result<Value, TemplateError> {
+        let text = match body {
+            Value::String(text) if !sole_template(text).is_some_and(is_payload) => text,
+            _ => return self.json(body),
+        };
+        let is_form = |of: &str| of.trim().to_ascii_lowercase().starts_with("application/x-www-form-urlencoded");
         let place = if serde_json::from_str::<IgnoredAny>(text).is_ok() {
             Place::JsonString
-        } else if is_form {
+        } else if content_type.is_some_and(is_form) {
             Place::UrlComponent
         } else {
             Place::Text
         };
-        self.fill(text, place).map(|(filled, _)| filled)
-    }
-
-    /// Whether `text` is nothing but one `{{Payload.…}}`.
-    pub fn is_sole_payload(text: &str) -> bool {
-        sole_template(text).is_some_and(is_payload)
+        self.fill(text, place).map(|(filled, _)| Value::String(filled))
     }
 
     fn json_string(&mut self, text: &str) -> Result<Value, TemplateError> {

@@ -8,7 +8,7 @@ use crate::support::run_with_payload;
 
 /// The data that an operation gets, or why it gets none.
 fn filled(operation: &str, data: &Value) -> Result<Value, String> {
-    let payload = json!({"host": "db 1/..", "count": 3, "order": {"id": 7}, "name": "a;reboot"});
+    let payload = json!({"host": "db 1/..", "count": 3, "order": {"id": 7}, "name": "a;reboot", "note": "\"&b"});
     let run = run_with_payload(JobType::Agent, &json!({"operation": operation, "data": data}), payload);
     fill_agent_data(Templates::new("m1"))(&run, operation, data).map_err(|failure| failure.error)
 }
@@ -32,6 +32,18 @@ fn a_value_fills_the_place_that_it_is_given_and_no_more() {
     ] {
         assert_eq!(filled(operation, &data), Ok(wanted), "{operation}");
     }
+}
+
+#[test]
+fn a_text_that_is_a_body_is_filled_as_in_a_call_of_the_server() {
+    let body = |content_type: &str, body: &str| {
+        let data = json!({"url": "https://x/", "headers": {"content-type": content_type}, "body": body});
+        filled("http.request.do", &data).unwrap()["body"].take()
+    };
+    assert_eq!(body("application/json", r#"{"note": "{{Payload.note}}"}"#), r#"{"note": "\"&b"}"#);
+    assert_eq!(body("application/x-www-form-urlencoded", "note={{Payload.note}}"), "note=%22%26b");
+    assert_eq!(body("text/plain", "note: {{Payload.note}}"), "note: \"&b");
+    assert_eq!(body("application/json", "{{Payload.order}}"), json!({"id": 7}));
 }
 
 #[test]

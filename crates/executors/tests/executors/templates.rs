@@ -148,10 +148,11 @@ fn json_is_filled_in_its_strings_at_any_depth_and_types_are_kept() {
 #[test]
 fn a_text_body_is_escaped_by_what_it_is() {
     let run = attempt_on(json!({ "x": "a\"&b=c\n" }));
-    let body = |text: &str, is_form| filled(&run, |renderer| renderer.body(text, is_form)).unwrap();
-    assert_eq!(body(r#"{"x": "{{Payload.x}}"}"#, false), r#"{"x": "a\"&b=c\n"}"#);
-    assert_eq!(body("x={{Payload.x}}&y=1", true), "x=a%22%26b%3Dc%0A&y=1");
-    assert_eq!(body("<x>{{Payload.x}}</x>", false), "<x>a\"&b=c\n</x>");
+    let body = |text: &str, kind: Option<&str>| filled(&run, |renderer| renderer.body(&json!(text), kind)).unwrap();
+    assert_eq!(body(r#"{"x": "{{Payload.x}}"}"#, None), r#"{"x": "a\"&b=c\n"}"#);
+    let form = "Application/X-WWW-form-urlencoded; charset=utf-8";
+    assert_eq!(body("x={{Payload.x}}&y=1", Some(form)), "x=a%22%26b%3Dc%0A&y=1");
+    assert_eq!(body("<x>{{Payload.x}}</x>", Some("text/xml")), "<x>a\"&b=c\n</x>");
 }
 
 #[test]
@@ -181,8 +182,9 @@ proptest! {
     #[test]
     fn no_value_changes_the_structure_of_a_json_text(value in any::<String>()) {
         let run = attempt_on(json!({ "x": value }));
-        let body = filled(&run, |renderer| renderer.body(r#"{"a": "<{{Payload.x}}>", "b": 1}"#, false)).unwrap();
-        let parsed: Value = serde_json::from_str(&body).unwrap();
+        let text = json!(r#"{"a": "<{{Payload.x}}>", "b": 1}"#);
+        let body = filled(&run, |renderer| renderer.body(&text, None)).unwrap();
+        let parsed: Value = serde_json::from_str(body.as_str().unwrap()).unwrap();
         prop_assert_eq!(parsed, json!({ "a": format!("<{value}>"), "b": 1 }));
     }
 
