@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use horarium_domain::job::{Job, JobConfiguration, JobType};
+use horarium_domain::job::{Job, JobConfiguration};
 use horarium_domain::secret::{Document, Secret, SecretError, SecretPlace, SecretSealer, is_sealed};
 use horarium_domain::{ExecutionId, JobId, TenantId};
 use serde_json::Value;
@@ -119,10 +119,10 @@ impl<'a> Secrets<'a> {
     /// A definition with its secrets opened; `None` when nothing in it is sealed.
     pub(crate) fn open_configuration(&self, stored: &JobConfiguration) -> Result<Option<JobConfiguration>, Unopened> {
         let job_type = stored.job_type();
-        if !may_hold_secrets(job_type) {
+        let document = Document::Configuration(job_type);
+        if !document.may_hold_secrets() {
             return Ok(None);
         }
-        let document = Document::Configuration(job_type);
         let mut value = stored.to_json();
         if !self.open(document, &mut value)? {
             return Ok(None);
@@ -170,12 +170,4 @@ pub(crate) fn opened(
         secrets.open(Document::Payload, payload)?;
     }
     Ok((job, payload))
-}
-
-/// Spares most attempts a look at their definition.
-const fn may_hold_secrets(job_type: JobType) -> bool {
-    match job_type {
-        JobType::HttpCall | JobType::Command | JobType::Agent => true,
-        JobType::StoredProcedure | JobType::CodeExecution | JobType::FileOperation => false,
-    }
 }

@@ -54,6 +54,11 @@ impl Document {
         }
     }
 
+    /// Whether there may be secrets in it at all, which spares a look at most documents.
+    pub const fn may_hold_secrets(self) -> bool {
+        matches!(self, Self::CallbackUrl) || !self.requests().is_empty()
+    }
+
     /// The secrets in a document of this kind, first to last. To replace several, begin with the last: others may be in
     /// the same text.
     pub fn secrets(self, document: &Value) -> Vec<Secret> {
