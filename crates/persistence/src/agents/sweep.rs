@@ -186,6 +186,17 @@ pub(super) async fn excuse(conn: &mut Conn, excuse: &Excuse) -> Result<(), Fault
     if latest.at.is_some_and(|sign| sign > excuse.unheard_since) {
         return Ok(());
     }
+    // Agents before their tasks, as heartbeats do, so that two transactions never wait for each other in a circle.
+    if let Some(latest) = latest.at {
+        on!(conn, c => {
+            sql_query(EXCUSE_AGENTS)
+                .bind::<Ts, _>(at(excuse.now))
+                .bind::<Ts, _>(at(latest - excuse.alive))
+                .execute(c)
+                .await
+        })
+        .about("agents")?;
+    }
     on!(conn, c => {
         sql_query(EXCUSE_HOSTS)
             .bind::<Ts, _>(at(excuse.now + excuse.patience))
@@ -194,15 +205,6 @@ pub(super) async fn excuse(conn: &mut Conn, excuse: &Excuse) -> Result<(), Fault
             .await
     })
     .about("agent_tasks")?;
-    let Some(latest) = latest.at else { return Ok(()) };
-    on!(conn, c => {
-        sql_query(EXCUSE_AGENTS)
-            .bind::<Ts, _>(at(excuse.now))
-            .bind::<Ts, _>(at(latest - excuse.alive))
-            .execute(c)
-            .await
-    })
-    .about("agents")?;
     Ok(())
 }
 
