@@ -13,9 +13,16 @@ fn the_debug_form_of_a_definition_hides_its_secrets() {
     });
     let program = json!({"command": "/bin/report", "env": {"API_KEY": "s3cret", "NOTE": "text/plain"}});
     let operation = json!({"operation": "http.request.do", "data": call});
-    for (job_type, configuration) in
-        [(JobType::HttpCall, call), (JobType::Command, program), (JobType::Agent, operation)]
-    {
+    let parameters = json!({"p_token": {"deep": "s3cret"}, "note": "text/plain"});
+    let procedure = json!({"storedProcedureName": "report", "parameters": parameters});
+    let code = json!({"handlerType": "report", "parameters": parameters});
+    for (job_type, configuration) in [
+        (JobType::HttpCall, call),
+        (JobType::StoredProcedure, procedure),
+        (JobType::CodeExecution, code),
+        (JobType::Command, program),
+        (JobType::Agent, operation),
+    ] {
         let shown = format!("{:?}", JobConfiguration::parse(job_type, &configuration).unwrap());
         assert!(!shown.contains("s3cret") && shown.contains("text/plain"), "{shown}");
     }

@@ -8,17 +8,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use horarium_domain::agent::protocol::RegisterRequest;
 use horarium_domain::agent::{AgentTask, TaskState};
-use horarium_domain::job::{HttpCall, JobConfiguration};
+use horarium_domain::job::{HttpCall, JobConfiguration, JobType};
 use horarium_domain::secret::{Document, MASK, SEALED_PREFIX, SecretError, SecretPlace, SecretSealer, is_sealed};
-use horarium_domain::{Entropy, ExecutionId, JobId, TenantId};
-use horarium_scheduler_engine::Core;
+use horarium_domain::{Entropy, ExecutionId, JobId, NodeId, TenantId};
 use horarium_scheduler_engine::service::{
     CallbackInput, JobInput, JobRef, NewAgentJob, Services, Submission, TenantPolicy, TriggerInput, mask_configuration,
 };
+use horarium_scheduler_engine::{Core, Engine, EngineConfig, Executor, Outcome, Registry, Run};
 use serde_json::{Value, json};
 use services_support::{World, manual};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use uuid::Uuid;
 
 /// Writes the key, the place and the secret backwards: enough to see what was sealed with what for which place.
 #[derive(Debug, Clone, Copy)]
@@ -66,11 +69,26 @@ impl Entropy for NoChance {
     }
 }
 
-/// Services over the world's store with these keys.
-fn services(world: &World, first: char, other: Option<char>) -> Services {
+/// A node over the world's store with these keys.
+fn core(world: &World, first: char, other: Option<char>) -> Arc<Core> {
     let keys = Arc::new(Backwards { first, other });
-    let core = Core::with_secrets(world.store.clone(), world.clock.clone(), Arc::new(NoChance), keys);
-    Services::new(&core, TenantPolicy::without_jobs())
+    Core::with_secrets(world.store.clone(), world.clock.clone(), Arc::new(NoChance), keys)
+}
+
+fn services(world: &World, first: char, other: Option<char>) -> Services {
+    Services::new(&core(world, first, other), TenantPolicy::without_jobs())
+}
+
+/// Tells what it is given to run.
+#[derive(Debug)]
+struct Teller(UnboundedSender<Value>);
+
+#[async_trait]
+impl Executor for Teller {
+    async fn execute(&self, run: Run) -> Outcome {
+        self.0.send(run.job.spec.configuration.to_json()).unwrap();
+        Outcome::succeeded()
+    }
 }
 
 fn secret_call() -> JobInput {
@@ -141,6 +159,38 @@ async fn the_store_sees_sealed_secrets_only() {
     assert!(is_sealed(&call.headers["Authorization"]) && call.body.unwrap().as_str().is_some_and(is_sealed));
     assert_eq!(call.headers["Accept"], "*/*");
     assert_eq!(mask_configuration(&made.spec.configuration)["headers"]["Authorization"], json!("***"));
+}
+
+#[tokio::test]
+async fn parameters_are_sealed_by_their_names_and_open_in_an_attempt() {
+    let world = World::new().await;
+    let core = core(&world, 'n', None);
+    let services = Services::new(&core, TenantPolicy::without_jobs());
+    let (teller, mut told) = unbounded_channel();
+    let registry = Registry::new()
+        .with(JobType::CodeExecution, Teller(teller.clone()))
+        .with(JobType::StoredProcedure, Teller(teller));
+    let _engine = Engine::start(core, registry, EngineConfig::new(NodeId::from_uuid(Uuid::from_u128(7)), "n"));
+
+    let parameters = json!({"day": "s3cret of nobody", "p_token": "s3cret-1", "credentials": {"pin": "s3cret-2"}});
+    for (job_type, configuration) in [
+        ("CodeExecution", json!({"handlerType": "report", "parameters": parameters})),
+        ("StoredProcedure", json!({"storedProcedureName": "report", "parameters": parameters})),
+    ] {
+        let job = JobInput {
+            job_type: Some(job_type.into()),
+            job_configuration: Some(configuration.clone()),
+            ..manual(job_type)
+        };
+        let made = services.jobs.create(&world.alice(), &job).await.unwrap().job;
+        let stored = world.store.job(world.tenant().id, made.id).await.unwrap().job.spec.configuration.to_json();
+        assert!(
+            !stored.to_string().contains("s3cret-") && stored["parameters"]["day"] == parameters["day"],
+            "{stored}"
+        );
+        services.executions.trigger(&world.alice(), made.id, TriggerInput::default()).await.unwrap();
+        assert_eq!(told.recv().await, Some(configuration));
+    }
 }
 
 #[tokio::test]

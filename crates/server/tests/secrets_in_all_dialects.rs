@@ -147,9 +147,14 @@ async fn use_secrets(home: &Home, server: &Server, target: &MockServer) {
     owner.succeeds(&again).await;
     owner.get("/job?limit=100").await;
 
-    // Variables of a program that is never run: none is allowed.
+    // Variables of a program and parameters that are never used: nothing of that kind is allowed here.
     let program = json!({"command": "/bin/true", "env": {"DB_PASSWORD": format!("{PLAIN}-of-the-variable")}});
     owner.job("secret-command", json!({"jobType": "Command", "jobConfiguration": program})).await;
+    let parameters = json!({"day": 1, "p_token": format!("{PLAIN}-of-the-token"), "credentials": {"pin": PLAIN}});
+    let procedure = json!({"storedProcedureName": "report", "parameters": parameters});
+    owner.job("secret-procedure", json!({"jobType": "StoredProcedure", "jobConfiguration": procedure})).await;
+    let code = json!({"handlerType": "report", "parameters": parameters});
+    owner.job("secret-code", json!({"jobType": "CodeExecution", "jobConfiguration": code})).await;
 
     // The integrations dialect and the admin one: the same job with payloads.
     let body = json!({"kind": "secret-call", "payload": order, "dedupeKey": "once"});

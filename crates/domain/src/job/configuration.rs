@@ -95,13 +95,13 @@ impl HttpCall {
     }
 }
 
-/// A stored procedure in a database that the operator named in the configuration.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A stored procedure in a database that the operator named in the configuration. Its `Debug` form hides its secrets.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StoredProcedure {
     /// The procedure, with its schema if it needs one.
     pub stored_procedure_name: String,
-    /// Its arguments by name.
+    /// Its arguments by name. Those with the [name of a secret](crate::secret::is_secret_name) are sealed at rest.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub parameters: serde_json::Map<String, Value>,
     /// Seconds for the statement; the job's own timeout when none is given.
@@ -112,8 +112,8 @@ pub struct StoredProcedure {
     pub database_connection_string_name: Option<String>,
 }
 
-/// A handler that the embedding program registered.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A handler that the embedding program registered. Its `Debug` form hides its secrets.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CodeExecution {
     /// The name it was registered under.
@@ -121,7 +121,7 @@ pub struct CodeExecution {
     /// Which of its methods, for handlers that have several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method_name: Option<String>,
-    /// What to hand it.
+    /// What to hand it. What has the [name of a secret](crate::secret::is_secret_name) is sealed at rest.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub parameters: serde_json::Map<String, Value>,
 }

@@ -4,12 +4,24 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{AgentOperation, CommandLine, HttpCall, JobType};
+use super::{AgentOperation, CodeExecution, CommandLine, HttpCall, JobType, StoredProcedure};
 use crate::secret::Document;
 
 impl fmt::Debug for HttpCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         masked(f, JobType::HttpCall, self)
+    }
+}
+
+impl fmt::Debug for StoredProcedure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        masked(f, JobType::StoredProcedure, self)
+    }
+}
+
+impl fmt::Debug for CodeExecution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        masked(f, JobType::CodeExecution, self)
     }
 }
 

@@ -1,9 +1,9 @@
 //! Where the secrets are in what callers send as JSON: in the definition of a job, in the payload of an execution, in
 //! the data of an agent's operation.
 //!
-//! In each of them a request may be described, by the same members: `headers` and `env`, of which those are secret whose
-//! names [say so](is_secret_name); `body`, if `bodySecret` or `body_secret` says so; and `url`, of which the credentials
-//! are.
+//! In each of them a request may be described, by the same members: `headers`, `env` and `parameters`, of which those are
+//! secret whose names [say so](is_secret_name); `body`, if `bodySecret` or `body_secret` says so; and `url`, of which the
+//! credentials are.
 
 use std::ops::Range;
 
@@ -46,10 +46,12 @@ impl Document {
     /// Where in it a request may be described.
     const fn requests(self) -> &'static [&'static [&'static str]] {
         match self {
-            Self::Configuration(JobType::HttpCall | JobType::Command) | Self::AgentData => &[&[]],
+            Self::Configuration(
+                JobType::HttpCall | JobType::StoredProcedure | JobType::CodeExecution | JobType::Command,
+            )
+            | Self::AgentData => &[&[]],
             Self::Configuration(JobType::Agent) => &[&["data"]],
-            Self::Configuration(JobType::StoredProcedure | JobType::CodeExecution | JobType::FileOperation)
-            | Self::CallbackUrl => &[],
+            Self::Configuration(JobType::FileOperation) | Self::CallbackUrl => &[],
             Self::Payload => &[&[], &["agentRequest", "data"]],
         }
     }
@@ -101,6 +103,10 @@ impl Secret {
         Self { field, value, is_json: false, path, within }
     }
 
+    const fn json(field: String, value: Value, path: Vec<String>) -> Self {
+        Self { field, value, is_json: true, path, within: None }
+    }
+
     /// Its place in the document, such as `headers.Authorization`.
     pub fn path(&self) -> String {
         self.path.join(".")
@@ -136,9 +142,7 @@ fn find(request: &Value, path: &[&str], found: &mut Vec<Secret>) {
     let at = |members: &[&str]| path.iter().chain(members).map(|member| (*member).to_owned()).collect::<Vec<_>>();
     let is_marked = ["bodySecret", "body_secret"].into_iter().any(|name| request.get(name) == Some(&Value::Bool(true)));
     if let Some(body) = request.get("body").filter(|body| is_marked && !body.is_null()) {
-        let secret =
-            Secret { field: "body".to_owned(), value: body.clone(), is_json: true, path: at(&["body"]), within: None };
-        found.push(secret);
+        found.push(Secret::json("body".to_owned(), body.clone(), at(&["body"])));
     }
     for holder in ["env", "headers"] {
         let members = request.get(holder).and_then(Value::as_object).into_iter().flatten();
@@ -150,6 +154,10 @@ fn find(request: &Value, path: &[&str], found: &mut Vec<Secret>) {
             };
             found.push(Secret::text(field, value.clone(), at(&[holder, name]), None));
         }
+    }
+    let parameters = request.get("parameters").and_then(Value::as_object).into_iter().flatten();
+    for (name, value) in parameters.filter(|(name, value)| !value.is_null() && is_secret_name(name)) {
+        found.push(Secret::json(format!("parameter:{name}"), value.clone(), at(&["parameters", name])));
     }
     if let Some(text) = request.get("url").and_then(Value::as_str) {
         found.extend(
@@ -209,7 +217,18 @@ mod tests {
         assert_eq!(Document::Configuration(JobType::HttpCall).masked(call.clone()), shown);
         let request = json!({"agentRequest": {"operation": "http.request.do", "data": call}});
         assert_eq!(Document::Payload.masked(request)["agentRequest"]["data"], shown);
-        assert_eq!(Document::Configuration(JobType::CodeExecution).masked(call.clone()), call);
+        assert_eq!(Document::Configuration(JobType::FileOperation).masked(call.clone()), call);
+    }
+
+    #[test]
+    fn a_parameter_is_a_secret_by_its_name_whatever_its_value() {
+        let parameters =
+            json!({"apiKey": "k", "p_password": 1234, "credentials": {"user": "me"}, "token": null, "day": 1});
+        let shown = json!({"apiKey": "***", "p_password": "***", "credentials": "***", "token": null, "day": 1});
+        for job_type in [JobType::StoredProcedure, JobType::CodeExecution] {
+            let masked = Document::Configuration(job_type).masked(json!({"parameters": parameters}));
+            assert_eq!(masked, json!({"parameters": shown}));
+        }
     }
 
     #[test]
@@ -220,7 +239,12 @@ mod tests {
 
     #[test]
     fn what_is_of_another_shape_is_left_alone() {
-        for odd in [json!(null), json!("x"), json!([1]), json!({"headers": ["Authorization"], "url": 7, "env": null})] {
+        for odd in [
+            json!(null),
+            json!("x"),
+            json!([1]),
+            json!({"headers": ["Authorization"], "url": 7, "env": null, "parameters": "token"}),
+        ] {
             assert_eq!(Document::Payload.masked(odd.clone()), odd);
         }
     }

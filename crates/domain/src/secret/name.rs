@@ -7,8 +7,8 @@ const WORDS: [&str; 11] =
 /// What a secret's name ends with where its words are not told apart, as in `accesstoken`.
 const ENDINGS: [&str; 4] = ["apikey", "token", "secret", "password"];
 
-/// Whether the value of a header, an environment variable or a query parameter of this name is a secret: sealed at rest,
-/// not shown to readers, not sent on to another server.
+/// Whether the value of a header, an environment variable, a query parameter or a parameter of a job of this name is a
+/// secret: sealed at rest, not shown to readers, not sent on to another server.
 pub fn is_secret_name(name: &str) -> bool {
     let words = words(name);
     matches!(words.as_str(), "authorization" | "proxy-authorization" | "cookie" | "set-cookie")

@@ -1,5 +1,6 @@
 //! What a handler is, what it is given and what it gives back.
 
+use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -36,8 +37,8 @@ where
     }
 }
 
-/// One attempt, as a handler sees it.
-#[derive(Debug, Clone)]
+/// One attempt, as a handler sees it. Its `Debug` form does not tell what it is given, since secrets are open in there.
+#[derive(Clone)]
 pub struct HandlerContext {
     /// The attempt: its job, payload, cancellation and progress.
     pub run: Run,
@@ -45,6 +46,16 @@ pub struct HandlerContext {
     pub parameters: Map<String, Value>,
     /// The job's `methodName`.
     pub method_name: Option<String>,
+}
+
+impl fmt::Debug for HandlerContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { run, parameters: _, method_name } = self;
+        f.debug_struct("HandlerContext")
+            .field("execution_id", &run.execution_id)
+            .field("method_name", method_name)
+            .finish_non_exhaustive()
+    }
 }
 
 impl HandlerContext {

@@ -7,6 +7,7 @@
 //!   has it, so mostly in lower case.
 //! - `parameters` are arguments by name. A string, number or truth value is read by PostgreSQL as the parameter's type,
 //!   so `"2025-07-10"` may be a date; an array is an array, and anything is JSON for a `json` or `jsonb` parameter.
+//!   Those that are named like a secret (`p_token`) are sealed in Horarium's database, and open here.
 //! - A procedure is called outside of a transaction, so it may commit by itself, and has no output. What a function
 //!   returns is the output, as JSON: an array when it returns a set, whose rows count as items processed.
 //! - `commandTimeoutSeconds` is the session's `statement_timeout`. A cancelled attempt cancels its query.

@@ -18,7 +18,8 @@ pub fn mask_configuration(configuration: &JobConfiguration) -> Value {
 /// Puts the stored secrets of `current` in the place of masks in `incoming`, the configuration of a job of this type.
 ///
 /// They are only put back where they go to the same place: an HTTP call to the same scheme, host and port, a variable to
-/// the same program with the same arguments, an operation of agents with the same data. Whoever may change a job but not read its secrets could otherwise have them
+/// the same program with the same arguments, a parameter to the same procedure or handler beside the same others, an
+/// operation of agents with the same data. Whoever may change a job but not read its secrets could otherwise have them
 /// sent to an address of their own.
 pub(super) fn restore(
     job_type: JobType,
@@ -78,6 +79,7 @@ pub(in crate::service) fn refuse_masks(document: Document, sent: &Value, errors:
 /// Where the secrets of a configuration go.
 fn destination(job_type: JobType, configuration: &Value) -> Value {
     let member = |name: &str| configuration.get(name).cloned().unwrap_or_default();
+    let shown = |name: &str| Document::Configuration(job_type).masked(configuration.clone()).get(name).cloned();
     let origin = |url: Option<&Value>| url.and_then(Value::as_str).map(url_origin);
     match job_type {
         JobType::HttpCall => json!(origin(configuration.get("url"))),
@@ -88,12 +90,13 @@ fn destination(job_type: JobType, configuration: &Value) -> Value {
         JobType::Agent if member("operation") == BuiltInOperation::HttpRequest.as_str() => {
             json!([member("operation"), origin(configuration.pointer("/data/url"))])
         }
-        // Who knows what an operation makes of its data.
-        JobType::Agent => {
-            let shown = Document::Configuration(job_type).masked(configuration.clone());
-            json!([member("operation"), shown.get("data")])
+        // Who knows what others make of what they are given: any of it may say where to.
+        JobType::Agent => json!([member("operation"), shown("data")]),
+        JobType::StoredProcedure => {
+            json!([member("storedProcedureName"), member("databaseConnectionStringName"), shown("parameters")])
         }
-        JobType::StoredProcedure | JobType::CodeExecution | JobType::FileOperation => Value::Null,
+        JobType::CodeExecution => json!([member("handlerType"), member("methodName"), shown("parameters")]),
+        JobType::FileOperation => Value::Null,
     }
 }
 
@@ -102,7 +105,9 @@ fn nothing_stored(what: &str) -> String {
 }
 
 fn moved(what: &str) -> String {
-    format!("it goes to another address or program now: send the value of {what} again")
+    format!(
+        "it goes to another address, program or procedure now, or with other arguments: send the value of {what} again"
+    )
 }
 
 fn unusable(what: &str, unopened: &Unopened) -> String {
@@ -235,6 +240,27 @@ mod tests {
         let mut shown = mask_configuration(&current);
         shown["data"]["body_secret"] = json!(false);
         assert!(restored(shown, &current).unwrap_err().contains("holds the mask"));
+    }
+
+    #[test]
+    fn a_parameter_is_kept_as_long_as_it_goes_to_the_same_procedure_beside_the_same_others() {
+        let call = json!({
+            "storedProcedureName": "report.send", "parameters": {"p_token": {"n": 1}, "p_to": "a@a.example"},
+        });
+        let current = JobConfiguration::parse(JobType::StoredProcedure, &call).unwrap();
+        let shown = mask_configuration(&current);
+        assert_eq!(shown["parameters"], json!({"p_token": "***", "p_to": "a@a.example"}));
+        assert_eq!(restored(shown.clone(), &current).unwrap(), call);
+        for (member, other) in [("/storedProcedureName", "evil.send"), ("/parameters/p_to", "evil@evil.example")] {
+            let mut moved = shown.clone();
+            *moved.pointer_mut(member).unwrap() = json!(other);
+            assert!(restored(moved, &current).unwrap_err().contains("'p_token' again"), "{member}");
+        }
+        let code = json!({"handlerType": "mail", "parameters": {"password": "p"}});
+        let current = JobConfiguration::parse(JobType::CodeExecution, &code).unwrap();
+        let moved = json!({"handlerType": "mail", "methodName": "leak", "parameters": {"password": "***"}});
+        assert!(restored(moved, &current).unwrap_err().contains("'password' again"));
+        assert_eq!(restored(mask_configuration(&current), &current).unwrap(), code);
     }
 
     #[test]
