@@ -39,6 +39,8 @@ const UNDESCRIBED: &[(&str, &[&str])] = &[
     ("/docs/{file}", &["GET"]),
     ("/api/v1/admin/jobs/", &["GET"]),
     ("/api/integrations/jobs/", &["GET", "POST"]),
+    ("/job/", &["GET", "POST"]),
+    ("/api/job/", &["GET", "POST"]),
 ];
 
 /// The document of every route of every dialect.

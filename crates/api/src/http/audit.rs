@@ -43,8 +43,9 @@ impl Actions {
         self.0.insert((method.to_owned(), route.to_owned()), name.to_owned());
     }
 
+    /// The name of an operation, also where it is served at a second path with a slash at the end.
     fn name(&self, method: &str, route: &str) -> String {
-        let known = self.0.get(&(method.to_owned(), route.to_owned()));
+        let known = self.0.get(&(method.to_owned(), route.trim_end_matches('/').to_owned()));
         known.cloned().unwrap_or_else(|| format!("{method} {route}"))
     }
 }

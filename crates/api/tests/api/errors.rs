@@ -13,7 +13,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{TestApp, http_job};
+use crate::support::{TestApp, http_job, redacted};
 
 const JOBS: &str = "/api/v1/scheduler/jobs";
 
@@ -25,6 +25,24 @@ async fn an_unknown_path_is_a_404_for_everybody() {
         app.anonymous().get(path).await.problem(404);
         app.owner().get(path).await.problem(404);
     }
+}
+
+#[tokio::test]
+async fn the_lists_of_other_systems_clients_are_also_there_with_a_slash_at_the_end() {
+    let app = TestApp::start().await;
+    let admin = app.as_role(Role::SystemAdmin).with_header("x-tenantid", "org-1");
+    let lists = [(app.owner(), "/job"), (app.owner(), "/api/job"), (app.owner(), "/api/integrations/jobs")];
+    for (caller, path) in lists.into_iter().chain([(admin, "/api/v1/admin/jobs")]) {
+        let listed = caller.get(path).await.expect(200).json();
+        let slashed = caller.get(&format!("{path}/")).await.expect(200).json();
+        assert_eq!(redacted(slashed), redacted(listed), "{path}");
+    }
+    let submitted = app.owner().post("/job/", json!({"operation": {"type": "node.uptime.get"}})).await.expect(201);
+    app.owner().get(&format!("/job/{}", submitted.member("job_id"))).await.expect(200);
+    let entry = app.owner().get("/api/v1/audit?limit=1").await.expect(200).json()["items"][0].clone();
+    assert_eq!((&entry["action"], &entry["route"]), (&json!("create_agent_job"), &json!("/job/")));
+    let refused = app.owner().delete("/job/").await.expect(405);
+    assert_eq!(refused.header("allow"), "GET, HEAD, OPTIONS, POST");
 }
 
 #[tokio::test]

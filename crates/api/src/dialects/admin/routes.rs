@@ -1,6 +1,6 @@
 //! The routes, below `/api/v1/admin/jobs`.
 
-use actix_web::{HttpResponse, get, post, web};
+use actix_web::{HttpResponse, get, post, routes, web};
 use horarium_domain::page::PageRequest;
 use horarium_scheduler_engine::service::TriggerInput;
 use utoipa::IntoParams;
@@ -21,13 +21,7 @@ const X_TOTAL_COUNT: &str = "X-Total-Count";
 
 /// Registers the routes.
 pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
-    cfg.service(
-        scope::scope("/admin/jobs")
-            .service(list_admin_jobs)
-            .service(trigger_admin_job)
-            .service(get_job_stats)
-            .route("/", web::get().to(list)),
-    );
+    cfg.service(scope::scope("/admin/jobs").service(list_admin_jobs).service(trigger_admin_job).service(get_job_stats));
 }
 
 /// What `GET /` reads from its query.
@@ -62,17 +56,10 @@ impl FromQuery for ListAdminJobs {
         headers(("X-Total-Count" = u64, description = "How many jobs there are.")),
     )),
 )]
+#[routes]
 #[get("")]
+#[get("/")]
 pub(crate) async fn list_admin_jobs(
-    caller: Authorized<perm::AdminDialect>,
-    tenant: TenantNamed,
-    state: web::Data<ApiState>,
-    query: Query<ListAdminJobs>,
-) -> Result<HttpResponse, ApiError> {
-    list(caller, tenant, state, query).await
-}
-
-async fn list(
     caller: Authorized<perm::AdminDialect>,
     _: TenantNamed,
     state: web::Data<ApiState>,

@@ -4,7 +4,7 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::http::header::LOCATION;
-use actix_web::{FromRequest, HttpRequest, HttpResponse, delete, get, post, web};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, delete, get, post, routes, web};
 use horarium_domain::store::ExecutionFilter;
 use horarium_domain::{ExecutionId, Timestamp};
 use horarium_scheduler_engine::service::{NewAgentJob, RetryAgentJob, ServiceError};
@@ -94,7 +94,9 @@ fn created((id, timestamp): (ExecutionId, Timestamp)) -> HttpResponse {
     params(ListJobs),
     responses((status = 200, description = "One page, newest first.", body = ListJobsResponse)),
 )]
+#[routes]
 #[get("")]
+#[get("/")]
 async fn list_agent_jobs(
     caller: Authorized<perm::ExecutionsRead>,
     state: web::Data<ApiState>,
@@ -125,7 +127,9 @@ async fn list_agent_jobs(
         headers(("Location" = String, description = "The path of the job.")),
     )),
 )]
+#[routes]
 #[post("")]
+#[post("/")]
 async fn create_agent_job(
     caller: Authorized<perm::AgentsUse>,
     state: web::Data<ApiState>,

@@ -1,6 +1,6 @@
 //! The routes, below `/api/integrations/jobs`.
 
-use actix_web::{HttpResponse, get, post, web};
+use actix_web::{HttpResponse, get, routes, web};
 use horarium_domain::ExecutionId;
 use horarium_domain::execution::ExecutionState;
 use horarium_scheduler_engine::service::{IntegrationFilter, IntegrationInput};
@@ -25,9 +25,7 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
         scope::scope("/jobs")
             .service(get_integration_metrics)
             .service(list_integration_jobs)
-            .service(submit_integration_job)
-            .route("/", web::get().to(list))
-            .route("/", web::post().to(submit)),
+            .service(submit_integration_job),
     );
 }
 
@@ -82,17 +80,10 @@ impl FromQuery for ListIntegrationJobs {
     params(ListIntegrationJobs),
     responses((status = 200, description = "One page, newest first.", body = IntegrationJobPage)),
 )]
+#[routes]
 #[get("")]
+#[get("/")]
 pub(crate) async fn list_integration_jobs(
-    caller: Authorized<perm::IntegrationsRead>,
-    own: OwnOrganization,
-    state: web::Data<ApiState>,
-    query: Query<ListIntegrationJobs>,
-) -> Result<HttpResponse, ApiError> {
-    list(caller, own, state, query).await
-}
-
-async fn list(
     caller: Authorized<perm::IntegrationsRead>,
     _: OwnOrganization,
     state: web::Data<ApiState>,
@@ -123,18 +114,10 @@ async fn list(
         (status = 429, description = "Its queue is full, or the tenant sends more requests than it may."),
     ),
 )]
+#[routes]
 #[post("")]
+#[post("/")]
 pub(crate) async fn submit_integration_job(
-    caller: Authorized<perm::IntegrationsWrite>,
-    own: OwnOrganization,
-    state: web::Data<ApiState>,
-    audit: AuditHandle,
-    body: Body<SubmitIntegrationJobRequest>,
-) -> Result<HttpResponse, ApiError> {
-    submit(caller, own, state, audit, body).await
-}
-
-async fn submit(
     caller: Authorized<perm::IntegrationsWrite>,
     _: OwnOrganization,
     state: web::Data<ApiState>,
