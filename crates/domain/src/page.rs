@@ -34,6 +34,25 @@ pub struct Page<T> {
     pub total: u64,
 }
 
+/// One page of a list that is sorted by name and walked with names as cursors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedPage<T> {
+    /// This page's items.
+    pub items: Vec<T>,
+    /// The name after which the next page begins; `None` when nothing follows this page.
+    pub next: Option<String>,
+}
+
+impl<T> NamedPage<T> {
+    /// A page of `limit` items, from those of which one more was asked for to see whether anything follows.
+    pub fn of(mut items: Vec<T>, limit: usize, name: impl Fn(&T) -> &str) -> Self {
+        let is_last = items.len() <= limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| !is_last).map(|last| name(last).to_owned());
+        Self { items, next }
+    }
+}
+
 /// Which way a list is sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SortDirection {

@@ -107,7 +107,13 @@ impl QueueStore for SqlStore {
         .await
     }
 
-    async fn queues(&self, tenant: TenantId, now: Timestamp) -> Result<Vec<QueueSummary>, StoreError> {
+    async fn queues(
+        &self,
+        tenant: TenantId,
+        after: Option<&str>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<QueueSummary>, StoreError> {
         let (limits, loads) = self.read(async |conn| load(conn, tenant, None, now).await).await?;
         let mut summaries: BTreeMap<QueueName, QueueSummary> = BTreeMap::new();
         for limits in limits {
@@ -126,7 +132,9 @@ impl QueueStore for SqlStore {
         summaries.retain(|name, summary| {
             summary.pending + summary.running > 0 || summary.limits != QueueLimits::none(name.clone())
         });
-        Ok(summaries.into_values().collect())
+        // What they hold was counted for all of them at once, so the page is made here.
+        summaries.retain(|name, _| after.is_none_or(|after| name.as_str() > after));
+        Ok(summaries.into_values().take(limit).collect())
     }
 
     async fn queue(&self, tenant: TenantId, name: &QueueName, now: Timestamp) -> Result<QueueSummary, StoreError> {

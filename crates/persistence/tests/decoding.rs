@@ -133,7 +133,7 @@ fn a_tenant_a_key_and_a_queue_that_make_no_sense_are_named() {
         assert_inconsistent(tampered.store.key(key).await, "api_keys", &key.to_string(), "secret_hash: ");
         tampered.run("insert into queues (tenant_id, name, max_length) select id, 'mail', -5 from tenants");
         let place = format!("{tenant}, mail");
-        assert_inconsistent(tampered.store.queues(tenant, NOW).await, "queues", &place, "max_length: ");
+        assert_inconsistent(tampered.store.queues(tenant, None, 10, NOW).await, "queues", &place, "max_length: ");
     });
 }
 

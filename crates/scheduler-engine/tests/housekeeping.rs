@@ -61,7 +61,7 @@ async fn a_node_forgets_what_is_too_old_soon_after_its_start_and_hourly_from_the
     }
     let left = async || {
         let entries = world.store.audit(world.tenant, &AuditFilter::default(), None, 10).await.unwrap();
-        let agents = world.store.agents(world.tenant, None, 10).await.unwrap();
+        let agents = world.store.agents(world.tenant, None, None, 10).await.unwrap();
         (entries.len(), agents.into_iter().map(|agent| agent.hostname).collect::<Vec<_>>())
     };
     let config = EngineConfig { audit_retention: Duration::from_mins(DAY), ..config("a") };

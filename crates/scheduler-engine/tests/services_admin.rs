@@ -18,7 +18,7 @@ async fn a_queues_limits_are_set_as_a_whole() {
     let limited = QueueInput { max_concurrency: Some(2), max_length: Some(0), ..QueueInput::default() };
     let set = queues.set(&alice, "slow", limited).await.unwrap();
     assert_eq!((set.limits.max_concurrency, set.limits.max_length, set.limits.paused), (Some(2), Some(0), false));
-    assert_eq!(queues.list(tenant).await.unwrap(), [set]);
+    assert_eq!(queues.list(tenant, None, 10).await.unwrap().items, [set]);
 
     let paused = QueueInput { paused: Some(true), ..QueueInput::default() };
     let set = queues.set(&alice, "slow", paused).await.unwrap();

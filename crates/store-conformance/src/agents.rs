@@ -140,13 +140,16 @@ pub async fn agents_are_listed_by_hostname_and_by_when_they_were_heard_of(world:
         world.a.register_agent(registration).await.unwrap();
     }
     register(&world, other, "elsewhere").await;
-    let named = async |since: Option<Timestamp>, limit| -> Vec<String> {
-        let agents = world.b.agents(tenant, since, limit).await.unwrap();
+    let named = async |since: Option<Timestamp>, after: Option<&str>, limit| -> Vec<String> {
+        let agents = world.b.agents(tenant, since, after, limit).await.unwrap();
         agents.into_iter().map(|agent| agent.hostname).collect()
     };
-    assert_eq!(named(None, 10).await, ["db-1", "web-1", "web-2"]);
-    assert_eq!(named(Some(at(20)), 10).await, ["db-1", "web-2"]);
-    assert_eq!(named(None, 2).await, ["db-1", "web-1"]);
+    assert_eq!(named(None, None, 10).await, ["db-1", "web-1", "web-2"]);
+    assert_eq!(named(Some(at(20)), None, 10).await, ["db-1", "web-2"]);
+    assert_eq!(named(None, None, 2).await, ["db-1", "web-1"]);
+    assert_eq!(named(None, Some("db-1"), 1).await, ["web-1"]);
+    assert_eq!(named(Some(at(20)), Some("db-2"), 10).await, ["web-2"]);
+    assert!(named(None, Some("web-2"), 10).await.is_empty());
 }
 
 pub async fn a_session_ends_when_its_agent_registers_again_or_leaves(world: World) {
@@ -193,7 +196,7 @@ pub async fn agents_that_nothing_is_heard_of_are_forgotten_but_for_drained_ones(
     }
     world.a.drain_agent(tenant, "drained", true).await.unwrap();
     assert_eq!(world.a.prune_agents(at(20)).await.unwrap(), 1);
-    let left = world.b.agents(tenant, None, 10).await.unwrap();
+    let left = world.b.agents(tenant, None, None, 10).await.unwrap();
     assert_eq!(left.iter().map(|agent| agent.hostname.as_str()).collect::<Vec<_>>(), ["drained", "heard"]);
 }
 
@@ -441,7 +444,7 @@ pub async fn silence_is_excused_where_nobody_listened(world: World) {
     world.a.excuse_silence(&Excuse { unheard_since: at(0), ..excuse }).await.unwrap();
     assert_eq!(world.a.sweep_tasks(back, PATIENCE).await.unwrap().ended, []);
     assert_eq!(report(&world, tenant, end(lease, TaskState::Completed), back).await, Reported::Recorded(id));
-    let alive = world.b.agents(tenant, Some(back), 10).await.unwrap();
+    let alive = world.b.agents(tenant, Some(back), None, 10).await.unwrap();
     assert_eq!(alive.iter().map(|agent| agent.hostname.as_str()).collect::<Vec<_>>(), ["late", "web-1", "web-2"]);
 }
 
@@ -532,7 +535,7 @@ pub async fn another_tenants_agents_and_tasks_are_not_there(world: World) {
     assert!(matches!(world.a.agent_named(other, "web-1").await, Err(StoreError::NotFound(_))));
     assert!(matches!(world.a.drain_agent(other, "web-1", true).await, Err(StoreError::NotFound(_))));
     assert!(matches!(world.a.delete_agent(other, "web-1").await, Err(StoreError::NotFound(_))));
-    assert!(world.a.agents(other, None, 10).await.unwrap().is_empty());
+    assert!(world.a.agents(other, None, None, 10).await.unwrap().is_empty());
     assert!(world.a.agent_tasks(other, &[id]).await.unwrap().is_empty());
     assert!(world.a.lease_tasks(&request(other, "web-1", 10, at(1))).await.unwrap().is_empty());
     let lease = lease_one(&world, tenant, "web-1", at(1)).await.lease();

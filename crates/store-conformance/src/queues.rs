@@ -34,7 +34,7 @@ pub async fn a_queue_that_nobody_knows_is_empty_and_without_limits(world: World)
     let expected =
         QueueSummary { limits: QueueLimits::none(name("unheard-of")), pending: 0, running: 0, oldest_due_at: None };
     assert_eq!(world.a.queue(tenant, &name("unheard-of"), at(0)).await.unwrap(), expected);
-    assert!(world.a.queues(tenant, at(0)).await.unwrap().is_empty());
+    assert!(world.a.queues(tenant, None, 100, at(0)).await.unwrap().is_empty());
     assert_eq!(world.a.queue_totals(at(0)).await.unwrap(), (0, 0, None));
 }
 
@@ -63,13 +63,18 @@ pub async fn queues_are_listed_by_name_with_what_they_hold(world: World) {
         oldest_due_at,
     };
     let empty = QueueSummary { limits: limited, ..summary("a", 0, 0, None) };
-    let queues = world.b.queues(tenant, at(30)).await.unwrap();
+    let queues = world.b.queues(tenant, None, 100, at(30)).await.unwrap();
     assert_eq!(queues, [empty.clone(), summary("b", 2, 1, None), summary("c", 1, 0, None)]);
     // What is due counts from when it became due, whether or not it was promoted.
     world.a.promote(at(50), 10).await.unwrap();
-    let queues = world.b.queues(tenant, at(400)).await.unwrap();
+    let queues = world.b.queues(tenant, None, 100, at(400)).await.unwrap();
     assert_eq!(queues, [empty, summary("b", 2, 1, Some(at(40))), summary("c", 1, 0, Some(at(300)))]);
     assert_eq!(world.a.queue(tenant, &name("b"), at(400)).await.unwrap(), queues[1]);
+    // In parts.
+    assert_eq!(world.b.queues(tenant, None, 2, at(400)).await.unwrap(), queues[..2]);
+    assert_eq!(world.b.queues(tenant, Some("a"), 1, at(400)).await.unwrap(), queues[1..2]);
+    assert_eq!(world.b.queues(tenant, Some("bb"), 10, at(400)).await.unwrap(), queues[2..]);
+    assert!(world.b.queues(tenant, Some("c"), 10, at(400)).await.unwrap().is_empty());
 }
 
 pub async fn the_totals_are_over_all_tenants(world: World) {

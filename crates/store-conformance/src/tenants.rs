@@ -109,7 +109,7 @@ pub async fn a_deleted_tenant_takes_everything_along(world: World) {
     assert_not_found(world.a.execution(tenant, ended).await);
     assert_not_found(world.a.execution(tenant, waiting).await);
     assert_not_found(world.a.key(key.id).await);
-    assert!(world.a.queues(tenant, at(0)).await.unwrap().is_empty());
+    assert!(world.a.queues(tenant, None, 100, at(0)).await.unwrap().is_empty());
     assert!(world.a.due(at(600), 10).await.unwrap().is_empty());
     assert_eq!(world.a.enqueue(vec![world.execution(&job)]).await.unwrap(), [Enqueued::NoSuchJob]);
     assert_eq!(world.a.promote(at(600), 10).await.unwrap().count, 0);

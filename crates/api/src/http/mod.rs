@@ -44,6 +44,6 @@ pub(crate) use object::Object;
 pub(crate) use path::{Id, Name};
 pub(crate) use patience::Patience;
 pub use problem::ProblemDetails;
-pub(crate) use query::{FromQuery, Paging, Query, QueryFields};
+pub(crate) use query::{ByName, FromQuery, Paging, Query, QueryFields};
 pub use rate_limit::{InvalidRateLimits, RateLimits};
 pub(crate) use shell::shell;

@@ -40,6 +40,30 @@ impl FromQuery for PageRequest {
     }
 }
 
+/// Where a page of a list by name begins, and how long it is. Unless a caller says so, the list is one page.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ByName {
+    /// What the page before names as the next cursor.
+    pub(crate) cursor: Option<String>,
+    /// Items per page.
+    #[param(inline, minimum = 1, maximum = 1000, default = 1000, required = false)]
+    pub(crate) limit: usize,
+}
+
+impl ByName {
+    const MAX_LIMIT: usize = 1000;
+}
+
+impl FromQuery for ByName {
+    fn from_query(fields: &mut QueryFields<'_>) -> Self {
+        Self {
+            cursor: fields.text("cursor"),
+            limit: fields.number("limit", 1..=Self::MAX_LIMIT).unwrap_or(Self::MAX_LIMIT),
+        }
+    }
+}
+
 /// The query of a request, read and checked.
 #[derive(Debug)]
 pub(crate) struct Query<T>(pub(crate) T);

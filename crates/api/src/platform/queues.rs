@@ -7,10 +7,10 @@ use horarium_scheduler_engine::service::QueueInput;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::http::{ApiError, Authorized, Body, Name, perm};
+use crate::http::{ApiError, Authorized, ByName, Name, OptionalBody, Query, perm};
 use crate::state::ApiState;
 
-/// All limits of a queue: what is left out (or null) is lifted.
+/// All limits of a queue: what is left out (or null) is lifted, and `{}` lifts them all.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
 #[schema(example = json!({"maxConcurrency": 4, "rateLimitPerSecond": 10, "paused": false}))]
@@ -51,12 +51,14 @@ struct QueueDto {
     oldest_due_at: Option<Timestamp>,
 }
 
-/// The queues of a tenant.
+/// One page of the queues of a tenant.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct QueueList {
     /// Those that have limits or hold something, by name.
     items: Vec<QueueDto>,
+    /// What to send as `cursor` for the next page; null at the end.
+    next_cursor: Option<String>,
 }
 
 impl From<QueueSummary> for QueueDto {
@@ -78,15 +80,23 @@ impl From<QueueSummary> for QueueDto {
 /// List queues
 #[utoipa::path(
     tag = "Queues",
-    responses((status = 200, description = "The queues that have limits or hold something.", body = QueueList)),
+    params(ByName),
+    responses((
+        status = 200,
+        description = "One page of the queues that have limits or hold something.",
+        body = QueueList,
+    )),
 )]
 #[get("/queues")]
 pub(super) async fn list_queues(
     caller: Authorized<perm::QueuesRead>,
     state: web::Data<ApiState>,
+    query: Query<ByName>,
 ) -> Result<HttpResponse, ApiError> {
-    let queues = state.services.queues.list(caller.tenant.id).await?;
-    Ok(HttpResponse::Ok().json(QueueList { items: queues.into_iter().map(QueueDto::from).collect() }))
+    let ByName { cursor, limit } = query.0;
+    let page = state.services.queues.list(caller.tenant.id, cursor.as_deref(), limit).await?;
+    let items = page.items.into_iter().map(QueueDto::from).collect();
+    Ok(HttpResponse::Ok().json(QueueList { items, next_cursor: page.next }))
 }
 
 /// Read a queue
@@ -109,7 +119,8 @@ pub(super) async fn get_queue(
 
 /// Set a queue's limits
 ///
-/// All of them: what is left out is lifted. Executions that wait follow the new limits from then on.
+/// All of them: what is left out is lifted, and `{}` lifts them all. Executions that wait follow the new limits from then
+/// on.
 #[utoipa::path(
     tag = "Queues",
     params(("name" = String, Path, description = "The queue.", max_length = 100, pattern = "^[A-Za-z0-9_.:-]+$")),
@@ -121,9 +132,13 @@ pub(super) async fn set_queue(
     caller: Authorized<perm::QueuesWrite>,
     state: web::Data<ApiState>,
     name: Name,
-    body: Body<QueueRequest>,
+    body: OptionalBody<QueueRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    let QueueRequest { max_concurrency, max_length, rate_limit_per_second, paused } = body.0;
+    // Unlike elsewhere nothing does not stand for `{}`: that would undo what somebody set.
+    let limits = body.0.ok_or_else(|| {
+        ApiError::bad_request("The body holds no limits: send those that the queue is to have, or {} to lift them all.")
+    })?;
+    let QueueRequest { max_concurrency, max_length, rate_limit_per_second, paused } = limits;
     let input = QueueInput { max_concurrency, max_length, rate_limit_per_second, paused };
     let queue = state.services.queues.set(&caller.actor, &name.0, input).await?;
     Ok(HttpResponse::Ok().json(QueueDto::from(queue)))

@@ -24,6 +24,22 @@ async fn an_agent_registers_and_is_listed() {
 }
 
 #[tokio::test]
+async fn the_list_is_walked_by_hostname() {
+    let app = TestApp::start().await;
+    for hostname in ["web-2", "db-1", "web-1"] {
+        app.agent(hostname).await;
+    }
+    let page = async |query: &str| {
+        let page = app.owner().get(&format!("/api/v1/agents?{query}")).await.expect(200).json();
+        let names: Vec<_> = page["items"].as_array().unwrap().iter().map(|agent| agent["hostname"].clone()).collect();
+        (json!(names), page["next_cursor"].clone())
+    };
+    assert_eq!(page("limit=2").await, (json!(["db-1", "web-1"]), json!("web-1")));
+    assert_eq!(page("limit=2&cursor=web-1").await, (json!(["web-2"]), json!(null)));
+    app.owner().get("/api/v1/agents?limit=1001").await.problem(400);
+}
+
+#[tokio::test]
 async fn what_an_agent_says_of_itself_is_checked() {
     let app = TestApp::start().await;
     let agent = app.as_role(Role::Agent);
@@ -149,7 +165,7 @@ async fn another_tenants_agents_and_tasks_are_not_there() {
         stranger.delete(path).await.problem(404);
         stranger.call(&format!("{path}/drain")).await.problem(404);
     }
-    assert_eq!(stranger.get("/api/v1/agents").await.expect(200).json(), json!({"items": []}));
+    assert_eq!(stranger.get("/api/v1/agents").await.expect(200).json(), json!({"items": [], "next_cursor": null}));
     app.owner().post("/job", json!({"operation": {"type": "node.uptime.get"}})).await.expect(201);
     let task = agent.take().await;
     let theirs = app.as_role_in(Role::Agent, "org-2");

@@ -2,6 +2,7 @@
 
 use horarium_auth::Role;
 use insta::assert_json_snapshot;
+use reqwest::Method;
 use serde_json::json;
 
 use crate::support::{TestApp, http_job};
@@ -15,11 +16,48 @@ async fn limits_are_set_as_a_whole() {
     let set = app.owner().put(&format!("{QUEUES}/mail"), body).await.expect(200);
     assert_json_snapshot!(set.json());
     assert_eq!(app.as_role(Role::Read).get(&format!("{QUEUES}/mail")).await.expect(200).json(), set.json());
-    assert_eq!(app.as_role(Role::Read).get(QUEUES).await.expect(200).json(), json!({"items": [set.json()]}));
+    assert_eq!(
+        app.as_role(Role::Read).get(QUEUES).await.expect(200).json(),
+        json!({"items": [set.json()], "nextCursor": null})
+    );
 
     let lifted = app.owner().put(&format!("{QUEUES}/mail"), json!({"maxLength": 5})).await.expect(200).json();
     assert_eq!((lifted["maxConcurrency"].is_null(), lifted["paused"].as_bool()), (true, Some(false)));
-    assert_eq!(app.as_role_in(Role::Read, "org-2").get(QUEUES).await.json(), json!({"items": []}));
+    assert_eq!(app.as_role_in(Role::Read, "org-2").get(QUEUES).await.json()["items"], json!([]));
+}
+
+#[tokio::test]
+async fn nothing_lifts_no_limits() {
+    let app = TestApp::start().await;
+    let owner = app.owner();
+    let path = format!("{QUEUES}/mail");
+    let set = owner.put(&path, json!({"maxLength": 5, "paused": true})).await.expect(200).json();
+    for nothing in [None, Some(("application/json", b"".to_vec())), Some(("application/json", b"null".to_vec()))] {
+        let refused = owner.send(Method::PUT, &path, nothing).await.problem(400);
+        assert!(refused["detail"].as_str().unwrap().contains("or {} to lift them all"), "{refused}");
+    }
+    assert_eq!(owner.get(&path).await.json(), set);
+    assert!(owner.put(&path, json!({})).await.expect(200).json()["maxLength"].is_null());
+}
+
+#[tokio::test]
+async fn the_list_is_walked_by_name() {
+    let app = TestApp::start().await;
+    for name in ["c", "a", "b"] {
+        app.owner().put(&format!("{QUEUES}/{name}"), json!({"paused": true})).await.expect(200);
+    }
+    let page = async |query: &str| {
+        let page = app.owner().get(&format!("{QUEUES}?{query}")).await.expect(200).json();
+        let names: Vec<_> = page["items"].as_array().unwrap().iter().map(|queue| queue["name"].clone()).collect();
+        (json!(names), page["nextCursor"].clone())
+    };
+    assert_eq!(page("").await, (json!(["a", "b", "c"]), json!(null)));
+    assert_eq!(page("limit=2").await, (json!(["a", "b"]), json!("b")));
+    assert_eq!(page("limit=2&cursor=b").await, (json!(["c"]), json!(null)));
+    assert_eq!(page("limit=3").await.1, json!(null));
+    for wrong in ["0", "1001", "x"] {
+        app.owner().get(&format!("{QUEUES}?limit={wrong}")).await.problem(400);
+    }
 }
 
 #[tokio::test]

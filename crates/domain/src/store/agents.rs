@@ -137,11 +137,13 @@ pub trait AgentStore: Send + Sync {
     /// [`StoreError::NotFound`].
     async fn agent_named(&self, tenant: TenantId, hostname: &str) -> Result<Agent, StoreError>;
 
-    /// Up to `limit` of a tenant's agents, by hostname, that were heard of at or after `seen_since` if it is given.
+    /// Up to `limit` of a tenant's agents that were heard of at or after `seen_since` if it is given, by hostname, from the
+    /// one that follows `after` on.
     async fn agents(
         &self,
         tenant: TenantId,
         seen_since: Option<Timestamp>,
+        after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Agent>, StoreError>;
 

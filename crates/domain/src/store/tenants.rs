@@ -77,8 +77,15 @@ pub trait QueueStore: Send + Sync {
     /// Sets a queue's limits. Executions that wait in it follow them from then on.
     async fn set_queue(&self, tenant: TenantId, limits: QueueLimits) -> Result<(), StoreError>;
 
-    /// The tenant's queues that have limits or hold something, by name.
-    async fn queues(&self, tenant: TenantId, now: Timestamp) -> Result<Vec<QueueSummary>, StoreError>;
+    /// Up to `limit` of the tenant's queues that have limits or hold something, by name, from the one that follows
+    /// `after` on.
+    async fn queues(
+        &self,
+        tenant: TenantId,
+        after: Option<&str>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<QueueSummary>, StoreError>;
 
     /// One queue; without limits and empty when nothing is known of it.
     async fn queue(&self, tenant: TenantId, name: &QueueName, now: Timestamp) -> Result<QueueSummary, StoreError>;

@@ -90,6 +90,7 @@ impl AgentStore for SqlStore {
         &self,
         tenant: TenantId,
         seen_since: Option<Timestamp>,
+        after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Agent>, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -100,6 +101,9 @@ impl AgentStore for SqlStore {
                         agents::table.filter(agents::tenant_id.eq(key(tenant))).into_boxed::<Db>();
                     if let Some(since) = seen_since {
                         query = query.filter(agents::last_seen_at.ge(at(since)));
+                    }
+                    if let Some(after) = after {
+                        query = query.filter(agents::hostname.gt(after));
                     }
                     query.order(agents::hostname.asc()).limit(limit).select(AgentRow::as_select()).load(c).await
                 })

@@ -21,8 +21,8 @@ pub use executor::{AgentExecutor, FillData};
 pub(crate) use hub::AgentHub;
 pub use keeper::AgentKeeper;
 
-/// How many agents of a tenant are looked at, at most.
-pub(crate) const MAX_AGENTS: usize = 10_000;
+/// How many agents of a tenant are looked at for work, at most.
+const MAX_AGENTS: usize = 10_000;
 
 /// Writes down which agents this node has heard of by other calls than heartbeats. There are only those whose
 /// heartbeat is late, so mostly there are none.
@@ -60,7 +60,7 @@ pub(crate) async fn alive(core: &Core, tenant: TenantId) -> Result<Vec<Agent>, S
     listen_again(core).await?;
     note_heard(core).await?;
     let (now, timing) = (core.now(), core.agents.timing());
-    let mut agents = core.store.agents(tenant, Some(now - timing.alive), MAX_AGENTS).await?;
+    let mut agents = core.store.agents(tenant, Some(now - timing.alive), None, MAX_AGENTS).await?;
     agents.retain(|agent| agent.state(now, timing) == AgentState::Alive);
     Ok(agents)
 }

@@ -58,12 +58,16 @@ impl AgentStore for MemoryStore {
         &self,
         tenant: TenantId,
         seen_since: Option<Timestamp>,
+        after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Agent>, StoreError> {
         let state = self.state();
-        let seen = |agent: &&Agent| seen_since.is_none_or(|since| agent.last_seen_at >= since);
-        let mut agents: Vec<Agent> =
-            state.agents.values().filter(|agent| agent.tenant_id == tenant).filter(seen).cloned().collect();
+        let asked_for = |agent: &&Agent| {
+            agent.tenant_id == tenant
+                && seen_since.is_none_or(|since| agent.last_seen_at >= since)
+                && after.is_none_or(|after| agent.hostname.as_str() > after)
+        };
+        let mut agents: Vec<Agent> = state.agents.values().filter(asked_for).cloned().collect();
         agents.sort_by(|one, other| one.hostname.cmp(&other.hostname));
         agents.truncate(limit);
         Ok(agents)

@@ -30,11 +30,18 @@ impl QueueStore for MemoryStore {
         Ok(())
     }
 
-    async fn queues(&self, tenant: TenantId, now: Timestamp) -> Result<Vec<QueueSummary>, StoreError> {
+    async fn queues(
+        &self,
+        tenant: TenantId,
+        after: Option<&str>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<QueueSummary>, StoreError> {
         let state = self.state();
         let limited = state.queues.keys().filter(|(owner, _)| *owner == tenant).map(|(_, name)| name.as_str());
         let names: BTreeSet<&str> = limited.chain(state.lanes.of(tenant).map(|(queue, ..)| queue)).collect();
-        names.into_iter().map(|name| state.queue_summary(tenant, name, now)).collect()
+        let page = names.into_iter().filter(|name| after.is_none_or(|after| *name > after)).take(limit);
+        page.map(|name| state.queue_summary(tenant, name, now)).collect()
     }
 
     async fn queue(&self, tenant: TenantId, name: &QueueName, now: Timestamp) -> Result<QueueSummary, StoreError> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use horarium_domain::TenantId;
 use horarium_domain::job::QueueName;
+use horarium_domain::page::NamedPage;
 use horarium_domain::queue::{QueueLimits, QueueSummary};
 use moka::sync::Cache;
 use tokio::time::Instant;
@@ -45,9 +46,16 @@ impl QueueService {
         Self { core, counted: Cache::builder().max_capacity(REMEMBERED).time_to_live(REMEMBERED_FOR).build() }
     }
 
-    /// The tenant's queues that have limits or hold something, by name.
-    pub async fn list(&self, tenant: TenantId) -> Result<Vec<QueueSummary>, ServiceError> {
-        Ok(self.core.store.queues(tenant, self.core.now()).await?)
+    /// The tenant's queues that have limits or hold something, by name, at most `limit`, from the one that follows `after`
+    /// on.
+    pub async fn list(
+        &self,
+        tenant: TenantId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<NamedPage<QueueSummary>, ServiceError> {
+        let queues = self.core.store.queues(tenant, after, limit + 1, self.core.now()).await?;
+        Ok(NamedPage::of(queues, limit, |queue| queue.limits.name.as_str()))
     }
 
     /// One queue. Every sound name is a queue: one that nobody configured has no limits.

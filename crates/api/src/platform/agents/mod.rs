@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
-use crate::http::{ApiError, Authorized, Name, perm};
+use crate::http::{ApiError, Authorized, ByName, Name, Query, perm};
 use crate::state::ApiState;
 
 /// Registers the routes.
@@ -55,11 +55,13 @@ struct AgentDto {
     last_seen_at: Timestamp,
 }
 
-/// The agents of a tenant.
+/// One page of the agents of a tenant.
 #[derive(Debug, Serialize, ToSchema)]
 struct AgentList {
     /// By hostname.
     items: Vec<AgentDto>,
+    /// What to send as `cursor` for the next page; null at the end.
+    next_cursor: Option<String>,
 }
 
 fn dto(state: &ApiState, agent: Agent) -> AgentDto {
@@ -79,15 +81,23 @@ fn dto(state: &ApiState, agent: Agent) -> AgentDto {
 /// List agents
 #[utoipa::path(
     tag = "Agents",
-    responses((status = 200, description = "All agents of the tenant, also those that are gone.", body = AgentList)),
+    params(ByName),
+    responses((
+        status = 200,
+        description = "One page of the agents of the tenant, also of those that are gone.",
+        body = AgentList,
+    )),
 )]
 #[get("/agents")]
 async fn list_agents(
     caller: Authorized<perm::AgentsRead>,
     state: web::Data<ApiState>,
+    query: Query<ByName>,
 ) -> Result<HttpResponse, ApiError> {
-    let agents = state.services.agents.list(caller.tenant.id).await?;
-    Ok(HttpResponse::Ok().json(AgentList { items: agents.into_iter().map(|agent| dto(&state, agent)).collect() }))
+    let ByName { cursor, limit } = query.0;
+    let page = state.services.agents.list(caller.tenant.id, cursor.as_deref(), limit).await?;
+    let items = page.items.into_iter().map(|agent| dto(&state, agent)).collect();
+    Ok(HttpResponse::Ok().json(AgentList { items, next_cursor: page.next }))
 }
 
 /// Read an agent

@@ -11,6 +11,7 @@ use horarium_domain::agent::protocol::{
     HeartbeatRequest, HeartbeatResponse, MAX_REPORTS, MAX_RUNNING, RegisterRequest, Report, ReportResult,
 };
 use horarium_domain::agent::{Agent, AgentState, AgentTiming, TaskLease, check_hostname};
+use horarium_domain::page::NamedPage;
 use horarium_domain::store::{Heartbeat, Registration};
 use horarium_domain::{AgentId, TenantId};
 
@@ -18,7 +19,6 @@ pub use jobs::{AgentJob, AgentJobService, NewAgentJob, RetryAgentJob};
 pub use lease::Leased;
 
 use super::{FieldErrors, ServiceError, limits};
-use crate::agents::MAX_AGENTS;
 use crate::core::Core;
 
 /// Labels of an agent.
@@ -144,9 +144,15 @@ impl AgentService {
         Ok(HeartbeatResponse { stop: request.running.into_iter().filter(|token| !is_held(token)).collect() })
     }
 
-    /// A tenant's agents, by hostname.
-    pub async fn list(&self, tenant: TenantId) -> Result<Vec<Agent>, ServiceError> {
-        Ok(self.core.store.agents(tenant, None, MAX_AGENTS).await?)
+    /// A tenant's agents by hostname, at most `limit`, from the one that follows `after` on.
+    pub async fn list(
+        &self,
+        tenant: TenantId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<NamedPage<Agent>, ServiceError> {
+        let agents = self.core.store.agents(tenant, None, after, limit + 1).await?;
+        Ok(NamedPage::of(agents, limit, |agent| &agent.hostname))
     }
 
     /// One agent, by its hostname.
