@@ -11,14 +11,14 @@
 
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{BigInt, SmallInt};
+use diesel::sql_types::{Array, BigInt, SmallInt};
 use diesel_async::RunQueryDsl;
 use horarium_domain::id::first_uuid_at;
 use horarium_domain::store::Recent;
 use horarium_domain::{ExecutionId, TenantId, Timestamp};
 
 use super::Answer;
-use crate::conn::{Conn, on};
+use crate::conn::Conn;
 use crate::decode::Row;
 use crate::error::About;
 use crate::hot::first_in_time;
@@ -32,15 +32,26 @@ struct RecentRow {
     standing: i16,
 }
 
+/// What stands alike. Ten thousand ids in three rows are read in a fraction of the time that ten thousand rows take.
+#[derive(QueryableByName)]
+struct AlikeRow {
+    #[diesel(sql_type = Array<Id>)]
+    ids: Vec<ExecutionId>,
+    #[diesel(sql_type = SmallInt)]
+    standing: i16,
+}
+
 const WAITING: i16 = 0;
 const RUNNING: i16 = 1;
 const OVER: i16 = 2;
 
 /// The text of the statement; how the queue is looked at for what lives differs between the databases.
 macro_rules! recent {
-    ($live:literal, $running:literal) => {
+    ($ids:literal, $live:literal, $running:literal, $grouped:literal) => {
         concat!(
-            "select id, cast(standing as smallint) as standing from (\
+            "select ",
+            $ids,
+            ", cast(standing as smallint) as standing from (\
                select * from (\
                  select e.id, case when e.state <> 0 then 2 when q.state = 1 then 1 else 0 end as standing \
                  from executions e ",
@@ -66,22 +77,29 @@ macro_rules! recent {
                    and q.queue <> 'system' \
                  order by q.id desc limit $5\
                ) taken_back\
-             ) recent"
+             ) recent",
+            $grouped
         )
     };
 }
 
 /// `offset 0` keeps PostgreSQL from looking into the queue for what is over.
 const ON_POSTGRES: &str = recent!(
+    "array_agg(id) as ids",
     "left join lateral (\
        select x.state, x.started_at, x.requeued_at from execution_queue x where x.id = e.id and e.state = 0 offset 0\
      ) q on true ",
-    ""
+    "",
+    " group by standing"
 );
 
 /// What runs is few, and what waits may be many.
-const ON_SQLITE: &str =
-    recent!("left join execution_queue q on e.state = 0 and q.id = e.id ", "indexed by execution_queue_leases ");
+const ON_SQLITE: &str = recent!(
+    "id",
+    "left join execution_queue q on e.state = 0 and q.id = e.id ",
+    "indexed by execution_queue_leases ",
+    ""
+);
 
 pub(super) async fn recent(
     conn: &mut Conn,
@@ -89,34 +107,45 @@ pub(super) async fn recent(
     since: Timestamp,
     limit: usize,
 ) -> Answer<Vec<(ExecutionId, Recent)>> {
-    let statement = match conn {
-        Conn::Pg(_) => ON_POSTGRES,
-        Conn::Lite(_) => ON_SQLITE,
-    };
     let most = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows: Vec<RecentRow> = on!(conn, c => {
-        sql_query(statement)
-            .bind::<Id, _>(key(tenant))
-            .bind::<Id, _>(key(ExecutionId::from_uuid(first_in_time(since))))
-            .bind::<Id, _>(key(ExecutionId::from_uuid(first_uuid_at(since))))
-            .bind::<Ts, _>(at(since))
-            .bind::<BigInt, _>(most)
-            .load(c)
-            .await
-    })
-    .about("executions")?;
-    let read = |row: RecentRow| {
-        let standing = match row.standing {
-            WAITING => Recent::Waiting,
-            RUNNING => Recent::Running,
-            OVER => Recent::Over,
-            other => return Err(Row::new("executions", row.id).inconsistent(format_args!("standing {other}")).into()),
+    macro_rules! load {
+        ($statement:expr, $conn:expr) => {
+            sql_query($statement)
+                .bind::<Id, _>(key(tenant))
+                .bind::<Id, _>(key(ExecutionId::from_uuid(first_in_time(since))))
+                .bind::<Id, _>(key(ExecutionId::from_uuid(first_uuid_at(since))))
+                .bind::<Ts, _>(at(since))
+                .bind::<BigInt, _>(most)
+                .load($conn)
+                .await
+                .about("executions")?
         };
-        Ok((row.id, standing))
-    };
+    }
+    let mut recent = Vec::new();
+    match conn {
+        Conn::Pg(c) => {
+            for AlikeRow { ids, standing } in load!(ON_POSTGRES, c) {
+                let standing = standing_of(standing)?;
+                recent.extend(ids.into_iter().map(|id| (id, standing)));
+            }
+        }
+        Conn::Lite(c) => {
+            for RecentRow { id, standing } in load!(ON_SQLITE, c) {
+                recent.push((id, standing_of(standing)?));
+            }
+        }
+    }
     // Each part comes in this order; together they are put into it here, which is cheaper than there.
-    let mut recent = rows.into_iter().map(read).collect::<Answer<Vec<_>>>()?;
     recent.sort_unstable_by_key(|(id, _)| std::cmp::Reverse(*id));
     recent.truncate(limit);
     Ok(recent)
+}
+
+fn standing_of(standing: i16) -> Answer<Recent> {
+    Ok(match standing {
+        WAITING => Recent::Waiting,
+        RUNNING => Recent::Running,
+        OVER => Recent::Over,
+        other => return Err(Row::new("executions", "of late").inconsistent(format_args!("standing {other}")).into()),
+    })
 }
