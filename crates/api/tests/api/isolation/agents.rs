@@ -111,19 +111,36 @@ impl World {
         }
     }
 
-    /// An agent of the caller's reports a task, of its own tenant or of the other.
-    pub(super) async fn report_task(&mut self, step: Step) {
+    /// An agent reports all that the other's agents work on, in each way that is another statement below, and a task of
+    /// its own tenant.
+    pub(super) async fn report_tasks(&mut self, step: Step) {
         self.sweep_tasks().await;
-        let Some((_, path)) = self.agent(Step { theirs: false, ..step }, "report") else { return };
-        let Some(token) = self.model(step.whose()).leases().into_iter().cycle().nth(step.pick) else { return };
-        let body = json!([{"lease_token": token, "outcome": "completed", "data": {"text": OF[step.who]}}]);
-        let told = self.post(step, &path, body).await.expect(200).json();
-        assert_eq!(told[0]["status"], if step.theirs { "stale" } else { "accepted" }, "{told}");
-        if step.theirs {
+        let Some((_, path)) = self.agent(step, "report") else { return };
+        let data = json!({"text": OF[step.who]});
+        let report = |token: &String, outcome| json!({"lease_token": token, "outcome": outcome, "data": data});
+        let theirs = self.model(1 - step.who).leases();
+        let of_theirs = theirs.iter().flat_map(|token| [report(token, "released"), report(token, "completed")]);
+        let own = self.model(step.who).leases().into_iter().cycle().nth(step.pick);
+        let outcome = ["released", "completed", "completed"][step.pick % 3];
+        let reports: Vec<_> = of_theirs.chain(own.iter().map(|token| report(token, outcome))).collect();
+        if reports.is_empty() {
             return;
         }
+        let told = self.post(step, &path, Value::Array(reports)).await.expect(200).json();
+        let mut told = told.as_array().unwrap().iter().map(|told| told["status"].as_str().unwrap());
+        for token in &theirs {
+            assert_eq!((told.next(), told.next()), (Some("stale"), Some("stale")), "{token} is not this tenant's");
+            self.tally.note("a task of the other's is reported");
+        }
+        assert_eq!(told.next(), own.as_ref().map(|_| "accepted"));
+        let Some(token) = own else { return };
+        self.tally.note(format!("a task is {outcome}"));
         let tasks = &mut self.model_mut(step.who).tasks;
         let place = tasks.iter().position(|task| task.lease.as_ref() == Some(&token)).unwrap();
+        if outcome == "released" {
+            tasks[place].lease = None;
+            return;
+        }
         let task = tasks.swap_remove(place);
         if !tasks.iter().any(|other| other.execution == task.execution) {
             let is_of = |id: String| id == task.execution;

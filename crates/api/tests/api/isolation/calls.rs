@@ -37,12 +37,16 @@ pub(super) enum Call {
     UndrainAgent,
     HeartbeatOfAgent,
     LeaseTasks,
-    ReportTask,
+    ReportTasks,
     DeleteAgent,
     LimitQueue,
     StartWork,
     Succeed,
     Fail,
+    FailAttempt,
+    LetTimePass,
+    /// Both make a call again that one of them made under an `Idempotency-Key`.
+    Repeat,
 }
 
 /// How often each is made, compared with the others: without jobs and executions there is little to see.
@@ -56,7 +60,7 @@ const WEIGHTS: &[(usize, Call)] = &[
     (2, Call::DeleteJob),
     (3, Call::CancelExecution),
     (3, Call::RetryExecution),
-    (2, Call::ReadExecution),
+    (5, Call::ReadExecution),
     (3, Call::TriggerAsAdmin),
     (6, Call::SubmitIntegration),
     (5, Call::SubmitOperation),
@@ -74,14 +78,17 @@ const WEIGHTS: &[(usize, Call)] = &[
     (2, Call::RegisterAgent),
     (1, Call::DrainAgent),
     (1, Call::UndrainAgent),
-    (2, Call::HeartbeatOfAgent),
+    (4, Call::HeartbeatOfAgent),
     (5, Call::LeaseTasks),
-    (5, Call::ReportTask),
+    (5, Call::ReportTasks),
     (1, Call::DeleteAgent),
-    (1, Call::LimitQueue),
+    (4, Call::LimitQueue),
     (8, Call::StartWork),
     (2, Call::Succeed),
     (3, Call::Fail),
+    (2, Call::FailAttempt),
+    (3, Call::LetTimePass),
+    (3, Call::Repeat),
 ];
 
 /// Every call as often as its weight says.
@@ -94,13 +101,13 @@ impl Call {
     pub(super) fn names_an_id(self) -> bool {
         use Call::{
             CancelExecution, ChangeJob, DeleteJob, DeleteOperation, HeartbeatOfAgent, LeaseTasks, ReadExecution,
-            ReadJob, ReadKey, ReportTask, RetryExecution, RetryOperation, RevokeKey, RotateKey, SubmitAsToolkit,
-            SubmitBatch, TriggerJob,
+            ReadJob, ReadKey, RetryExecution, RetryOperation, RevokeKey, RotateKey, SubmitAsToolkit, SubmitBatch,
+            TriggerJob,
         };
         let of_jobs = matches!(self, ReadJob | ChangeJob | TriggerJob | DeleteJob | SubmitAsToolkit | SubmitBatch);
         let of_executions =
             matches!(self, CancelExecution | RetryExecution | ReadExecution | RetryOperation | DeleteOperation);
-        let of_others = matches!(self, ReadKey | RotateKey | RevokeKey | HeartbeatOfAgent | LeaseTasks | ReportTask);
+        let of_others = matches!(self, ReadKey | RotateKey | RevokeKey | HeartbeatOfAgent | LeaseTasks);
         of_jobs || of_executions || of_others
     }
 
@@ -186,10 +193,12 @@ impl World {
             Call::UndrainAgent => self.drain_agent(step, false).await,
             Call::HeartbeatOfAgent => self.heartbeat(step).await,
             Call::LeaseTasks => self.lease_tasks(step).await,
-            Call::ReportTask => self.report_task(step).await,
+            Call::ReportTasks => self.report_tasks(step).await,
             Call::DeleteAgent => self.delete_agent(step).await,
             Call::LimitQueue => self.limit_queue(step).await,
-            Call::StartWork | Call::Succeed | Call::Fail => self.work(step).await,
+            Call::StartWork | Call::Succeed | Call::Fail | Call::FailAttempt => self.work(step).await,
+            Call::LetTimePass => self.let_time_pass(),
+            Call::Repeat => self.repeat(step).await,
         }
     }
 }

@@ -1,7 +1,5 @@
 //! The calls about jobs and executions that are there, and the work on them.
 
-use std::time::Duration;
-
 use horarium_domain::execution::ExecutionState::{Cancelled, Failed, Pending, Running, Succeeded};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -15,13 +13,21 @@ use crate::support::http_job;
 
 pub(super) const JOBS: &str = "/api/v1/scheduler/jobs";
 
-/// How long any work takes.
-const TOOK: Duration = Duration::from_millis(1);
+/// The name of the only job with a schedule, whose time does not come.
+pub(super) const WEEKLY: &str = "weekly";
 
 impl Step {
     pub(super) fn job_name(&self) -> &'static str {
         JOB_NAMES[self.pick % JOB_NAMES.len()]
     }
+}
+
+/// That one, as it is created.
+pub(super) fn weekly_job() -> Value {
+    let mut body = http_job(WEEKLY);
+    body["scheduleType"] = json!("Interval");
+    body["intervalSeconds"] = json!(7 * 24 * 60 * 60);
+    body
 }
 
 /// A job of a tenant, as it is created.
@@ -123,8 +129,9 @@ impl World {
         let path = format!("/api/v1/scheduler/executions/{}/cancel", run.id);
         self.post(step, &path, Value::Null).await.expect(status);
         if status == 200 {
+            let now = self.app.now();
             let model = self.model_mut(step.who);
-            model.set_state(&run.id, Cancelled);
+            model.set_state(&run.id, Cancelled, now);
             model.tell("executionCancelled", &run.id);
         }
     }
@@ -156,9 +163,10 @@ impl World {
         });
         self.send(step, Method::DELETE, &format!("/job/{}", run.id), Value::Null).await.expect(status);
         if status == 204 {
+            let now = self.app.now();
             let model = self.model_mut(step.who);
             if run.state == Pending {
-                model.set_state(&run.id, Cancelled);
+                model.set_state(&run.id, Cancelled, now);
                 model.tell("executionCancelled", &run.id);
             }
             model.runs.retain(|other| other.id != run.id);
@@ -183,8 +191,10 @@ impl World {
         let claimed = self.app.claim().await;
         let id = claimed.lease.execution_id.to_string();
         let who = self.owner_of(&id);
-        self.model_mut(who).set_state(&id, Running);
+        let now = self.app.now();
         let run = self.model(who).run(&id).clone();
+        assert!(!self.model(who).queue(queue_of(&run.job)).is_paused, "{run:?} of tenant {who} was to wait");
+        self.model_mut(who).set_state(&id, Running, now);
         let is_operation = run.job == OPERATIONS;
         if ends && !is_operation {
             return self.finish(&claimed, step.call).await;
@@ -194,20 +204,35 @@ impl World {
             self.model_mut(who).open_tasks(&run);
         }
         self.claimed.push(claimed);
+        if is_operation && !step.pick.is_multiple_of(3) {
+            for pick in 0..self.model(who).agents.len() {
+                self.lease_tasks(Step { who, call: Call::LeaseTasks, theirs: false, pick, ..step }).await;
+            }
+        }
     }
 
     /// Ends what was claimed.
     pub(super) async fn finish(&mut self, claimed: &horarium_domain::store::Claimed, how: Call) {
         let id = claimed.lease.execution_id.to_string();
         let who = self.owner_of(&id);
-        let state = if how == Call::Fail {
-            self.app.fail(claimed, &format!("boom {}", OF[who]), TOOK).await;
-            Failed
-        } else {
-            self.app.succeed(claimed, OF[who], TOOK).await;
-            Succeeded
+        let now = self.app.now();
+        let took = now.since(self.model(who).started(&id));
+        let error = format!("boom {}", OF[who]);
+        let state = match how {
+            Call::Fail => {
+                self.app.fail(claimed, &error, took).await;
+                Failed
+            }
+            Call::FailAttempt => {
+                self.app.try_again(claimed, &error, took).await;
+                Pending
+            }
+            _ => {
+                self.app.succeed(claimed, OF[who], took).await;
+                Succeeded
+            }
         };
-        self.model_mut(who).set_state(&id, state);
+        self.model_mut(who).set_state(&id, state, now);
     }
 
     /// Whose execution it is.

@@ -2,9 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use horarium_domain::Timestamp;
 use horarium_domain::execution::ExecutionState::{self, Cancelled, Failed, Pending, Running, Succeeded};
+use horarium_domain::id::first_uuid_at;
 use reqwest::Method;
 use serde_json::Value;
+
+use super::calls::Step;
 
 /// The names of the jobs, the same for both tenants; all but the first are of integrations.
 pub(super) const JOB_NAMES: [&str; 3] = ["nightly", "whatsapp", "instagram"];
@@ -57,11 +61,38 @@ impl NewRun {
 pub(super) struct Run {
     pub(super) id: String,
     pub(super) state: ExecutionState,
+    /// When it came to it, if it ever had another.
+    changed: Option<Timestamp>,
     pub(super) job: String,
     pub(super) dedupe_key: Option<&'static str>,
     pub(super) reference: Option<String>,
     pub(super) target: Option<&'static str>,
     pub(super) hosts: Option<Vec<String>>,
+}
+
+/// A run of an execution, while it lasts and afterwards.
+#[derive(Debug, Clone)]
+struct Attempt {
+    execution: String,
+    started: Timestamp,
+    ended: Option<Timestamp>,
+}
+
+impl Attempt {
+    /// Whether it is what runs of an execution now.
+    fn is_of(&self, execution: &str) -> bool {
+        self.execution == execution && self.ended.is_none()
+    }
+}
+
+impl Run {
+    pub(super) fn was_accepted_since(&self, since: Timestamp) -> bool {
+        self.id >= first_uuid_at(since).to_string()
+    }
+
+    pub(super) fn changed_since(&self, since: Timestamp) -> bool {
+        self.was_accepted_since(since) || self.changed.is_some_and(|changed| changed >= since)
+    }
 }
 
 /// What becomes of one entry of a batch.
@@ -119,6 +150,7 @@ pub(super) struct Queue {
 /// A request under an `Idempotency-Key`, and its answer.
 #[derive(Debug, Clone)]
 pub(super) struct Kept {
+    pub(super) step: Step,
     pub(super) request: (String, Value),
     pub(super) status: u16,
     pub(super) bytes: Vec<u8>,
@@ -133,6 +165,8 @@ pub(super) struct Model {
     pub(super) runs: Vec<Run>,
     /// How many executions ever came to each end.
     pub(super) ends: BTreeMap<&'static str, usize>,
+    /// All that ever ran, also of executions that are gone.
+    attempts: Vec<Attempt>,
     /// The first is the one that the tenant's machine calls with.
     pub(super) keys: Vec<Key>,
     /// By hostname.
@@ -211,7 +245,16 @@ impl Model {
         of: impl Fn(&str) -> bool,
         word: impl Fn(ExecutionState) -> &'static str,
     ) -> BTreeMap<String, String> {
-        let runs = self.runs.iter().filter(|run| of(&run.job));
+        self.told_of(|run| of(&run.job), word)
+    }
+
+    /// The ids and states of these executions, in a dialect's words.
+    pub(super) fn told_of(
+        &self,
+        which: impl Fn(&Run) -> bool,
+        word: impl Fn(ExecutionState) -> &'static str,
+    ) -> BTreeMap<String, String> {
+        let runs = self.runs.iter().filter(|run| which(run));
         runs.map(|run| (run.id.clone(), word(run.state).to_owned())).collect()
     }
 
@@ -247,7 +290,16 @@ impl Model {
         self.ids.push(id.to_owned());
         self.tell("executionCreated", id);
         let NewRun { job, dedupe_key, reference, target, hosts } = new;
-        self.runs.push(Run { id: id.to_owned(), state: Pending, job, dedupe_key, reference, target, hosts });
+        self.runs.push(Run {
+            id: id.to_owned(),
+            state: Pending,
+            changed: None,
+            job,
+            dedupe_key,
+            reference,
+            target,
+            hosts,
+        });
     }
 
     pub(super) fn add_key(&mut self, id: &str) {
@@ -255,10 +307,16 @@ impl Model {
         self.keys.push(Key { id: id.to_owned(), is_revoked: false });
     }
 
-    /// Notes the state of one of its executions.
-    pub(super) fn set_state(&mut self, id: &str, state: ExecutionState) {
+    /// Notes the state that one of its executions has from now on.
+    pub(super) fn set_state(&mut self, id: &str, state: ExecutionState, now: Timestamp) {
+        if state == Running {
+            self.attempts.push(Attempt { execution: id.to_owned(), started: now, ended: None });
+        } else if let Some(attempt) = self.attempts.iter_mut().find(|attempt| attempt.is_of(id)) {
+            attempt.ended = Some(now);
+        }
         let run = self.runs.iter_mut().find(|run| run.id == id).expect("it is this tenant's");
         run.state = state;
+        run.changed = Some(now);
         let job = self.jobs.get_mut(&run.job).expect("it is still there");
         match state {
             Succeeded => job.failures = 0,
@@ -274,6 +332,17 @@ impl Model {
     /// How many executions ever came to this end.
     pub(super) fn ended(&self, state: ExecutionState) -> usize {
         self.ends.get(state.as_str()).copied().unwrap_or_default()
+    }
+
+    /// Since when an execution runs.
+    pub(super) fn started(&self, id: &str) -> Timestamp {
+        self.attempts.iter().find(|attempt| attempt.is_of(id)).expect("it runs").started
+    }
+
+    /// How many executions had started before and had not ended then.
+    pub(super) fn running_at(&self, then: Timestamp) -> usize {
+        let ran = |attempt: &&Attempt| attempt.started < then && attempt.ended.is_none_or(|ended| ended >= then);
+        self.attempts.iter().filter(ran).count()
     }
 
     /// The hosts that a target reaches; `None` where any agent may take the work.

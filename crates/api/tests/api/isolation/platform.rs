@@ -1,10 +1,11 @@
 //! The calls about what the dialects share: keys, secrets and queues.
 
+use horarium_domain::execution::ExecutionState::Pending;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::calls::Step;
-use super::model::{QUEUES, Queue};
+use super::model::{QUEUES, Queue, queue_of};
 use super::world::{OF, SLUGS, World};
 
 impl World {
@@ -77,6 +78,10 @@ impl World {
         let is_paused = name == "mail" && (step.pick / 6).is_multiple_of(2);
         let body = json!({"maxLength": max_length, "paused": is_paused});
         self.send(step, Method::PUT, &format!("/api/v1/queues/{name}"), body).await.expect(200);
+        let other = self.model(1 - step.who);
+        if !is_paused && other.queue(name).is_paused && other.count(Pending, |job| queue_of(job) == name) > 0 {
+            self.tally.note("a queue runs while the other's of that name waits");
+        }
         self.model_mut(step.who).queues.insert(name, Queue { max_length, is_paused });
     }
 }

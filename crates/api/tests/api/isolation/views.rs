@@ -1,15 +1,20 @@
 //! Where a tenant looks, and what it must see there.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use horarium_domain::execution::ExecutionState::{self, Cancelled, Failed, Pending, Running, Succeeded};
+use horarium_domain::stats::ROLLUP_WIDTHS;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::jobs::JOBS;
+use super::jobs::{JOBS, WEEKLY};
 use super::model::{JOB_NAMES, QUEUES, Run, is_integration, queue_of};
 use super::world::World;
 use crate::five_dialects::Dialect;
+
+/// A span of seconds that what happened before the clock was last moved is not in.
+pub(super) const LATELY: u64 = 60;
 
 /// What a tenant looks at.
 #[derive(Debug, Clone, Copy)]
@@ -97,7 +102,7 @@ impl World {
         self.get(who, path).await.expect(200).json()
     }
 
-    async fn look_at_the_scheduler(&self, who: usize) {
+    async fn look_at_the_scheduler(&mut self, who: usize) {
         let jobs = self.read(who, "/api/v1/scheduler/jobs?pageSize=100").await;
         let model = self.model(who);
         let expected = model.jobs.iter().map(|(name, job)| (name.clone(), job.id.clone()));
@@ -113,7 +118,7 @@ impl World {
             ("totalJobs", model.jobs.len()),
             ("pausedJobs", model.jobs.values().filter(|job| job.is_paused).count()),
             ("pendingExecutions", model.count(Pending, any)),
-            // No job has a schedule: these are the executions.
+            // No slot is that near: these are the executions.
             ("upcomingExecutions", model.count(Pending, any)),
             ("runningExecutions", model.count(Running, any)),
             ("recentFailures", model.ended(Failed)),
@@ -121,10 +126,21 @@ impl World {
         ] {
             assert_eq!(stats[figure], count, "{figure}: {stats}");
         }
+        let slots = stats["upcoming"].as_array().unwrap().iter().map(|slot| slot["jobId"].as_str().unwrap());
+        let weekly = model.jobs.get(WEEKLY).filter(|job| !job.is_paused);
+        assert!(slots.eq(weekly.map(|job| job.id.as_str())), "{stats}");
         let timeline = self.read(who, "/api/v1/scheduler/executions/timeline?hours=1").await;
         for (figure, state) in [("succeeded", Succeeded), ("failed", Failed), ("cancelled", Cancelled)] {
             let sum: u64 = timeline.as_array().unwrap().iter().map(|point| point[figure].as_u64().unwrap()).sum();
             assert_eq!(json!(sum), model.ended(state), "{figure}: {timeline}");
+        }
+        for point in timeline.as_array().unwrap() {
+            let then = point["timestamp"].as_str().unwrap().parse().unwrap();
+            assert_eq!(point["running"], model.running_at(then), "{point} of {timeline}");
+        }
+        let began = self.app.now().floor_to(ROLLUP_WIDTHS[0]);
+        if self.model(1 - who).running_at(began) > 0 {
+            self.tally.note("a timeline is read while the other's work runs into it");
         }
     }
 
@@ -200,6 +216,23 @@ impl World {
             // It may be as it was a moment ago.
             let length = answer["queue_length"].as_u64().unwrap();
             assert!(model.lengths.contains(&length), "{length} of {:?}: {answer}", model.lengths);
+        }
+        self.look_at_what_changed_within(who, LATELY).await;
+    }
+
+    /// What was accepted or changed in the last so many seconds.
+    pub(super) async fn look_at_what_changed_within(&mut self, who: usize, seconds: u64) {
+        let body = json!({"since_seconds": seconds});
+        let answer = self.call(who, Method::POST, "/v1/toolkit/jobs/status", body, None).await.expect(200).json();
+        let since = self.app.now() - Duration::from_secs(seconds);
+        let told = |state| Dialect::Toolkit.word(state);
+        let expected = self.model(who).told_of(|run| run.changed_since(since), told);
+        assert_eq!(answer["response"], json!(expected), "since {since}");
+        // Each is found in a way of its own.
+        let theirs = self.model(1 - who).runs.iter().filter(|run| run.changed_since(since));
+        let theirs: Vec<_> = theirs.filter(|run| !run.was_accepted_since(since)).map(|run| run.state).collect();
+        for state in theirs {
+            self.tally.note(format!("the other's that is {state} now was accepted long before"));
         }
     }
 

@@ -4,16 +4,17 @@ use std::time::Duration;
 
 use horarium_api::ApiConfig;
 use horarium_auth::Role;
+use horarium_domain::agent::AgentTiming;
 use horarium_domain::store::{Claimed, SharedStore};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::agents::HOSTNAMES;
-use super::calls::Step;
-use super::jobs::{JOBS, new_job};
+use super::calls::{Call, Step};
+use super::jobs::{JOBS, WEEKLY, new_job, weekly_job};
 use super::model::{JOB_NAMES, Kept, Model, QUEUES, Queue};
 use super::tally::Tally;
-use super::views::ids;
+use super::views::{LATELY, View, ids};
 use crate::events::Stream;
 use crate::support::{Answer, Client, TestApp};
 
@@ -22,6 +23,17 @@ pub(super) const SLUGS: [&str; 2] = ["org-1", "org-2"];
 
 /// What is in every text of theirs, and in none that the other may see.
 pub(super) const OF: [&str; 2] = ["of org-1", "of org-2"];
+
+/// How long it is until something happens again, now and then. The tokens are good for an hour.
+const A_WHILE: Duration = Duration::from_mins(3);
+
+/// However the clock is moved, agents are alive and have what they leased.
+const PATIENT: AgentTiming = AgentTiming {
+    heartbeat: Duration::from_secs(5),
+    lease: Duration::from_hours(24),
+    alive: Duration::from_hours(24),
+    broadcast_timeout: Duration::from_hours(24),
+};
 
 /// What is asked for with POST and changes nothing, and what agents say all the time.
 const UNAUDITED: [&str; 6] = ["/job/status", "/jobs/status", "/jobs/id/status", "/heartbeat", "/lease", "/report"];
@@ -45,9 +57,10 @@ struct Tenant {
 }
 
 impl World {
-    /// Both tenants have their jobs, and queues that are soon full.
+    /// Both tenants have their jobs, queues that are soon full, and an agent at work.
     pub(super) async fn start(store: SharedStore) -> Self {
         let app = TestApp::on(store, ApiConfig::default()).await;
+        assert!(app.core.wait_for_agents(PATIENT), "nothing has asked yet");
         let tenant = async |slug| {
             let owner = app.as_role_in(Role::Owner, slug);
             Tenant {
@@ -64,6 +77,13 @@ impl World {
         for who in 0..2 {
             world.furnish(who).await;
         }
+        for who in 0..2 {
+            for call in [Call::SubmitOperation, Call::StartWork] {
+                let step = Step { who, call, theirs: false, has_key: false, pick: 1, view: View::Agents };
+                world.take(step).await;
+            }
+            assert!(!world.model(who).leases().is_empty(), "an agent of each is at work");
+        }
         world
     }
 
@@ -72,8 +92,9 @@ impl World {
         let key = key.expect(201);
         self.model_mut(who).add_key(&key.member("id"));
         self.tenants[who].machine = self.app.with_key(&key.member("key"));
-        for (name, max_length) in QUEUES.into_iter().zip([4, 2]) {
-            let limits = Queue { max_length: Some(max_length), is_paused: name == "mail" };
+        // What has the same name is not the same.
+        for (name, max_length) in QUEUES.into_iter().zip([4 + who, 2 + who]) {
+            let limits = Queue { max_length: Some(max_length), is_paused: name == "mail" && who == 0 };
             let body = json!({"maxLength": max_length, "paused": limits.is_paused});
             self.call(who, Method::PUT, &format!("/api/v1/queues/{name}"), body, None).await.expect(200);
             self.model_mut(who).queues.insert(name, limits);
@@ -82,6 +103,8 @@ impl World {
             let job = self.call(who, Method::POST, JOBS, new_job(name), None).await.expect(201);
             self.model_mut(who).add_job(name, &job.member("id"));
         }
+        let weekly = self.call(who, Method::POST, JOBS, weekly_job(), None).await.expect(201);
+        self.model_mut(who).add_job(WEEKLY, &weekly.member("id"));
         // One of them has a host more.
         for hostname in &HOSTNAMES[who..] {
             self.register(who, hostname).await;
@@ -176,6 +199,10 @@ impl World {
                 let answer = answer.expect(kept.status);
                 assert_eq!(answer.header("idempotency-replayed"), "true");
                 assert_eq!(answer.bytes, kept.bytes, "{} is the first answer again", answer.text());
+                let theirs = self.model(1 - step.who).kept.get(&key);
+                if theirs.is_some_and(|theirs| theirs.request == request && theirs.bytes != answer.bytes) {
+                    self.tally.note("a first answer is given again, and the other has its own");
+                }
                 self.tally.note("a first answer is given again");
                 return None;
             }
@@ -193,10 +220,24 @@ impl World {
             if self.model(1 - step.who).kept.get(&key).is_some_and(|kept| kept.request == request) {
                 self.tally.note("the other did the same under the same Idempotency-Key");
             }
-            let kept = Kept { request, status, bytes: answer.bytes.clone() };
+            let kept = Kept { step, request, status, bytes: answer.bytes.clone() };
             self.model_mut(step.who).kept.insert(key, kept);
         }
         Some(answer)
+    }
+
+    /// Has both make a call that one of them made under an `Idempotency-Key`, the other before and after: each has an
+    /// answer of its own.
+    pub(super) async fn repeat(&mut self, step: Step) {
+        let kept = &self.model(step.who).kept;
+        let Some(again) = kept.values().cycle().nth(step.pick).map(|kept| kept.step) else { return };
+        for who in [1 - step.who, step.who, 1 - step.who] {
+            Box::pin(self.take(Step { who, ..again })).await;
+        }
+    }
+
+    pub(super) fn let_time_pass(&self) {
+        self.app.advance(A_WHILE);
     }
 
     /// A tenant's audit log, newest first. It names the ids that its own refused calls did.
@@ -232,11 +273,13 @@ impl World {
 
     /// One of them deletes its history, long after; the other's is still there. Their tokens are over by then.
     async fn clear_logs(&mut self) {
-        self.app.advance(Duration::from_hours(48));
+        let long = Duration::from_hours(48);
+        self.app.advance(long);
         let body = json!({"olderThanDays": 1});
         let cleared = self.tenants[0].machine.json(Method::DELETE, "/api/v1/scheduler/admin/clear-logs", body).await;
         assert_eq!(cleared.expect(200).json(), self.model(0).newest(|run| run.state.is_terminal()).len());
         let left = self.tenants[1].machine.get("/api/v1/executions?limit=200").await.expect(200).json();
         assert_eq!(ids(&left["items"]), self.model(1).newest(|_| true));
+        self.look_at_what_changed_within(1, (long + A_WHILE * 2).as_secs() + LATELY).await;
     }
 }

@@ -52,7 +52,7 @@ impl TestApp {
         let task = || {
             let (id, execution) = (self.core.ids.agent_task(now), claimed.lease.execution_id);
             let task = AgentTask::new(id, claimed.tenant_id, execution, "node.uptime.get", 60, now);
-            AgentTask { is_broadcast, deadline_at: now + Duration::from_mins(10), ..task }
+            AgentTask { is_broadcast, deadline_at: now + Duration::from_hours(1), ..task }
         };
         let tasks: Vec<_> =
             hosts.map_or_else(|| vec![task()], |hosts| hosts.iter().map(|host| task().for_host(host)).collect());

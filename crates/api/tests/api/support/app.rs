@@ -113,8 +113,9 @@ impl TestApp {
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
-            // For each part of an answer: a stream of events lasts as long as its listener likes.
-            .read_timeout(Duration::from_secs(20))
+            // For each part of an answer: a stream of events lasts as long as its listener likes, who may do a lot before
+            // he reads on.
+            .read_timeout(Duration::from_mins(2))
             .build()
             .unwrap();
         Self { core, clock, readiness, base, http, server: handle, shutdown, tokens: Mutex::default() }

@@ -68,13 +68,13 @@ impl TestApp {
     /// Runs whatever is due for a time and ends it well; its id.
     pub(crate) async fn succeed_next(&self, output: &str, took: Duration) -> String {
         let claimed = self.claim().await;
+        self.advance(took);
         self.succeed(&claimed, output, took).await;
         claimed.lease.execution_id.to_string()
     }
 
-    /// Ends well what was claimed, after a time.
+    /// Ends well what was claimed so long ago.
     pub(crate) async fn succeed(&self, claimed: &Claimed, output: &str, took: Duration) {
-        self.advance(took);
         let output = Some(Output { text: output.to_owned(), truncated: false });
         let decision = Decision::Finish {
             state: ExecutionState::Succeeded,
@@ -99,13 +99,13 @@ impl TestApp {
     /// Runs whatever is due for a time and has it fail for good; its id.
     pub(crate) async fn fail_next(&self, error: &str, took: Duration) -> String {
         let claimed = self.claim().await;
+        self.advance(took);
         self.fail(&claimed, error, took).await;
         claimed.lease.execution_id.to_string()
     }
 
-    /// Has what was claimed fail for good, after a time.
+    /// Has what was claimed so long ago fail for good.
     pub(crate) async fn fail(&self, claimed: &Claimed, error: &str, took: Duration) {
-        self.advance(took);
         let error = Some(error.to_owned());
         let decision = Decision::Finish {
             state: ExecutionState::Failed,
@@ -121,6 +121,11 @@ impl TestApp {
     pub(crate) async fn fail_attempt(&self, error: &str, took: Duration) {
         let claimed = self.claim().await;
         self.advance(took);
+        self.try_again(&claimed, error, took).await;
+    }
+
+    /// Has the attempt that was claimed so long ago fail in a way that is tried again at once.
+    pub(crate) async fn try_again(&self, claimed: &Claimed, error: &str, took: Duration) {
         let event = Event {
             execution_id: claimed.lease.execution_id,
             at: self.now(),
@@ -131,7 +136,7 @@ impl TestApp {
             message: "tried again at once".to_owned(),
             error: Some(error.to_owned()),
         };
-        self.settle(&claimed, took, Decision::Requeue { run_at: self.now() }, Some(event)).await;
+        self.settle(claimed, took, Decision::Requeue { run_at: self.now() }, Some(event)).await;
     }
 
     async fn settle(&self, claimed: &Claimed, took: Duration, decision: Decision, event: Option<Event>) {
