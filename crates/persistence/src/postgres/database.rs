@@ -1,9 +1,9 @@
 //! The connections to one PostgreSQL database.
 
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig as HotManagerConfig, RecyclingMethod as HotRecycling};
-use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
 use horarium_domain::store::StoreError;
 
@@ -15,6 +15,10 @@ use crate::options::DatabaseOptions;
 /// the arguments and however old the statistics; these keep the planner from looking for another.
 const HOT_SETTINGS: &str = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; \
      set enable_hashjoin = off; set enable_mergejoin = off; set enable_material = off; set jit = off; set timezone = 'UTC'";
+
+/// What every other connection is told once. These are short statements, whose costs the planner overestimates: to compile
+/// one takes several times as long as to run it.
+const ORDINARY_SETTINGS: &str = "set jit = off";
 
 /// One PostgreSQL database.
 pub(crate) struct PostgresDatabase {
@@ -65,7 +69,9 @@ impl PostgresDatabase {
 async fn establish(server: &Server) -> diesel::ConnectionResult<AsyncPgConnection> {
     let (client, driver) =
         server.connect().await.map_err(|error| diesel::ConnectionError::BadConnection(with_causes(&error)))?;
-    AsyncPgConnection::try_from_client_and_connection(client, driver).await
+    let mut connection = AsyncPgConnection::try_from_client_and_connection(client, driver).await?;
+    connection.batch_execute(ORDINARY_SETTINGS).await.map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+    Ok(connection)
 }
 
 fn ordinary_pool(server: &Server, options: &DatabaseOptions) -> Result<Pool<AsyncPgConnection>, StoreError> {
