@@ -1,60 +1,20 @@
-//! Accepting executions: one statement for the whole batch, one round trip when nothing stands in the way.
+//! Accepting executions: one statement for the whole batch, one round trip when nothing stands in the way. What is left
+//! out by [`insert`](super::insert) is told apart afterwards.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use horarium_domain::execution::NewExecution;
 use horarium_domain::store::{Enqueued, StoreError};
 use horarium_domain::{ExecutionId, JobId};
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::PostgresHot;
+use super::insert::{Form, insert};
 use super::session::{self, Session};
-use super::values::{Ts, column, small};
+use super::values::column;
 use crate::error::Fault;
-use crate::text::{storable, storable_json};
-
-/// Writes what nothing stands against, and answers its ids. What it leaves out is told apart afterwards.
-///
-/// * The job's row is held against a purge until the commit.
-/// * An id that was accepted before is left out, though its execution may be over; should another transaction accept it
-///   at the same moment, the insert into `executions` fails, and the next try sees it.
-/// * `(not j.is_deleted) is true` hides that column from the planner: the index on the names of live jobs is not meant.
-/// * `id in (…)` stands within `coalesce` so that it stays a hashed subplan: as a join it would be a nested loop.
-pub(super) const INSERT: &str = "
-    with batch as materialized (
-        select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::int2[],
-            $8::jsonb[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::uuid[], $13::text[],
-            $15::int2[])
-            with ordinality as b (id, tenant_id, job_id, trigger, triggered_by, queue, priority,
-            payload, scheduled_for, run_at, created_at, retry_parent_id, unique_key, max_attempts, position)
-    ), admitted as materialized (
-        select b.*, j.limited or coalesce(q.gated, false) as gated
-        from batch b
-        cross join lateral (
-            select j.running_limit is not null as limited from jobs j
-            where j.id = b.job_id and j.tenant_id = b.tenant_id and (not j.is_deleted) is true
-            for key share
-        ) j
-        left join queues q on q.tenant_id = b.tenant_id and q.name = b.queue
-        where (q.max_length is null or $14)
-          and not exists (select from executions e where e.id = b.id and e.tenant_id = b.tenant_id)
-        order by b.position
-    ), queued as (
-        insert into execution_queue (id, tenant_id, job_id, queue, state, priority, run_at, gated, unique_key)
-        select id, tenant_id, job_id, queue,
-            case when run_at > created_at then 2 when gated then 3 else 0 end, priority, run_at, gated, unique_key
-        from admitted order by position
-        on conflict do nothing
-        returning id
-    ), written as (
-        insert into executions (id, tenant_id, job_id, trigger, triggered_by, queue, priority, payload, scheduled_for,
-            created_at, retry_parent_id, max_attempts)
-        select id, tenant_id, job_id, trigger, triggered_by, queue, priority, payload, scheduled_for,
-            created_at, retry_parent_id, max_attempts
-        from admitted where coalesce(id in (select id from queued), false)
-    )
-    select id from queued";
+use crate::text::storable;
 
 /// Why executions were left out.
 pub(super) const EXPLAIN: &str = "
@@ -92,10 +52,14 @@ impl PostgresHot {
             return Ok(Vec::new());
         }
         let batch = Batch::new(&batch);
-        let written =
-            session::run(&self.pool, async |session: &Session| insert(session, &batch.firsts, false).await).await?;
-        let rest: Vec<_> = batch.firsts.iter().copied().filter(|new| !written.contains(&new.id.as_uuid())).collect();
-        let mut answers: HashMap<Uuid, Enqueued> = written.into_iter().map(|id| (id, Enqueued::Accepted)).collect();
+        let may_collide = AtomicBool::new(batch.firsts.iter().any(|new| new.unique_key.is_some()));
+        let left_out = session::run(&self.pool, async |session: &Session| {
+            // One that was accepted before makes the first try fail; the next one expects that.
+            let form = if may_collide.swap(true, Ordering::Relaxed) { Form::Any } else { Form::New };
+            insert(session, &batch.firsts, form, false).await
+        });
+        let left_out = left_out.await?;
+        let (rest, mut answers) = sorted_out(&batch.firsts, &left_out);
         if !rest.is_empty() {
             let explained = session::run(&self.pool, async |session: &Session| {
                 session.begin().await?;
@@ -163,57 +127,10 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// The ids of those that were written. They are written sorted by unique key, so that two batches that wait for each
-/// other's keys do so in one order.
-async fn insert(session: &Session, rows: &[&NewExecution], lengths_held: bool) -> Result<HashSet<Uuid>, Fault> {
-    let mut rows = rows.to_vec();
-    rows.sort_by_key(|new| new.unique_key.as_deref().map(|key| (new.job_id, key)));
-    let ids: Vec<Uuid> = rows.iter().map(|new| new.id.as_uuid()).collect();
-    let tenants: Vec<Uuid> = rows.iter().map(|new| new.tenant_id.as_uuid()).collect();
-    let jobs: Vec<Uuid> = rows.iter().map(|new| new.job_id.as_uuid()).collect();
-    let triggers: Vec<&str> = rows.iter().map(|new| new.trigger.as_str()).collect();
-    let triggered_by: Vec<_> = rows.iter().map(|new| storable(&new.triggered_by)).collect();
-    let queues: Vec<&str> = rows.iter().map(|new| new.queue.as_str()).collect();
-    let priorities: Vec<i16> = rows.iter().map(|new| new.priority).collect();
-    let payloads: Vec<_> = rows.iter().map(|new| new.payload.as_ref().map(storable_json)).collect();
-    let payloads: Vec<Option<&Value>> = payloads.iter().map(|payload| payload.as_deref()).collect();
-    let scheduled_for: Vec<Ts> = rows.iter().map(|new| Ts(new.scheduled_for)).collect();
-    let run_at: Vec<Ts> = rows.iter().map(|new| Ts(new.run_at)).collect();
-    let created_at: Vec<Ts> = rows.iter().map(|new| Ts(new.created_at)).collect();
-    let parents: Vec<Option<Uuid>> = rows.iter().map(|new| new.retry_parent_id.map(ExecutionId::as_uuid)).collect();
-    let keys: Vec<_> = rows.iter().map(|new| new.unique_key.as_deref().map(storable)).collect();
-    let max_attempts: Vec<Option<i16>> = rows.iter().map(|new| new.max_attempts.map(small)).collect();
-    let statement = session.statement(INSERT).await?;
-    let rows = session
-        .rows(
-            &statement,
-            &[
-                &ids,
-                &tenants,
-                &jobs,
-                &triggers,
-                &triggered_by,
-                &queues,
-                &priorities,
-                &payloads,
-                &scheduled_for,
-                &run_at,
-                &created_at,
-                &parents,
-                &keys,
-                &lengths_held,
-                &max_attempts,
-            ],
-        )
-        .await?;
-    rows.iter().map(|row| column(row, 0, "execution_queue")).collect()
-}
-
 /// Accepts or refuses each, within a transaction.
 async fn accept(session: &Session, rows: &[&NewExecution]) -> Result<HashMap<Uuid, Enqueued>, Fault> {
-    let written = insert(session, rows, false).await?;
-    let mut answers: HashMap<Uuid, Enqueued> = written.into_iter().map(|id| (id, Enqueued::Accepted)).collect();
-    let rest: Vec<_> = rows.iter().copied().filter(|new| !answers.contains_key(&new.id.as_uuid())).collect();
+    let left_out = insert(session, rows, Form::Any, false).await?;
+    let (rest, mut answers) = sorted_out(rows, &left_out);
     if rest.is_empty() {
         return Ok(answers);
     }
@@ -222,13 +139,22 @@ async fn accept(session: &Session, rows: &[&NewExecution]) -> Result<HashMap<Uui
         return Ok(answers);
     }
     let admitted = admit(session, &limited, &mut answers).await?;
-    let written = insert(session, &admitted, true).await?;
-    answers.extend(written.iter().map(|id| (*id, Enqueued::Accepted)));
-    let rest: Vec<_> = admitted.into_iter().filter(|new| !written.contains(&new.id.as_uuid())).collect();
+    let left_out = insert(session, &admitted, Form::Any, true).await?;
+    let (rest, accepted) = sorted_out(&admitted, &left_out);
+    answers.extend(accepted);
     if !rest.is_empty() && !explain(session, &rest, &mut answers).await?.is_empty() {
         return Err(Fault::Again("a queue changed while executions were being accepted".to_owned()));
     }
     Ok(answers)
+}
+
+/// Those that were left out, and the answers for the others.
+fn sorted_out<'a>(
+    rows: &[&'a NewExecution],
+    left_out: &HashSet<Uuid>,
+) -> (Vec<&'a NewExecution>, HashMap<Uuid, Enqueued>) {
+    let (rest, accepted): (Vec<_>, Vec<_>) = rows.iter().copied().partition(|new| left_out.contains(&new.id.as_uuid()));
+    (rest, accepted.into_iter().map(|new| (new.id.as_uuid(), Enqueued::Accepted)).collect())
 }
 
 /// Tells why each was left out, and returns those that only their queue's length stands against.

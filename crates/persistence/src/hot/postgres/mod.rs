@@ -31,6 +31,7 @@ mod counters;
 mod enqueue;
 mod fire;
 mod gated;
+mod insert;
 #[cfg(test)]
 mod plans;
 mod promote;

@@ -3,14 +3,21 @@
 
 use tokio_postgres::NoTls;
 
-use super::{aftermath, callbacks, cancel, claim, counters, enqueue, fire, gated, promote, prune, renew, settle};
+use super::{
+    aftermath, callbacks, cancel, claim, counters, enqueue, fire, gated, insert, promote, prune, renew, settle,
+};
 use crate::options::DatabaseOptions;
 use crate::postgres::PostgresDatabase;
 use crate::store::SqlStore;
 
 /// A statement, and the indexes that its plan must use.
 const STATEMENTS: &[(&str, &str, &[&str])] = &[
-    ("enqueue", enqueue::INSERT, &["jobs_pkey|jobs_by_tenant", "queues_pkey", "executions_pkey|executions_by_tenant"]),
+    ("enqueue", insert::INSERT_NEW, &["jobs_pkey|jobs_by_tenant", "queues_pkey"]),
+    (
+        "enqueue: what may be there",
+        insert::INSERT_ANY,
+        &["jobs_pkey|jobs_by_tenant", "queues_pkey", "executions_pkey|executions_by_tenant"],
+    ),
     (
         "enqueue: why not",
         enqueue::EXPLAIN,
