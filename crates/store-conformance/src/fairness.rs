@@ -147,3 +147,32 @@ pub async fn what_a_limit_holds_back_does_not_hold_back_the_rest(world: World) {
     }
     assert_eq!((of_free, of_single), (20, 1));
 }
+
+pub async fn what_is_under_a_limit_is_served_within_a_few_claims_and_takes_nothing_from_the_rest(world: World) {
+    let busy = world.job(world.tenant().await).await;
+    let limited = world.tenant().await;
+    world.submit_many(&busy, 500).await;
+    for _ in 0..5 {
+        assert_eq!(world.claim(10, at(0)).await.len(), 10);
+    }
+    // It comes while the claims are full without it.
+    world.limit_queue(limited, |queue| queue.max_concurrency = Some(2)).await;
+    world.submit_many(&world.job(limited).await, 50).await;
+    let mut running = Vec::new();
+    for _ in 0..5 {
+        let runs = world.claim(10, at(1)).await;
+        assert_eq!(runs.len(), 10, "what the limit holds back leaves its places to others");
+        running.extend(runs.into_iter().filter(|run| run.tenant_id == limited));
+    }
+    assert_eq!(running.len(), 2);
+
+    // And again as soon as there is room.
+    world.succeed(&running.remove(0), at(2)).await;
+    let mut started = 0;
+    for _ in 0..5 {
+        let runs = world.claim(10, at(3)).await;
+        assert_eq!(runs.len(), 10);
+        started += runs.iter().filter(|run| run.tenant_id == limited).count();
+    }
+    assert_eq!(started, 1);
+}

@@ -79,6 +79,7 @@ macro_rules! suite {
             a_queue_with_limits_is_served_beside_another_tenants_long_queue
             a_queue_with_limits_is_served_beside_its_own_tenants_long_queue
             what_a_limit_holds_back_does_not_hold_back_the_rest
+            what_is_under_a_limit_is_served_within_a_few_claims_and_takes_nothing_from_the_rest
         });
         $crate::suite!(@$make gates {
             a_queues_concurrency_limit_holds_over_two_nodes

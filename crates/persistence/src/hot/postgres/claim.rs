@@ -1,13 +1,13 @@
 //! Leasing due executions to a worker.
 //!
-//! Most of the time nothing that waits is under a limit, and one statement does it all. When something is, [`gated`]
-//! looks at everything that waits and counts what runs.
+//! One statement leases what is under no limit, whatever else waits. Where something is under one, [`turn`] says which
+//! rounds look at everything that waits and count what runs; [`gated`] does that.
 //!
 //! [`gated`]: super::gated
+//! [`turn`]: super::turn
 
 use std::collections::HashMap;
 use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
 
 use horarium_domain::execution::{ExecutionState, Lifecycle, Trigger};
 use horarium_domain::store::{ClaimRequest, Claimed, Lease, StoreError};
@@ -64,14 +64,12 @@ macro_rules! claimed_columns {
 }
 pub(super) use claimed_columns;
 
-/// Claims nothing while anything is under a limit: what that tenant has must be weighed first. The one row that it
-/// answers then, or when nothing is due, has no id.
+/// Claims what is under no limit, and says whether anything is under one. The one row that it answers when there is
+/// nothing to claim has no id.
 pub(super) const CLAIM: &str = concat!(
     "with",
     ready_tenants!(),
-    ", gate as materialized (
-        select exists (select from execution_queue where state = 3) as closed
-    ), picked as materialized (
+    ", picked as materialized (
         select c.id from tenants t cross join lateral (
             select q.id from execution_queue q
             where q.state = 0 and q.tenant_id = t.tenant_id
@@ -79,7 +77,7 @@ pub(super) const CLAIM: &str = concat!(
             limit (select ($3 + count(*) - 1) / greatest(count(*), 1) from tenants)
             for update skip locked
         ) c
-        where not (select closed from gate) limit $3
+        limit $3
     ), claimed as (
         update execution_queue q set state = 1, attempt = q.attempt + 1, fence = q.fence + 1,
             node_id = $4, worker = $5, started_at = $6, lease_until = $7, progress = null
@@ -88,8 +86,8 @@ pub(super) const CLAIM: &str = concat!(
     )
     select ",
     claimed_columns!(),
-    ", (select count(*) from tenants), g.closed
-    from gate g left join (
+    ", (select count(*) from tenants), gate.closed
+    from (select exists (select from execution_queue where state = 3) as closed) gate left join (
         claimed c
         join executions e on e.id = c.id and e.tenant_id = c.tenant_id
         left join jobs j on j.id = c.job_id and j.tenant_id = c.tenant_id
@@ -106,12 +104,12 @@ pub(super) struct Round {
 impl PostgresHot {
     pub(super) async fn claim_batch(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
         let mut claimed: Vec<(i16, Claimed)> = Vec::new();
-        for _ in 0..ROUNDS {
+        for number in 0..ROUNDS {
             let wanted = request.limit - claimed.len();
             if wanted == 0 {
                 break;
             }
-            let round = if self.gated.load(Ordering::Relaxed) {
+            let round = if self.turn.is_to_weigh(number > 0) {
                 self.claim_gated(request, wanted).await
             } else {
                 self.claim_ready(request, wanted).await
@@ -143,7 +141,7 @@ impl PostgresHot {
         })
         .await?;
         let (tenants, gated) = claimed.first().map_or((0, false), |row| (row.get::<_, i64>(13), row.get(14)));
-        self.gated.store(gated, Ordering::Relaxed);
+        self.turn.passed_by(gated);
         claimed.retain(|row| row.get::<_, Option<Uuid>>(0).is_some());
         let share = wanted.div_ceil(usize::try_from(tenants).unwrap_or(0).max(1));
         let claimed = claimed_rows(&claimed);
@@ -152,7 +150,7 @@ impl PostgresHot {
             *per_tenant.entry(claim.tenant_id).or_default() += 1;
         }
         self.served(after, per_tenant.keys().copied());
-        // Only a tenant that used up its share may have more.
+        // Only a tenant that used up its share may have more, or one that is under a limit.
         let more = gated || (tenants > 1 && per_tenant.values().any(|count| *count >= share));
         Ok(Round { claimed, more })
     }

@@ -1,4 +1,4 @@
-//! Claiming while something that waits is under a limit.
+//! Claiming from all that waits, with what is under a limit weighed.
 //!
 //! One round is one transaction: find the tenants with ready executions and the groups (queue and job) with gated ones;
 //! lock the limits of those groups, passing over what another node holds; then, in statements that see everything
@@ -6,9 +6,8 @@
 
 use std::collections::HashSet;
 use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
 
-use horarium_domain::store::{ClaimRequest, StoreError};
+use horarium_domain::store::{ClaimRequest, Claimed, StoreError};
 use horarium_domain::{ExecutionId, JobId, TenantId};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -145,13 +144,18 @@ impl PostgresHot {
             Ok((tenants, groups))
         });
         let (tenants, groups) = found.await?;
-        self.gated.store(!groups.is_empty(), Ordering::Relaxed);
+        let limited = !groups.is_empty();
         let next = (groups.len() >= GROUPS).then(|| groups.last().map(|found| found.group.clone())).flatten();
         *self.groups_from.lock().unwrap_or_else(PoisonError::into_inner) = next;
         let groups: Vec<GatedGroup> = groups.into_iter().filter(|found| !found.paused).collect();
+        if tenants.is_empty() && groups.is_empty() {
+            self.turn.weighed(limited, false);
+            return Ok(Round { claimed: Vec::new(), more: false });
+        }
 
         let work = Work { request, wanted, after, tenants: &tenants, groups: &groups };
-        let claimed = session::run(&self.pool, async |session: &Session| work.lease(session).await).await?;
+        let (claimed, started) = session::run(&self.pool, async |session: &Session| work.lease(session).await).await?;
+        self.turn.weighed(limited, started);
         self.served(after, claimed.iter().map(|(_, claim)| claim.tenant_id));
         // Each round that leased something may have left a tenant's share to the others.
         Ok(Round { more: !claimed.is_empty(), claimed })
@@ -210,11 +214,17 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    async fn lease(&self, session: &Session) -> Result<Vec<(i16, horarium_domain::store::Claimed)>, Fault> {
+    /// Leases what may start; answers it, and whether any of it is under a limit.
+    async fn lease(&self, session: &Session) -> Result<(Vec<(i16, Claimed)>, bool), Fault> {
         let (queues, jobs) = self.lock(session).await?;
         let mut room = Room::default();
         let candidates = self.candidates(session, &queues, &jobs, &mut room).await?;
         let chosen = choose(candidates, &mut room, self.wanted, self.after);
+        if chosen.is_empty() {
+            // The locks were all there was to it: nothing of them has to reach the disk.
+            session.rollback().await?;
+            return Ok((Vec::new(), false));
+        }
         let ids: Vec<Uuid> = chosen.iter().map(|candidate| candidate.id.as_uuid()).collect();
 
         let lease = session.statement(LEASE).await?;
@@ -230,7 +240,7 @@ impl Work<'_> {
             tokio::try_join!(biased; session.run(&take_tokens, spent), session.rows(&lease, leased), session.commit())?
                 .1
         };
-        Ok(claimed_rows(&rows))
+        Ok((claimed_rows(&rows), chosen.iter().any(|candidate| candidate.group.is_some())))
     }
 
     /// Begins the transaction and takes the limits that nobody else holds.

@@ -6,7 +6,6 @@
 //! its row, and limits are counted by whoever holds the row that states them.
 
 use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
 
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
@@ -42,6 +41,7 @@ mod session;
 mod settle;
 mod signals;
 mod sweep;
+mod turn;
 mod values;
 
 /// The hot path of one PostgreSQL database.
@@ -50,8 +50,8 @@ pub(crate) struct PostgresHot {
     listener: tokio::sync::Mutex<signals::Listener>,
     /// The tenant that the last claim served last; the next one begins after it.
     last_served: Mutex<TenantId>,
-    /// Whether the last claim saw anything under a limit.
-    gated: AtomicBool,
+    /// Which claims weigh what is under a limit.
+    turn: turn::Turn,
     /// The group that the last gated round ended at, when there were more.
     groups_from: Mutex<Option<Group>>,
 }
@@ -64,7 +64,7 @@ impl PostgresHot {
             pool: session::Connections::new(pool),
             listener: tokio::sync::Mutex::new(signals::Listener::new(server)),
             last_served: Mutex::new(TenantId::from_uuid(Uuid::nil())),
-            gated: AtomicBool::new(false),
+            turn: turn::Turn::new(),
             groups_from: Mutex::new(None),
         }
     }

@@ -89,6 +89,11 @@ impl Session {
         self.batch_execute("commit").await.map_err(fault)
     }
 
+    /// Gives up the transaction, and with it the locks it holds.
+    pub(super) async fn rollback(&self) -> Result<(), Fault> {
+        self.batch_execute("rollback").await.map_err(fault)
+    }
+
     /// The statement's rows.
     pub(super) async fn rows(&self, statement: &Statement, parameters: Parameters<'_>) -> Result<Vec<Row>, Fault> {
         self.query(statement, parameters).await.map_err(fault)
