@@ -15,7 +15,8 @@ pub struct EngineConfig {
     pub concurrency: usize,
     /// How many attempts that only wait run beside those; further ones take slots like any other.
     pub light_concurrency: usize,
-    /// How many more each claimer may hold ahead, so that a slot never waits for the database.
+    /// How many more each claimer may hold ahead at most, so that a slot never waits for the database: as many as slots
+    /// come free for in a short while.
     pub prefetch: usize,
     /// How many are claimed at once.
     pub claim_batch: usize,

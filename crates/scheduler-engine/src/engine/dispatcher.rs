@@ -1,10 +1,11 @@
 //! Claims due executions and starts their attempts.
 //!
 //! Claims are made in batches, ahead of need: while the attempts of one batch run, the next is fetched, so that a free
-//! slot finds its work in memory. What is claimed and not yet started is leased and renewed like what runs, and goes
-//! back to the queue at shutdown.
+//! slot finds its work in memory. How far ahead follows the pace at which slots come free, and what waits for one is
+//! served tenant by tenant: a tenant's many, however slow, are not in the way of another's few. What is claimed and not
+//! yet started is leased and renewed like what runs, and goes back to the queue at shutdown.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,6 @@ use horarium_domain::job::Job;
 use horarium_domain::store::{ClaimRequest, Claimed, StoreError};
 use horarium_domain::{JobId, Timestamp};
 use metrics::{counter, gauge, histogram};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
@@ -20,6 +20,8 @@ use tracing::error;
 use super::attempt::{self, Attempt};
 use super::completer::Reporter;
 use super::definitions::Definitions;
+use super::slots::{AHEAD, Slot, Slots};
+use super::turns::Turns;
 use super::{EngineConfig, LoopHealth, LoopName, RETRY_PAUSE};
 use crate::core::Core;
 use crate::executor::{Executor, Registry};
@@ -29,8 +31,12 @@ use crate::running::Held;
 /// the same for one execution as for many.
 const GATHER: Duration = Duration::from_millis(5);
 
+/// The same while no slot is idle, because something waits in memory for the next one.
+const GATHER_AHEAD: Duration = Duration::from_millis(AHEAD.as_millis() as u64 / 2);
+
 struct Waiting {
     claim: Claimed,
+    claimed_at: Timestamp,
     job: Option<Arc<Job>>,
     executor: Option<Arc<dyn Executor>>,
     held: Held,
@@ -42,29 +48,6 @@ impl Waiting {
     }
 }
 
-/// What attempts run on, shared by the dispatchers of a node.
-#[derive(Debug, Clone)]
-pub(super) struct Slots {
-    /// For those that work.
-    full: Arc<Semaphore>,
-    /// For those that only wait.
-    light: Arc<Semaphore>,
-}
-
-impl Slots {
-    pub(super) fn new(config: &EngineConfig) -> Self {
-        let of = |count| Arc::new(Semaphore::new(count));
-        Self { full: of(config.concurrency), light: of(config.light_concurrency) }
-    }
-
-    /// A slot of its own kind, if one is free. When those for waiting are used up, it takes one for work.
-    fn take(&self, is_light: bool) -> Option<OwnedSemaphorePermit> {
-        let light = || Arc::clone(&self.light).try_acquire_owned().ok();
-        let full = || Arc::clone(&self.full).try_acquire_owned().ok();
-        if is_light { light().or_else(full) } else { full() }
-    }
-}
-
 /// Turns claims into attempts. A node has a few, which share its slots.
 pub(super) struct Dispatcher {
     core: Arc<Core>,
@@ -72,10 +55,11 @@ pub(super) struct Dispatcher {
     reporter: Reporter,
     config: EngineConfig,
     definitions: Arc<Definitions>,
-    slots: Slots,
-    waiting: VecDeque<Waiting>,
-    /// Those that will only wait; they find a slot at once unless there are very many.
-    light: VecDeque<Waiting>,
+    slots: Arc<Slots>,
+    waiting: Turns<Waiting>,
+    /// Those that will only wait: they do not queue up behind what works, and find a slot at once unless there are very
+    /// many.
+    light: Turns<Waiting>,
 }
 
 impl Dispatcher {
@@ -85,16 +69,16 @@ impl Dispatcher {
         registry: Arc<Registry>,
         reporter: Reporter,
         config: EngineConfig,
-        slots: Slots,
+        slots: Arc<Slots>,
         definitions: Arc<Definitions>,
     ) -> Self {
-        Self { core, registry, reporter, config, definitions, slots, waiting: VecDeque::new(), light: VecDeque::new() }
+        Self { core, registry, reporter, config, definitions, slots, waiting: Turns::new(), light: Turns::new() }
     }
 
     /// Claims once, as much as there is room for, and starts what slots are free for. Answers whether the claim came
     /// back full, that is whether there is probably more.
     async fn tick(&mut self) -> Result<bool, StoreError> {
-        self.start_waiting();
+        self.start_waiting(None);
         let room = self.room();
         if room == 0 {
             return Ok(true);
@@ -124,20 +108,16 @@ impl Dispatcher {
                 return Err(problem);
             }
         };
-        self.start_waiting();
+        self.start_waiting(None);
         for (claim, held) in claimed.into_iter().zip(held) {
             let job = definitions.get(&claim.job_id).cloned();
             let executor = job.as_ref().and_then(|job| self.registry.get(job.spec.configuration.job_type()));
-            let waiting = Waiting { claim, job, executor, held };
-            // What only waits does not queue up behind what works.
+            let tenant = claim.tenant_id;
+            let waiting = Waiting { claim, claimed_at: now, job, executor, held };
             let line = if waiting.is_light() { &mut self.light } else { &mut self.waiting };
-            let slot = if line.is_empty() { self.slots.take(waiting.is_light()) } else { None };
-            match slot {
-                // Its start is the claim, which is what the store has shown of it since.
-                Some(slot) => self.start(waiting, slot, now),
-                None => line.push_back(waiting),
-            }
+            line.push(tenant, waiting);
         }
+        self.start_waiting(Some(now));
         Ok(full)
     }
 
@@ -145,19 +125,24 @@ impl Dispatcher {
     pub(super) async fn run(mut self, health: Arc<LoopHealth>, stop: CancellationToken) {
         let mut more = true;
         while !stop.is_cancelled() {
-            if !more {
-                tokio::select! {
-                    () = self.core.wakes.work.notified() => {}
-                    () = tokio::time::sleep(self.config.poll_interval) => {}
-                    () = stop.cancelled() => break,
+            // Whatever is waited for, a round comes at each poll: a node whose slots are all taken for long is not one
+            // whose dispatcher does not turn.
+            let poll = tokio::time::sleep(self.config.poll_interval);
+            let core = Arc::clone(&self.core);
+            let worth_a_claim = async {
+                if more {
+                    self.freed().await;
+                } else {
+                    tokio::select! {
+                        () = core.wakes.work.notified() => {}
+                        () = self.keep_starting() => {}
+                    }
                 }
-            }
-            if more {
-                let target = self.config.claim_batch.min(self.config.concurrency);
-                tokio::select! {
-                    () = self.freed(target) => {}
-                    () = stop.cancelled() => break,
-                }
+            };
+            tokio::select! {
+                () = worth_a_claim => {}
+                () = poll => {}
+                () = stop.cancelled() => break,
             }
             match self.tick().await {
                 Ok(full) => {
@@ -174,9 +159,9 @@ impl Dispatcher {
                     }
                 }
             }
-            gauge!("horarium_running").set((self.config.concurrency - self.slots.full.available_permits()) as f64);
+            gauge!("horarium_running").set(self.slots.taken() as f64);
         }
-        for waiting in self.waiting.drain(..).chain(self.light.drain(..)) {
+        while let Some(waiting) = self.waiting.pop().or_else(|| self.light.pop()) {
             self.reporter.hand_back(&waiting.claim, &self.config.worker, self.core.now()).await;
         }
     }
@@ -195,54 +180,89 @@ impl Dispatcher {
         self.definitions.of(&self.core.store, claimed).await
     }
 
+    /// This dispatcher's part of something that all of the node share.
+    fn part(&self, of_all: usize) -> usize {
+        of_all.div_ceil(self.config.claimers.max(1))
+    }
+
+    /// How many may be claimed beyond what finds a slot at once.
+    fn ahead(&self) -> usize {
+        self.part(self.slots.freed_soon()).min(self.config.prefetch)
+    }
+
     /// How many more may be claimed.
     fn room(&self) -> usize {
-        let waiting = self.waiting.len() + self.light.len();
-        (self.slots.full.available_permits() + self.config.prefetch).saturating_sub(waiting)
+        (self.part(self.slots.free()) + self.ahead()).saturating_sub(self.waiting.len() + self.light.len())
     }
 
-    /// Waits until there is room worth a claim: for a whole batch, or for whatever became free in a short while.
-    async fn freed(&mut self, target: usize) {
-        let gathered = tokio::time::sleep(GATHER);
-        tokio::pin!(gathered);
+    fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.light.is_empty()
+    }
+
+    /// Starts what slots are free for, until there is room worth a claim: for a whole batch, or for whatever became free
+    /// in a short while.
+    async fn freed(&mut self) {
+        let slots = Arc::clone(&self.slots);
+        let mut first_room = None;
         loop {
-            self.start_waiting();
+            let changed = slots.changed();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            self.start_waiting(None);
             let room = self.room();
-            if room >= target {
+            let worth = self.part(self.config.concurrency).max(self.ahead() / 2).min(self.config.claim_batch);
+            if room >= worth.max(1) {
                 return;
             }
-            // What waits takes each slot as it comes; with nothing waiting, enough slots for the target must be free.
-            let is_idle = self.waiting.is_empty() && self.light.is_empty();
-            let wanted = if is_idle { target.saturating_sub(self.config.prefetch) } else { 1 };
+            let now = Instant::now();
+            let since = if room > 0 { *first_room.get_or_insert(now) } else { now };
+            let gather = if self.is_idle() { GATHER } else { GATHER_AHEAD };
             tokio::select! {
-                permits = self.slots.full.acquire_many(u32::try_from(wanted).unwrap_or(u32::MAX)) => drop(permits),
-                () = &mut gathered, if room > 0 => return,
+                () = changed => {}
+                () = tokio::time::sleep_until(since + gather), if room > 0 => return,
             }
         }
     }
 
-    /// Starts what slots are free for.
-    fn start_waiting(&mut self) {
-        self.start_in_line(|dispatcher| &mut dispatcher.light);
-        self.start_in_line(|dispatcher| &mut dispatcher.waiting);
-    }
-
-    fn start_in_line(&mut self, line: fn(&mut Self) -> &mut VecDeque<Waiting>) {
-        while let Some(waiting) = line(self).pop_front() {
-            let Some(slot) = self.slots.take(waiting.is_light()) else {
-                line(self).push_front(waiting);
-                return;
-            };
-            self.start(waiting, slot, self.core.now());
+    /// Starts what slots are free for, for as long as it is let.
+    async fn keep_starting(&mut self) {
+        let slots = Arc::clone(&self.slots);
+        loop {
+            let changed = slots.changed();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            self.start_waiting(None);
+            if self.is_idle() {
+                return std::future::pending().await;
+            }
+            changed.await;
         }
     }
 
-    fn start(&self, waiting: Waiting, slot: OwnedSemaphorePermit, started_at: Timestamp) {
+    /// Starts what slots are free for. The start of what was claimed at `just_now` is its claim, which is what the store
+    /// has shown of it since.
+    fn start_waiting(&mut self, just_now: Option<Timestamp>) {
+        while !self.light.is_empty()
+            && let Some(slot) = self.slots.take(true)
+            && let Some(waiting) = self.light.pop()
+        {
+            self.start(waiting, slot, just_now);
+        }
+        while !self.waiting.is_empty()
+            && let Some(slot) = self.slots.take(false)
+            && let Some(waiting) = self.waiting.pop()
+        {
+            self.start(waiting, slot, just_now);
+        }
+    }
+
+    fn start(&self, waiting: Waiting, slot: Slot, just_now: Option<Timestamp>) {
         if waiting.held.stop.is_cancelled() {
             // Cancelled or lost before it began: there is nothing to stop and nothing to report.
             self.core.running.release(waiting.claim.lease);
             return;
         }
+        let started_at = just_now.filter(|now| *now == waiting.claimed_at).unwrap_or_else(|| self.core.now());
         let attempt = Attempt {
             core: Arc::clone(&self.core),
             executor: waiting.executor,

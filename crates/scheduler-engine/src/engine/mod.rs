@@ -17,6 +17,8 @@ mod planner;
 mod promoter;
 mod reaper;
 mod relay;
+mod slots;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +30,7 @@ use tracing::{info, warn};
 pub use completer::{Completer, Ending, Reporter};
 pub use config::EngineConfig;
 use definitions::Definitions;
-use dispatcher::{Dispatcher, Slots};
+use dispatcher::Dispatcher;
 pub use health::{LoopHealth, LoopName};
 pub use heart::Heart;
 pub use housekeeper::Housekeeper;
@@ -36,6 +38,7 @@ pub use notifier::Notifier;
 pub use planner::Planner;
 pub use promoter::Promoter;
 pub use reaper::Reaper;
+use slots::Slots;
 
 use crate::agents::AgentKeeper;
 use crate::core::Core;

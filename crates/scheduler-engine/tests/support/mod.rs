@@ -74,14 +74,22 @@ impl World {
         let store: SharedStore = memory.clone();
         let clock = Arc::new(VirtualClock { start: Instant::now() });
         let tenant = TenantId::from_uuid(Uuid::from_u128(1));
-        let row = Tenant {
-            id: tenant,
-            slug: "acme".parse().unwrap(),
-            name: "Acme".to_owned(),
-            is_active: true,
-            created_at: clock.now(),
-        };
-        store.create_tenant(row, Vec::new()).await.unwrap();
+        let world = Self { store, memory, clock, tenant, ids: IdGenerator::new() };
+        world.create_tenant(tenant, "acme").await;
+        world
+    }
+
+    async fn create_tenant(&self, id: TenantId, slug: &str) {
+        let row =
+            Tenant { id, slug: slug.parse().unwrap(), name: slug.to_owned(), is_active: true, created_at: self.now() };
+        self.store.create_tenant(row, Vec::new()).await.unwrap();
+    }
+
+    /// The same database as another tenant sees it.
+    pub(crate) async fn of_another_tenant(&self, slug: &str) -> Self {
+        let tenant = self.ids.tenant(self.now());
+        self.create_tenant(tenant, slug).await;
+        let (store, memory, clock) = (self.store.clone(), Arc::clone(&self.memory), Arc::clone(&self.clock));
         Self { store, memory, clock, tenant, ids: IdGenerator::new() }
     }
 
