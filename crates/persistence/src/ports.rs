@@ -7,7 +7,7 @@ use horarium_domain::execution::NewExecution;
 use horarium_domain::job::Job;
 use horarium_domain::store::{
     CancelOutcome, ClaimRequest, Claimed, Drift, DueSlot, Enqueued, ExecutionQueue, ExpiredLease, FireOutcome, Firing,
-    JobStore, Lease, MaintenanceStore, PlanningStore, Promoted, Settled, Settlement, Signal, StoreError,
+    JobStore, Lease, MaintenanceStore, PlanningStore, Promoted, Released, Settled, Settlement, Signal, StoreError,
 };
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 
@@ -84,6 +84,14 @@ impl PlanningStore for SqlStore {
 
 #[async_trait]
 impl MaintenanceStore for SqlStore {
+    async fn prepare_history(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.hot.prepare_history(now).await
+    }
+
+    async fn release_history(&self, tenant: TenantId, before: Timestamp) -> Result<Released, StoreError> {
+        self.hot.release_history(tenant, before).await
+    }
+
     async fn prune_executions(&self, tenant: TenantId, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
         self.hot.prune_executions(tenant, before, limit).await
     }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::conn::{Conn, on};
 use crate::error::{About, Fault};
-use crate::schema::{Json, agent_tasks, callbacks, executions, key};
+use crate::schema::{Id, Json, agent_tasks, callbacks, executions, key};
 use crate::store::SqlStore;
 
 #[async_trait]
@@ -20,25 +20,33 @@ impl SecretStore for SqlStore {
     async fn secrets_after(
         &self,
         holder: SecretHolder,
-        after: Option<Uuid>,
+        after: Option<(TenantId, Uuid)>,
         limit: usize,
     ) -> Result<Vec<StoredSecrets>, StoreError> {
-        let after = after.unwrap_or(Uuid::nil());
+        let (tenant, after) = after.unwrap_or((TenantId::from_uuid(Uuid::nil()), Uuid::nil()));
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.read(async |conn| match holder {
-            SecretHolder::Execution => in_executions(conn, after, limit).await,
+            SecretHolder::Execution => in_executions(conn, tenant, after, limit).await,
             SecretHolder::AgentTask => in_tasks(conn, after, limit).await,
             SecretHolder::Callback => in_callbacks(conn, after, limit).await,
         })
         .await
     }
 
-    async fn replace_secrets(&self, holder: SecretHolder, id: Uuid, document: &Value) -> Result<(), StoreError> {
+    async fn replace_secrets(
+        &self,
+        holder: SecretHolder,
+        tenant: TenantId,
+        id: Uuid,
+        document: &Value,
+    ) -> Result<(), StoreError> {
         self.write(async |conn| {
             let document = document.clone();
             match holder {
                 SecretHolder::Execution => {
-                    let place = executions::table.filter(executions::id.eq(key(ExecutionId::from_uuid(id))));
+                    let place = executions::table
+                        .filter(executions::tenant_id.eq(key(tenant)))
+                        .filter(executions::id.eq(key(ExecutionId::from_uuid(id))));
                     let change = executions::payload.eq(Some(Json::from(document)));
                     on!(conn, c => diesel::update(place).set(change).execute(c).await).about("executions")
                 }
@@ -69,11 +77,22 @@ macro_rules! holds_sealed {
     };
 }
 
-async fn in_executions(conn: &mut Conn, after: Uuid, limit: i64) -> Result<Vec<StoredSecrets>, Fault> {
+/// One tenant after the other: that is how they are indexed.
+async fn in_executions(
+    conn: &mut Conn,
+    tenant: TenantId,
+    after: Uuid,
+    limit: i64,
+) -> Result<Vec<StoredSecrets>, Fault> {
+    let further = sql::<Bool>("(tenant_id, id) > (")
+        .bind::<Id, _>(key(tenant))
+        .sql(", ")
+        .bind::<Id, _>(key(ExecutionId::from_uuid(after)))
+        .sql(")");
     let query = executions::table
-        .filter(executions::id.gt(key(ExecutionId::from_uuid(after))))
+        .filter(further)
         .filter(sql::<Bool>(holds_sealed!(conn, "payload")))
-        .order(executions::id.asc())
+        .order((executions::tenant_id.asc(), executions::id.asc()))
         .limit(limit)
         .select((executions::id, executions::tenant_id, executions::job_id, executions::payload));
     let rows: Vec<(ExecutionId, TenantId, JobId, Option<Value>)> =

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use diesel::dsl::exists;
 use diesel::prelude::*;
+use diesel::sql_query;
 use diesel_async::RunQueryDsl;
 use horarium_domain::job::Job;
 use horarium_domain::page::{Page, PageRequest};
@@ -13,8 +14,11 @@ use horarium_domain::{TenantId, Timestamp};
 use crate::conn::{Conn, on};
 use crate::decode::Row;
 use crate::error::About;
+use crate::hot::HOLD_DAYS;
 use crate::jobs::{JobRow, insert};
-use crate::schema::{at, execution_events, execution_queue, executions, job_slots, jobs, key, late_ends, tenants};
+use crate::schema::{
+    at, callbacks, execution_events, execution_queue, executions, job_slots, jobs, key, late_ends, tenants,
+};
 use crate::store::SqlStore;
 use crate::text::storable;
 
@@ -116,6 +120,7 @@ impl TenantStore for SqlStore {
             let slots = job_slots::table.filter(job_slots::tenant_id.eq(key(id)));
             on!(conn, c => diesel::delete(slots).execute(c).await).about("job_slots")?;
             if let Conn::Pg(c) = conn {
+                sql_query(HOLD_DAYS).execute(c).await.about("executions")?;
                 // Waits for what is being accepted, which holds its job's row, and lets nothing more be accepted.
                 let of_tenant = jobs::table.filter(jobs::tenant_id.eq(key(id))).order(jobs::id);
                 of_tenant.select(jobs::version).for_update().load::<i64>(c).await.about("jobs")?;
@@ -130,6 +135,8 @@ impl TenantStore for SqlStore {
                 return Err(StoreError::Conflict(Conflict::ExecutionRunning).into());
             }
             let history = executions::table.filter(executions::tenant_id.eq(key(id)));
+            let called_back = callbacks::table.filter(callbacks::execution_id.eq_any(history.select(executions::id)));
+            on!(conn, c => diesel::delete(called_back).execute(c).await).about("callbacks")?;
             on!(conn, c => diesel::delete(history).execute(c).await).about("executions")?;
             let late = late_ends::table.filter(late_ends::tenant_id.eq(key(id)));
             on!(conn, c => diesel::delete(late).execute(c).await).about("late_ends")?;

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use horarium_domain::execution::ExecutionState;
+use horarium_domain::callback::NewCallback;
+use horarium_domain::execution::{ExecutionState, NewExecution};
+use horarium_domain::job::Job;
 use horarium_domain::page::PageRequest;
 use horarium_domain::stats::ROLLUP_WIDTHS;
 use horarium_domain::store::{Conflict, ExecutionFilter, RollupWindow, SkippedSlots, StateCounts, StoreError};
+use horarium_domain::{TenantId, Timestamp};
 
 use crate::World;
 use crate::world::{START, assert_not_found, at, retry};
@@ -76,6 +79,160 @@ pub async fn pruning_takes_executions_out_of_the_counters_and_not_out_of_the_rol
     let summary = world.summary(&job).await;
     assert_eq!(summary.consecutive_failures, 2, "what is known of its health outlives its history");
     assert_eq!(summary.last_run.unwrap().completed_at, at(77));
+    assert_eq!(world.a.reconcile_counters(tenant).await.unwrap(), []);
+}
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// Lets retention do its work; answers how many of the tenant's executions went.
+async fn retire(world: &World, tenant: TenantId, before: Timestamp) -> u64 {
+    let released = world.a.release_history(tenant, before).await.unwrap();
+    let mut gone = released.executions;
+    loop {
+        let batch = world.b.prune_executions(tenant, released.singly_before, 3).await.unwrap();
+        if batch == 0 {
+            return gone;
+        }
+        gone += batch;
+    }
+}
+
+/// An execution that is accepted at this time.
+fn accepted_at(world: &World, job: &Job, time: Timestamp) -> NewExecution {
+    NewExecution {
+        id: world.ids.execution(time),
+        created_at: time,
+        scheduled_for: time,
+        run_at: time,
+        ..world.execution(job)
+    }
+}
+
+pub async fn a_day_that_is_over_goes_and_what_outlives_it_stays(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    let (midnight, evening, next) = ((START + DAY).floor_to(DAY), at(3600), START + DAY);
+    world.a.prepare_history(START).await.unwrap();
+    assert_eq!(world.b.prepare_history(START).await.unwrap(), 0, "it is prepared once");
+
+    let asked = NewCallback { url: Some("https://example.com/".to_owned()), reference: None };
+    let called_back = world.execution(&job);
+    world.a.enqueue_with_callback(called_back.clone(), asked.clone()).await.unwrap();
+    let run = world.claim_one(at(1)).await;
+    world.settle(retry(&run, at(2), at(2))).await;
+    let run = world.claim_one(at(2)).await;
+    world.succeed(&run, at(4)).await;
+    let failed = world.run(&job, at(5), at(8), ExecutionState::Failed).await;
+    let cancelled = world.run(&job, at(9), evening, ExecutionState::Cancelled).await;
+    let late = world.submit_one(&job).await;
+    let late_run = world.claim_one(at(10)).await;
+    world.settle(retry(&late_run, at(11), next)).await;
+    let waiting = world.submit(world.execution_at(&job, next + DAY)).await;
+    let waiting_called_back = world.execution_at(&job, next + DAY);
+    world.a.enqueue_with_callback(waiting_called_back.clone(), asked).await.unwrap();
+    assert_eq!(world.a.promote(next, 10).await.unwrap().count, 1);
+    let late_run = world.claim_one(next).await;
+    world.succeed(&late_run, next + Duration::from_secs(7)).await;
+    let of_next = accepted_at(&world, &job, next);
+    let of_next = world.submit(of_next).await;
+    let run = world.claim_one(next).await;
+    world.fail(&run, next + Duration::from_secs(2)).await;
+
+    assert_eq!(retire(&world, tenant, midnight).await, 3);
+    for gone in [called_back.id, failed, cancelled] {
+        assert_not_found(world.b.execution(tenant, gone).await);
+    }
+    assert_eq!(world.a.callback(tenant, called_back.id).await.unwrap(), None);
+    assert!(world.a.callback(tenant, waiting_called_back.id).await.unwrap().is_some());
+    assert_eq!(world.read(tenant, late).await.events.len(), 1, "what stays keeps its events");
+    let (counters, histogram) = world.a.job_statistics(tenant, job.id).await.unwrap();
+    assert_eq!((counters.succeeded, counters.failed, counters.cancelled, counters.pending), (1, 1, 0, 2));
+    // From its last attempt on.
+    assert_eq!(counters.duration_ms, 7_000 + 2_000);
+    assert_eq!(histogram.iter().map(|(_, count)| count).sum::<i64>(), 2);
+    assert_eq!(world.a.reconcile_counters(tenant).await.unwrap(), []);
+    let page = world.a.executions(tenant, &ExecutionFilter::default(), PageRequest::default()).await.unwrap();
+    let listed: Vec<_> = page.items.iter().map(|item| item.id).collect();
+    assert_eq!((page.total, listed), (4, vec![of_next, waiting_called_back.id, waiting, late]));
+    assert_eq!(retire(&world, tenant, midnight).await, 0);
+
+    // What waited runs at its time, and is a part of the history like any other.
+    assert_eq!(world.b.promote(next + DAY, 10).await.unwrap().count, 2);
+    for run in world.claim(2, next + DAY).await {
+        world.succeed(&run, next + DAY + Duration::from_secs(1)).await;
+    }
+    assert_eq!(world.b.job_statistics(tenant, job.id).await.unwrap().0.succeeded, 3);
+    assert_eq!(world.a.reconcile_counters(tenant).await.unwrap(), []);
+    // Days later nobody keeps any of it.
+    assert_eq!(retire(&world, tenant, midnight + 4 * DAY).await, 4);
+    assert_eq!(world.a.state_counts(tenant).await.unwrap(), StateCounts::default());
+    assert_eq!(world.a.reconcile_counters(tenant).await.unwrap(), []);
+}
+
+pub async fn a_day_that_another_tenant_keeps_is_kept_for_that_one(world: World) {
+    let (tenant, other) = (world.tenant().await, world.tenant().await);
+    world.a.prepare_history(START).await.unwrap();
+    let (job, theirs) = (world.job(tenant).await, world.job(other).await);
+    for n in 0..4 {
+        world.run(&job, at(n), at(n + 1), ExecutionState::Succeeded).await;
+    }
+    let kept = world.run(&theirs, at(1), at(2), ExecutionState::Failed).await;
+    let midnight = (START + DAY).floor_to(DAY);
+    // A store may wait a day for the others.
+    assert_eq!(retire(&world, tenant, midnight).await + retire(&world, tenant, midnight + DAY).await, 4);
+    assert_eq!(world.read(other, kept).await.summary.lifecycle.state, ExecutionState::Failed);
+    assert_eq!(world.a.state_counts(tenant).await.unwrap(), StateCounts::default());
+    let left = StateCounts { failed: 1, ..StateCounts::default() };
+    assert_eq!(world.a.state_counts(other).await.unwrap(), left);
+
+    assert_eq!(retire(&world, other, midnight + DAY).await, 1);
+    assert_not_found(world.a.execution(other, kept).await);
+    for tenant in [tenant, other] {
+        assert_eq!(world.a.state_counts(tenant).await.unwrap(), StateCounts::default());
+        assert_eq!(world.a.reconcile_counters(tenant).await.unwrap(), []);
+    }
+}
+
+pub async fn tenants_that_keep_the_same_lose_the_same(world: World) {
+    let (tenant, other) = (world.tenant().await, world.tenant().await);
+    world.a.prepare_history(START).await.unwrap();
+    let (job, theirs) = (world.job(tenant).await, world.job(other).await);
+    world.run(&job, at(1), at(2), ExecutionState::Succeeded).await;
+    world.run(&theirs, at(1), at(3), ExecutionState::Failed).await;
+    let midnight = (START + DAY).floor_to(DAY);
+    for tenant in [tenant, other] {
+        retire(&world, tenant, midnight).await;
+    }
+    for tenant in [tenant, other] {
+        assert_eq!(world.b.state_counts(tenant).await.unwrap(), StateCounts::default());
+        assert_eq!(world.b.reconcile_counters(tenant).await.unwrap(), []);
+    }
+}
+
+pub async fn nothing_is_refused_for_the_time_that_its_id_tells(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    world.a.prepare_history(START).await.unwrap();
+    world.run(&job, at(1), at(2), ExecutionState::Succeeded).await;
+    let midnight = (START + DAY).floor_to(DAY);
+    assert_eq!(retire(&world, tenant, midnight).await, 1);
+    // By a clock that is a day behind, and by one that is a year ahead.
+    let behind = world.submit(world.execution(&job)).await;
+    let year = 366 * DAY;
+    let ahead = world.submit(accepted_at(&world, &job, START + year)).await;
+    for run in world.claim(1, START + DAY).await {
+        world.succeed(&run, START + DAY).await;
+    }
+    assert_eq!(world.read(tenant, behind).await.summary.lifecycle.state, ExecutionState::Succeeded);
+    // In time that day comes.
+    world.a.prepare_history(START + year).await.unwrap();
+    assert_eq!(world.read(tenant, ahead).await.summary.lifecycle.state, ExecutionState::Pending);
+    assert_eq!(world.a.promote(START + year, 10).await.unwrap().count, 0);
+    let run = world.claim_one(START + year).await;
+    world.succeed(&run, START + year).await;
+    let page = world.a.executions(tenant, &ExecutionFilter::default(), PageRequest::default()).await.unwrap();
+    assert_eq!(page.items.iter().map(|item| item.id).collect::<Vec<_>>(), [ahead, behind]);
+    assert_eq!(retire(&world, tenant, midnight + year + DAY).await, 2);
     assert_eq!(world.a.reconcile_counters(tenant).await.unwrap(), []);
 }
 

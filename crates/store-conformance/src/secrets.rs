@@ -19,7 +19,7 @@ impl World {
     async fn secrets(&self, holder: SecretHolder) -> Vec<StoredSecrets> {
         let mut all: Vec<StoredSecrets> = Vec::new();
         loop {
-            let page = self.a.secrets_after(holder, all.last().map(|last| last.id), 2).await.unwrap();
+            let page = self.a.secrets_after(holder, all.last().map(|last| (last.tenant_id, last.id)), 2).await.unwrap();
             if page.is_empty() {
                 return all;
             }
@@ -36,7 +36,7 @@ impl World {
     }
 }
 
-/// Payloads in which something is sealed are found, in order and with their owner; all others are not looked at.
+/// Payloads in which something is sealed are found, each once and with its owner; all others are not looked at.
 pub async fn payloads_with_sealed_secrets_are_found_and_replaced(world: World) {
     let (tenant, other) = (world.tenant().await, world.tenant().await);
     let (job, others) = (world.job(tenant).await, world.job(other).await);
@@ -48,12 +48,14 @@ pub async fn payloads_with_sealed_secrets_are_found_and_replaced(world: World) {
         world.submit_one(job).await;
     }
     let found = world.secrets(SecretHolder::Execution).await;
-    let told: Vec<_> = found.iter().map(|one| (one.id, one.tenant_id, one.owner, Some(one.document.clone()))).collect();
+    let mut told: Vec<_> =
+        found.iter().map(|one| (one.id, one.tenant_id, one.owner, Some(one.document.clone()))).collect();
+    told.sort_by_key(|one| one.0);
     let of = |new: &NewExecution| (new.id.as_uuid(), new.tenant_id, new.job_id.as_uuid(), new.payload.clone());
     assert_eq!(told, expected.iter().map(of).collect::<Vec<_>>());
 
     let anew = json!({"headers": {"Authorization": sealed("anew")}});
-    world.b.replace_secrets(SecretHolder::Execution, found[1].id, &anew).await.unwrap();
+    world.b.replace_secrets(SecretHolder::Execution, other, expected[1].id.as_uuid(), &anew).await.unwrap();
     assert_eq!(world.a.execution(other, expected[1].id).await.unwrap().payload, Some(anew));
     assert_eq!(world.a.execution(tenant, expected[0].id).await.unwrap().payload, expected[0].payload);
 }
@@ -75,7 +77,7 @@ pub async fn the_urls_of_callbacks_are_found_and_replaced(world: World) {
     assert_eq!(told, [of(0, &sealed("url")), of(2, "https://example.com/hook")]);
 
     let anew = Value::from(sealed("anew"));
-    world.b.replace_secrets(SecretHolder::Callback, ids[2].as_uuid(), &anew).await.unwrap();
+    world.b.replace_secrets(SecretHolder::Callback, tenant, ids[2].as_uuid(), &anew).await.unwrap();
     let stored = world.a.callback(tenant, ids[2]).await.unwrap().unwrap();
     assert_eq!(stored.asked.url.map(Value::from), Some(anew));
 }
@@ -94,7 +96,7 @@ pub async fn the_data_of_tasks_with_sealed_secrets_is_found_and_replaced(world: 
     assert_eq!(told, [(secret.id.as_uuid(), tenant, execution.as_uuid(), &data)]);
 
     let anew = json!({"headers": {"X-Token": sealed("2")}});
-    world.b.replace_secrets(SecretHolder::AgentTask, secret.id.as_uuid(), &anew).await.unwrap();
+    world.b.replace_secrets(SecretHolder::AgentTask, tenant, secret.id.as_uuid(), &anew).await.unwrap();
     let tasks = world.a.agent_tasks(tenant, &[execution]).await.unwrap();
     assert_eq!(tasks.iter().find(|task| task.id == secret.id).map(|task| &task.data), Some(&anew));
 }

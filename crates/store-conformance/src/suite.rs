@@ -251,6 +251,10 @@ macro_rules! suite {
             pruning_takes_what_ended_before_and_leaves_the_rest
             pruning_goes_on_where_its_limit_stopped_it
             pruning_takes_executions_out_of_the_counters_and_not_out_of_the_rollups
+            a_day_that_is_over_goes_and_what_outlives_it_stays
+            a_day_that_another_tenant_keeps_is_kept_for_that_one
+            tenants_that_keep_the_same_lose_the_same
+            nothing_is_refused_for_the_time_that_its_id_tells
             a_pruned_execution_takes_its_events_along
             one_that_is_over_can_be_deleted_by_itself
             old_rollups_and_skipped_slots_go_and_recent_ones_stay

@@ -16,6 +16,15 @@ pub struct Drift {
     pub counted: i64,
 }
 
+/// What became of a history whose end was told to [`release_history`](MaintenanceStore::release_history).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Released {
+    /// How many of the tenant's executions went at once.
+    pub executions: u64,
+    /// What ended before this and is still there is left to [`prune_executions`](MaintenanceStore::prune_executions).
+    pub singly_before: Timestamp,
+}
+
 /// The first answer to a request with an `Idempotency-Key`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredAnswer {
@@ -100,6 +109,15 @@ pub trait IdempotencyStore: Send + Sync {
 /// Housekeeping.
 #[async_trait]
 pub trait MaintenanceStore: Send + Sync {
+    /// Makes room for the history of the days that begin at `now`; answers how much it made. Nothing is refused where it
+    /// was not done, but what has no room of its own is deleted one by one.
+    async fn prepare_history(&self, now: Timestamp) -> Result<u64, StoreError>;
+
+    /// Takes note that a tenant keeps nothing that ended before `before`. A store that keeps the history by days drops
+    /// those that no tenant keeps any more, whoever's executions they hold, and takes them out of the job counters; what
+    /// lives, or ended later, stays. A tenant of which this was never said keeps everything.
+    async fn release_history(&self, tenant: TenantId, before: Timestamp) -> Result<Released, StoreError>;
+
     /// Deletes up to `limit` of a tenant's executions that ended before `before`, and takes them out of the job
     /// counters; answers how many. Rollups are kept: they are the long memory.
     async fn prune_executions(&self, tenant: TenantId, before: Timestamp, limit: usize) -> Result<u64, StoreError>;

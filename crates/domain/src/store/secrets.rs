@@ -39,15 +39,21 @@ pub struct StoredSecrets {
 /// The sealed secrets of all tenants. For whoever runs the server: it reads through the whole history.
 #[async_trait]
 pub trait SecretStore: Send + Sync {
-    /// Up to `limit` of a kind after the one with the id `after`, in the order of their ids: executions and tasks in
-    /// which something is sealed, and callbacks with a URL.
+    /// Up to `limit` of a kind after the one that `after` names by its tenant and its id, in an order that stays the
+    /// same: executions and tasks in which something is sealed, and callbacks with a URL.
     async fn secrets_after(
         &self,
         holder: SecretHolder,
-        after: Option<Uuid>,
+        after: Option<(TenantId, Uuid)>,
         limit: usize,
     ) -> Result<Vec<StoredSecrets>, StoreError>;
 
     /// Puts another document in the place of the stored one. If it was deleted meanwhile, nothing happens.
-    async fn replace_secrets(&self, holder: SecretHolder, id: Uuid, document: &Value) -> Result<(), StoreError>;
+    async fn replace_secrets(
+        &self,
+        holder: SecretHolder,
+        tenant: TenantId,
+        id: Uuid,
+        document: &Value,
+    ) -> Result<(), StoreError>;
 }

@@ -17,8 +17,11 @@ const BATCH: usize = 1000;
 /// A hundred years: beyond it, "before" would leave the range of timestamps.
 const MAX_DAYS: u32 = 36_525;
 
+const DAY: Duration = Duration::from_hours(24);
+
 /// Deletes the tenant's executions that ended longer ago than they are to be kept. The parameter `retentionDays` of the
-/// job says how long that is; without it, the server's setting does.
+/// job says how long that is; without it, the server's setting does. It ends at midnight (UTC): a store that keeps the
+/// history by days drops whole ones.
 pub struct ExecutionRetention {
     store: Arc<dyn MaintenanceStore>,
     clock: Arc<dyn Clock>,
@@ -40,16 +43,17 @@ impl Handler for ExecutionRetention {
             let told = format!("jobConfiguration.parameters.retentionDays: must be between 1 and {MAX_DAYS}");
             return Err(Failure::permanent(told));
         }
-        let before = self.clock.now() - Duration::from_hours(u64::from(days) * 24);
+        let before = (self.clock.now() - days * DAY).floor_to(DAY);
         let tenant = context.run.job.tenant_id;
-        let mut deleted: u64 = 0;
+        let released = self.store.release_history(tenant, before).await.map_err(|error| store_failure(&error))?;
+        let mut deleted = released.executions;
         loop {
             if context.run.cancellation.is_cancelled() {
                 return Err(Failure::retryable(format!(
                     "stopped after {deleted} executions were deleted; the next run goes on from there"
                 )));
             }
-            let batch = self.store.prune_executions(tenant, before, BATCH).await;
+            let batch = self.store.prune_executions(tenant, released.singly_before, BATCH).await;
             let batch = batch.map_err(|error| store_failure(&error))?;
             if batch == 0 {
                 break;

@@ -13,7 +13,7 @@ use horarium_domain::page::PageRequest;
 use horarium_domain::schedule::ScheduleType;
 use horarium_domain::store::{
     ApiKeyStore, ClaimRequest, Decision, Drift, ExecutionFilter, ExecutionQueue, ExecutionStore, IdempotencyStore,
-    JobStore, MaintenanceStore, Reserved, Settlement, SharedStore, StoreError, TenantStore,
+    JobStore, MaintenanceStore, Released, Reserved, Settlement, SharedStore, StoreError, TenantStore,
 };
 use horarium_domain::tenant::Tenant;
 use horarium_domain::{ApiKeyId, Clock, ExecutionId, IdGenerator, NodeId, TenantId, Timestamp};
@@ -294,6 +294,14 @@ struct Troubled {
 
 #[async_trait]
 impl MaintenanceStore for Troubled {
+    async fn prepare_history(&self, _: Timestamp) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn release_history(&self, _: TenantId, before: Timestamp) -> Result<Released, StoreError> {
+        Ok(Released { executions: 0, singly_before: before })
+    }
+
     async fn prune_executions(&self, _: TenantId, _: Timestamp, limit: usize) -> Result<u64, StoreError> {
         if self.unavailable {
             return Err(StoreError::Internal("relation \"executions\" does not exist".into()));

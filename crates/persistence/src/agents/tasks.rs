@@ -7,14 +7,14 @@ use diesel::sql_types::Bool;
 use diesel::sql_types::Integer;
 use diesel_async::RunQueryDsl;
 use horarium_domain::agent::{AgentTask, HandOn, TaskEnd, TaskLease, TaskState};
-use horarium_domain::store::{Heartbeat, Reported, TaskRequest};
-use horarium_domain::{AgentTaskId, ExecutionId, TenantId, Timestamp};
+use horarium_domain::store::{Heartbeat, Reported, StoreError, TaskRequest};
+use horarium_domain::{AgentTaskId, ExecutionId, JobId, TenantId, Timestamp};
 
 use super::hand_on::hand_on;
 use super::row::{ANY, NewTaskRow, TaskRow, code};
 use crate::conn::{Conn, on};
 use crate::error::{About, Fault};
-use crate::schema::{At, Id, Json, agent_tasks, at, key};
+use crate::schema::{At, Id, Json, agent_tasks, at, executions, key};
 use crate::text::storable;
 
 /// Pending tasks that an agent may take.
@@ -35,7 +35,11 @@ macro_rules! for_agent {
 
 /// Makes an execution's tasks, and puts back what failed in an earlier round.
 pub(super) async fn open(conn: &mut Conn, tasks: &[AgentTask]) -> Result<(), Fault> {
+    let mut of = None;
     for task in tasks {
+        if of.replace(task.execution_id) != Some(task.execution_id) {
+            require_execution(conn, task).await?;
+        }
         let row = NewTaskRow::from(task);
         on!(conn, c => {
             diesel::insert_into(agent_tasks::table)
@@ -69,6 +73,16 @@ pub(super) async fn open(conn: &mut Conn, tasks: &[AgentTask]) -> Result<(), Fau
         on!(conn, c => diesel::update(failed).set(again).execute(c).await).about("agent_tasks")?;
     }
     Ok(())
+}
+
+/// That there is an execution to make the task for: on PostgreSQL, no foreign key says so.
+async fn require_execution(conn: &mut Conn, task: &AgentTask) -> Result<(), Fault> {
+    let execution = executions::table
+        .filter(executions::tenant_id.eq(key(task.tenant_id)))
+        .filter(executions::id.eq(key(task.execution_id)))
+        .select(executions::job_id);
+    let job: Option<JobId> = on!(conn, c => execution.first(c).await.optional()).about("executions")?;
+    job.map(drop).ok_or(Fault::Final(StoreError::NotFound("execution")))
 }
 
 pub(super) async fn of_executions(

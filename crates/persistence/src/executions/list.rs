@@ -182,6 +182,7 @@ async fn newest_live(
     // What changed its state since is no longer what was asked for.
     on!(conn, c => {
         of_queue!(summaries!(), tenant, filter)
+            .filter(executions::tenant_id.eq(key(tenant)))
             .filter(executions::id.eq_any(ids.iter().map(|id| key(*id))))
             .order(executions::id.desc())
             .load(c)

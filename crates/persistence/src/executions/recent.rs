@@ -61,7 +61,8 @@ macro_rules! recent {
                  order by e.id desc limit $5\
                ) lately \
                union all select * from (\
-                 select e.id, 2 as standing from late_ends l join executions e on e.id = l.execution_id \
+                 select e.id, 2 as standing \
+                 from late_ends l join executions e on e.tenant_id = l.tenant_id and e.id = l.execution_id \
                  where l.tenant_id = $1 and l.completed_at >= $4 and l.execution_id < $2 and e.queue <> 'system' \
                  order by e.id desc limit $5\
                ) late \

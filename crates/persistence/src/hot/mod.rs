@@ -14,6 +14,9 @@
 //! `job_slots` → `queues`, `jobs` (only by those who count against a limit) → `execution_queue` → `executions` →
 //! `job_counters` → `job_durations` → `rollups`
 //!
+//! Before all of these, an advisory lock on PostgreSQL: whoever makes or drops a day of the history holds it alone, and
+//! those who delete executions one by one share it.
+//!
 //! Callbacks stand outside of it: one that is not due is touched by whoever ends its execution alone, and one that is
 //! due only by whoever hands it over, before anything else.
 //!
@@ -23,7 +26,7 @@
 use async_trait::async_trait;
 use horarium_domain::callback::{HandedOver, Handover, NewCallback};
 use horarium_domain::execution::NewExecution;
-use horarium_domain::store::{Drift, Enqueued, ExecutionQueue, FireOutcome, Firing, StoreError};
+use horarium_domain::store::{Drift, Enqueued, ExecutionQueue, FireOutcome, Firing, Released, StoreError};
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 
 mod aftermath;
@@ -36,7 +39,7 @@ mod sqlite;
 mod taken;
 
 pub(crate) use aftermath::first_in_time;
-pub(crate) use postgres::PostgresHot;
+pub(crate) use postgres::{HOLD_DAYS, PostgresHot};
 pub(crate) use sqlite::SqliteHot;
 
 /// What a database's hot path offers: the queue, and what of the planner's and the housekeeper's ports rewrites the
@@ -61,6 +64,12 @@ pub(crate) trait HotStore: ExecutionQueue {
 
     /// See [`CallbackStore::hand_over`](horarium_domain::store::CallbackStore::hand_over).
     async fn hand_over(&self, batch: Vec<Handover>, postponed_to: Timestamp) -> Result<Vec<HandedOver>, StoreError>;
+
+    /// See [`MaintenanceStore::prepare_history`](horarium_domain::store::MaintenanceStore::prepare_history).
+    async fn prepare_history(&self, now: Timestamp) -> Result<u64, StoreError>;
+
+    /// See [`MaintenanceStore::release_history`](horarium_domain::store::MaintenanceStore::release_history).
+    async fn release_history(&self, tenant: TenantId, before: Timestamp) -> Result<Released, StoreError>;
 
     /// See [`MaintenanceStore::prune_executions`](horarium_domain::store::MaintenanceStore::prune_executions).
     async fn prune_executions(&self, tenant: TenantId, before: Timestamp, limit: usize) -> Result<u64, StoreError>;

@@ -2,6 +2,7 @@
 
 use diesel::dsl::exists;
 use diesel::prelude::*;
+use diesel::sql_query;
 use diesel_async::RunQueryDsl;
 use horarium_domain::store::{Conflict, JobChange, StoreError};
 use horarium_domain::{JobId, Timestamp};
@@ -10,7 +11,11 @@ use super::row::{JobRow, SlotRow};
 use crate::conn::{Conn, on};
 use crate::error::{About, Fault};
 use crate::gates;
-use crate::schema::{at, execution_events, execution_queue, executions, job_counters, job_slots, jobs, key, rollups};
+use crate::hot::HOLD_DAYS;
+use crate::schema::{
+    agent_tasks, at, callbacks, execution_events, execution_queue, executions, job_counters, job_slots, jobs, key,
+    rollups,
+};
 
 /// Adds a job with its counters, and with its next slot if it has one.
 pub(crate) async fn insert(conn: &mut Conn, row: &JobRow, next_run_at: Option<Timestamp>) -> Result<(), Fault> {
@@ -121,6 +126,7 @@ pub(super) async fn purge(conn: &mut Conn, id: JobId, version: i64) -> Result<()
     // Slots before jobs: the order of locks of the planner.
     on!(conn, c => diesel::delete(job_slots::table.find(key(id))).execute(c).await).about("job_slots")?;
     if let Conn::Pg(c) = conn {
+        sql_query(HOLD_DAYS).execute(c).await.about("executions")?;
         // Waits for what is being accepted, which holds the job's row, and lets nothing more be accepted: what came in
         // between the deletions below would be left without a job. SQLite writes one transaction at a time anyway.
         let job = jobs::table.find(key(id)).select(jobs::version).for_update();
@@ -136,6 +142,11 @@ pub(super) async fn purge(conn: &mut Conn, id: JobId, version: i64) -> Result<()
         return Err(StoreError::Conflict(Conflict::ExecutionRunning).into());
     }
     let history = executions::table.filter(executions::job_id.eq(key(id)));
+    let of_history = || history.select(executions::id);
+    let callbacks = callbacks::table.filter(callbacks::execution_id.eq_any(of_history()));
+    on!(conn, c => diesel::delete(callbacks).execute(c).await).about("callbacks")?;
+    let tasks = agent_tasks::table.filter(agent_tasks::execution_id.eq_any(of_history()));
+    on!(conn, c => diesel::delete(tasks).execute(c).await).about("agent_tasks")?;
     on!(conn, c => diesel::delete(history).execute(c).await).about("executions")?;
     let events = execution_events::table.filter(execution_events::job_id.eq(key(id)));
     on!(conn, c => diesel::delete(events).execute(c).await).about("execution_events")?;

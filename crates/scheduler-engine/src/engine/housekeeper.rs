@@ -50,9 +50,10 @@ impl Housekeeper {
         Ok(())
     }
 
-    /// Forgets what is too old.
+    /// Makes room for the coming days, and forgets what is too old.
     pub async fn prune(&self) -> Result<(), StoreError> {
         let now = self.core.now();
+        self.core.store.prepare_history(now).await?;
         self.core.store.prune_rollups(now).await?;
         self.core.store.prune_agents(now - SILENT_AGENTS_KEPT).await?;
         let before = now - self.audit_retention;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use horarium_domain::stats::ROLLUP_WIDTHS;
-use horarium_domain::store::{Conflict, Drift, MaintenanceStore, StoreError};
+use horarium_domain::store::{Conflict, Drift, MaintenanceStore, Released, StoreError};
 use horarium_domain::{ExecutionId, TenantId, Timestamp};
 
 use super::MemoryStore;
@@ -18,6 +18,15 @@ const HISTORY_KEPT: Duration = Duration::from_hours(92 * 24);
 
 #[async_trait]
 impl MaintenanceStore for MemoryStore {
+    /// Nothing is kept by days.
+    async fn prepare_history(&self, _now: Timestamp) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn release_history(&self, _tenant: TenantId, before: Timestamp) -> Result<Released, StoreError> {
+        Ok(Released { executions: 0, singly_before: before })
+    }
+
     async fn prune_executions(&self, tenant: TenantId, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
         let mut state = self.state();
         let ended_before = state.executions.values().filter(|record| {

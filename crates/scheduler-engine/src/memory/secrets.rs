@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use horarium_domain::secret::SEALED_PREFIX;
 use horarium_domain::store::{SecretHolder, SecretStore, StoreError, StoredSecrets};
-use horarium_domain::{AgentTaskId, ExecutionId};
+use horarium_domain::{AgentTaskId, ExecutionId, TenantId};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -15,14 +15,20 @@ impl SecretStore for MemoryStore {
     async fn secrets_after(
         &self,
         holder: SecretHolder,
-        after: Option<Uuid>,
+        after: Option<(TenantId, Uuid)>,
         limit: usize,
     ) -> Result<Vec<StoredSecrets>, StoreError> {
         let all = of(&self.state(), holder);
-        Ok(all.into_iter().filter(|found| Some(found.id) > after).take(limit).collect())
+        Ok(all.into_iter().filter(|found| after.is_none_or(|(_, id)| found.id > id)).take(limit).collect())
     }
 
-    async fn replace_secrets(&self, holder: SecretHolder, id: Uuid, document: &Value) -> Result<(), StoreError> {
+    async fn replace_secrets(
+        &self,
+        holder: SecretHolder,
+        _tenant: TenantId,
+        id: Uuid,
+        document: &Value,
+    ) -> Result<(), StoreError> {
         let mut state = self.state();
         match holder {
             SecretHolder::Execution => {

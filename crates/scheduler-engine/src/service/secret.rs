@@ -102,7 +102,7 @@ impl Round<'_> {
         loop {
             let page = self.core.store.definitions_after(after, PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };
-            after = Some(last.id);
+            after = Some((last.tenant_id, last.id));
             for job in page {
                 match (self.secrets(&job).open_configuration(&job.spec.configuration), self.outdated) {
                     (Err(unopened), _) => self.found.note(&unopened.error),
@@ -146,14 +146,14 @@ impl Round<'_> {
             loop {
                 let page = self.core.store.secrets_after(holder, after, PAYLOADS).await?;
                 let Some(last) = page.last() else { break };
-                after = Some(last.id);
+                after = Some((last.tenant_id, last.id));
                 for stored in &page {
                     match (self.sealed_anew(holder, stored), self.outdated) {
                         (Err(unopened), _) => self.found.note(&unopened.error),
                         (Ok(None), _) => self.found.current += 1,
                         (Ok(Some(_)), Outdated::Count) => self.found.outdated += 1,
                         (Ok(Some(document)), Outdated::SealAnew) => {
-                            self.core.store.replace_secrets(holder, stored.id, &document).await?;
+                            self.core.store.replace_secrets(holder, stored.tenant_id, stored.id, &document).await?;
                             self.count_sealed();
                         }
                     }

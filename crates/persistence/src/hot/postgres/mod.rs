@@ -13,7 +13,7 @@ use horarium_domain::callback::{HandedOver, Handover, NewCallback};
 use horarium_domain::execution::NewExecution;
 use horarium_domain::store::{
     CancelOutcome, ClaimRequest, Claimed, Drift, Enqueued, ExecutionQueue, ExpiredLease, FireOutcome, Firing, Lease,
-    Promoted, Settled, Settlement, Signal, StoreError,
+    Promoted, Released, Settled, Settlement, Signal, StoreError,
 };
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 use uuid::Uuid;
@@ -27,6 +27,7 @@ mod callbacks;
 mod cancel;
 mod claim;
 mod counters;
+mod days;
 mod enqueue;
 mod fire;
 mod gated;
@@ -36,6 +37,7 @@ mod plans;
 mod promote;
 mod prune;
 mod reconcile;
+mod release;
 mod renew;
 mod session;
 mod settle;
@@ -43,6 +45,8 @@ mod signals;
 mod sweep;
 mod turn;
 mod values;
+
+pub(crate) use days::HOLD_DAYS;
 
 /// The hot path of one PostgreSQL database.
 pub(crate) struct PostgresHot {
@@ -143,6 +147,14 @@ impl HotStore for PostgresHot {
 
     async fn hand_over(&self, batch: Vec<Handover>, postponed_to: Timestamp) -> Result<Vec<HandedOver>, StoreError> {
         self.hand_over_batch(&batch, postponed_to).await
+    }
+
+    async fn prepare_history(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.prepare_days(now).await
+    }
+
+    async fn release_history(&self, tenant: TenantId, before: Timestamp) -> Result<Released, StoreError> {
+        self.release(tenant, before).await
     }
 
     async fn prune_executions(&self, tenant: TenantId, before: Timestamp, limit: usize) -> Result<u64, StoreError> {

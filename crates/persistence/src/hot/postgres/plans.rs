@@ -1,6 +1,8 @@
 //! The plans of the hot statements, with statistics that are fresh, stale and missing: by index, whatever the planner
 //! believes about the tables.
 
+use horarium_domain::Timestamp;
+use horarium_domain::id::first_uuid_at;
 use tokio_postgres::NoTls;
 
 use super::{
@@ -16,23 +18,18 @@ const STATEMENTS: &[(&str, &str, &[&str])] = &[
     (
         "enqueue: what may be there",
         insert::INSERT_ANY,
-        &["jobs_pkey|jobs_by_tenant", "queues_pkey", "executions_pkey|executions_by_tenant"],
+        &["jobs_pkey|jobs_by_tenant", "queues_pkey", "executions_*_pkey"],
     ),
     (
         "enqueue: why not",
         enqueue::EXPLAIN,
-        &["executions_pkey|executions_by_tenant", "jobs_pkey|jobs_by_tenant", "queues_pkey", "execution_queue_unique"],
+        &["executions_*_pkey", "jobs_pkey|jobs_by_tenant", "queues_pkey", "execution_queue_unique"],
     ),
     ("enqueue: lock lengths", enqueue::LOCK_LENGTHS, &["queues_pkey"]),
     (
         "claim",
         claim::CLAIM,
-        &[
-            "execution_queue_ready",
-            "execution_queue_pkey",
-            "executions_pkey|executions_by_tenant",
-            "jobs_pkey|jobs_by_tenant",
-        ],
+        &["execution_queue_ready", "execution_queue_pkey", "executions_*_pkey", "jobs_pkey|jobs_by_tenant"],
     ),
     ("claim: ready tenants", gated::READY_TENANTS, &["execution_queue_ready"]),
     ("claim: gated groups", gated::GATED_GROUPS, &["execution_queue_gated", "queues_pkey", "jobs_pkey|jobs_by_tenant"]),
@@ -42,12 +39,8 @@ const STATEMENTS: &[(&str, &str, &[&str])] = &[
     ("claim: running of jobs", gated::RUNNING_OF_JOBS, &["execution_queue_by_job"]),
     ("claim: gated candidates", gated::GATED_CANDIDATES, &["execution_queue_gated"]),
     ("claim: ready candidates", gated::READY_CANDIDATES, &["execution_queue_ready"]),
-    (
-        "claim: lease",
-        gated::LEASE,
-        &["execution_queue_pkey", "executions_pkey|executions_by_tenant", "jobs_pkey|jobs_by_tenant"],
-    ),
-    ("settle: finish", settle::FINISH, &["execution_queue_pkey", "executions_pkey|executions_by_tenant"]),
+    ("claim: lease", gated::LEASE, &["execution_queue_pkey", "executions_*_pkey", "jobs_pkey|jobs_by_tenant"]),
+    ("settle: finish", settle::FINISH, &["execution_queue_pkey", "executions_*_pkey"]),
     ("settle: requeue", settle::REQUEUE, &["execution_queue_pkey"]),
     ("settle: counters", counters::COUNTERS, &["job_counters_pkey"]),
     ("settle: durations", counters::DURATIONS, &["job_counters_pkey"]),
@@ -59,7 +52,7 @@ const STATEMENTS: &[(&str, &str, &[&str])] = &[
     ("promote: next", promote::NEXT, &["execution_queue_waiting"]),
     ("cancel", cancel::TAKE_ONE, &["execution_queue_pkey"]),
     ("cancel: live of jobs", cancel::TAKE_LIVE, &["execution_queue_by_job", "execution_queue_pkey"]),
-    ("cancel: end", cancel::END, &["executions_pkey|executions_by_tenant"]),
+    ("cancel: end", cancel::END, &["executions_*_pkey"]),
     ("fire: due", fire::DUE, &["job_slots_due", "tenants_pkey"]),
     ("fire: advance", fire::ADVANCE, &["job_slots_pkey"]),
     ("fire: end", fire::END, &["job_slots_pkey"]),
@@ -68,13 +61,19 @@ const STATEMENTS: &[(&str, &str, &[&str])] = &[
     ("callbacks: flag", callbacks::FLAG, &["execution_queue_pkey"]),
     ("callbacks: take", callbacks::TAKE, &["callbacks_pkey"]),
     ("callbacks: correct", callbacks::CORRECT, &["callbacks_pkey"]),
-    ("prune: late ends", prune::DELETE_LATE, &["late_ends_pkey"]),
-    ("prune", prune::DELETE, &["executions_by_tenant", "executions_pkey|executions_by_tenant"]),
+    ("prune: callbacks", prune::DELETE_CALLBACKS, &["callbacks_pkey"]),
+    ("prune: tasks", prune::DELETE_TASKS, &["agent_tasks_execution_id_slot_key|agent_tasks_open"]),
+    ("prune: late ends", prune::DELETE_LATE, &["late_ends_*_pkey"]),
+    ("prune", prune::DELETE, &["executions_*_pkey"]),
 ];
 
 /// Those that want the first entry of an index, or all of one that holds only what runs.
 const FULL_SCANS: &[&str] =
     &["promote: next", "claim: running in queues", "claim", "claim: ready tenants", "claim: gated groups"];
+
+/// 2025-11-22T12:00:00Z. The executions of [`FILL`] were accepted on this day, on those that are prepared with it, and
+/// on the one after.
+const NOW: Timestamp = Timestamp::from_seconds(1_763_812_800);
 
 /// Rows as a busy database has them: thousands wait, hundreds run, many are over.
 const FILL: &str = "
@@ -92,7 +91,9 @@ const FILL: &str = "
     select id, tenant_id, now() + random() * interval '1 day' from jobs;
     insert into executions (id, tenant_id, job_id, trigger, triggered_by, queue, priority, scheduled_for, created_at,
         state, completed_at)
-    select gen_random_uuid(), j.tenant_id, j.id, 'Api', 'test', 'default', 0, now(), now(),
+    select overlay(replace(gen_random_uuid()::text, '-', '')
+            placing lpad(to_hex(1763812800000 + n % 9 * 86400000::int8), 12, '0') || '7' from 1 for 13)::uuid,
+        j.tenant_id, j.id, 'Api', 'test', 'default', 0, now(), now(),
         case when n <= 30 then 0 else 2 end, case when n > 30 then now() end
     from jobs j cross join generate_series(1, 100) n;
     insert into execution_queue (id, tenant_id, job_id, queue, state, priority, run_at, lease_until)
@@ -117,6 +118,7 @@ async fn the_hot_statements_go_by_index_whatever_the_statistics_say() {
 async fn explain_all(url: &str) -> Vec<String> {
     let store = SqlStore::connect(&url.parse().unwrap(), &DatabaseOptions::default()).await.unwrap();
     store.migrate().await.unwrap();
+    store.hot.prepare_history(NOW).await.unwrap();
     drop(store);
     let database = PostgresDatabase::connect(url.parse().unwrap(), &DatabaseOptions::default()).await.unwrap();
     // A connection of the pool: planner settings are part of what is tested.
@@ -147,6 +149,34 @@ async fn explain_all(url: &str) -> Vec<String> {
             }
         }
     }
+    failures.extend(days_visited(&client).await);
+    failures
+}
+
+/// Where an execution is not looked for in its own day alone.
+async fn days_visited(client: &tokio_postgres::Client) -> Vec<String> {
+    let id = format!("'{}'::uuid", first_uuid_at(NOW));
+    let lookups = [
+        ("cancel: state", cancel::STATE, format!("{id}, {id}")),
+        (
+            "enqueue: why not",
+            enqueue::EXPLAIN,
+            format!("array[{id}], array[{id}], array[{id}], array['default'], array['key']"),
+        ),
+    ];
+    let mut failures = Vec::new();
+    for (what, sql, arguments) in lookups {
+        client.batch_execute(&format!("prepare hot as {sql}")).await.unwrap();
+        let explain = format!("explain (analyze, costs off, timing off) execute hot({arguments})");
+        let rows = client.query(&explain, &[]).await.unwrap();
+        client.batch_execute("deallocate hot").await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        let visited = plan.iter().filter(|line| line.contains(" on executions_") && !line.contains("never executed"));
+        let visited: Vec<_> = visited.collect();
+        if !matches!(visited[..], [day] if day.contains(" on executions_20251122 ")) {
+            failures.push(format!("{what} visits other days\n{}", plan.join("\n")));
+        }
+    }
     failures
 }
 
@@ -163,12 +193,17 @@ fn problems(plan: &str, indexes: &[&str], may_scan_in_full: bool) -> Vec<String>
             problems.push(format!("reads a whole index: {}", line.trim()));
         }
         // Its first column is the tenant: without it, the condition is checked entry by entry.
-        if line.contains("_by_tenant on ") && condition.is_some_and(|condition| !condition.contains("tenant_id")) {
+        let by_tenant = line.contains("_by_tenant on ") || line.contains("_pkey on executions_");
+        if by_tenant && condition.is_some_and(|condition| !condition.contains("tenant_id")) {
             problems.push(format!("reads all tenants: {}", line.trim()));
         }
     }
+    // The index of a partition is named after the partition.
     let uses = |index: &str| {
-        lines.iter().any(|l| l.contains(&format!("using {index} ")) || l.contains(&format!("Scan on {index} ")))
+        let index = format!("{index} ");
+        let (start, end) = index.split_once('*').unwrap_or((&index, ""));
+        let scans = [format!("using {start}"), format!("Scan on {start}")];
+        lines.iter().any(|line| line.contains(end) && scans.iter().any(|scan| line.contains(scan.as_str())))
     };
     let ignored = indexes.iter().filter(|either| !either.split('|').any(uses));
     problems.extend(ignored.map(|index| format!("ignores {index}")));

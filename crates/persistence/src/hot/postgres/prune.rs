@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::PostgresHot;
 use super::counters::Counters;
+use super::days::begin_among_others;
 use super::session::{self, Session};
 use super::values::{Ts, column, rows};
 use crate::decode;
@@ -33,12 +34,18 @@ const EXISTS: &str = "select exists (select from executions where tenant_id = $1
 
 pub(super) const DELETE_EVENTS: &str = "delete from execution_events where execution_id = any($1::uuid[])";
 
-/// Notes of late ends that retention no longer keeps; as many at a time as executions.
+pub(super) const DELETE_CALLBACKS: &str = "delete from callbacks where execution_id = any($1::uuid[])";
+
+pub(super) const DELETE_TASKS: &str = "delete from agent_tasks where execution_id = any($1::uuid[])";
+
+/// Notes of late ends that retention no longer keeps; as many at a time as executions, and those of the same instant.
 pub(super) const DELETE_LATE: &str = "
-    delete from late_ends l where l.ctid = any(array(
-        select x.ctid from late_ends x where x.tenant_id = $1 and x.completed_at < $2
-        order by x.completed_at limit $3
-    ))";
+    delete from late_ends l where l.tenant_id = $1 and l.completed_at <= (
+        select max(o.completed_at) from (
+            select x.completed_at from late_ends x where x.tenant_id = $1 and x.completed_at < $2
+            order by x.completed_at limit $3
+        ) o
+    )";
 
 /// An id is made when its execution is accepted, so before it ends; clocks of different nodes may differ by this much.
 const SKEW: Duration = Duration::from_secs(1);
@@ -47,16 +54,16 @@ impl PostgresHot {
     pub(super) async fn prune(&self, tenant: TenantId, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
         session::run(&self.pool, async |session: &Session| {
             let delete = session.statement(DELETE).await?;
-            let delete_events = session.statement(DELETE_EVENTS).await?;
+            let belongings = Belongings::prepare(session).await?;
             let delete_late = session.statement(DELETE_LATE).await?;
             let counters = Counters::prepare(session).await?;
             let (first_kept, id) = (first_uuid_at(before + SKEW), tenant.as_uuid());
             let (end, limit) = (Ts(before), rows(limit));
             let old: session::Parameters<'_> = &[&id, &first_kept, &end, &limit];
-            let ((), gone) = tokio::try_join!(biased; session.begin(), session.rows(&delete, old))?;
+            let ((), gone) = tokio::try_join!(biased; begin_among_others(session), session.rows(&delete, old))?;
             let late: session::Parameters<'_> = &[&id, &end, &limit];
             session.run(&delete_late, late).await?;
-            forget(session, &delete_events, &counters, tenant, &gone).await?;
+            forget(session, &belongings, &counters, tenant, &gone).await?;
             Ok::<_, Fault>(gone.len() as u64)
         })
         .await
@@ -67,13 +74,17 @@ impl PostgresHot {
         session::run(&self.pool, async |session: &Session| {
             let delete = session.statement(DELETE_ONE).await?;
             let exists = session.statement(EXISTS).await?;
-            let delete_events = session.statement(DELETE_EVENTS).await?;
+            let belongings = Belongings::prepare(session).await?;
             let counters = Counters::prepare(session).await?;
             let (tenant_id, id) = (tenant.as_uuid(), id.as_uuid());
             let whose: session::Parameters<'_> = &[&tenant_id, &id];
-            let ((), gone, there) =
-                tokio::try_join!(biased; session.begin(), session.rows(&delete, whose), session.rows(&exists, whose))?;
-            forget(session, &delete_events, &counters, tenant, &gone).await?;
+            let ((), gone, there) = tokio::try_join!(
+                biased;
+                begin_among_others(session),
+                session.rows(&delete, whose),
+                session.rows(&exists, whose)
+            )?;
+            forget(session, &belongings, &counters, tenant, &gone).await?;
             let is_there = there.first().map(|row| column(row, 0, "executions")).transpose()?.unwrap_or(false);
             match (gone.is_empty(), is_there) {
                 (false, _) => Ok::<_, Fault>(()),
@@ -85,10 +96,23 @@ impl PostgresHot {
     }
 }
 
-/// Takes deleted executions out of the counters, and their events along, and commits.
+/// The statements that delete what belongs to executions.
+struct Belongings([Statement; 3]);
+
+impl Belongings {
+    async fn prepare(session: &Session) -> Result<Self, Fault> {
+        Ok(Self([
+            session.statement(DELETE_EVENTS).await?,
+            session.statement(DELETE_CALLBACKS).await?,
+            session.statement(DELETE_TASKS).await?,
+        ]))
+    }
+}
+
+/// Takes deleted executions out of the counters, and what belongs to them along, and commits.
 async fn forget(
     session: &Session,
-    delete_events: &Statement,
+    Belongings([events, callbacks, tasks]): &Belongings,
     counters: &Counters,
     tenant: TenantId,
     gone: &[Row],
@@ -99,7 +123,9 @@ async fn forget(
     let theirs: session::Parameters<'_> = &[&ids];
     tokio::try_join!(
         biased;
-        session.run(delete_events, theirs),
+        session.run(events, theirs),
+        session.run(callbacks, theirs),
+        session.run(tasks, theirs),
         counters.write(session, &deltas),
         session.commit()
     )?;

@@ -13,7 +13,7 @@ use horarium_domain::callback::{HandedOver, Handover, NewCallback};
 use horarium_domain::execution::NewExecution;
 use horarium_domain::store::{
     CancelOutcome, ClaimRequest, Claimed, Drift, Enqueued, ExecutionQueue, ExpiredLease, FireOutcome, Firing, Lease,
-    Promoted, Settled, Settlement, Signal, StoreError,
+    Promoted, Released, Settled, Settlement, Signal, StoreError,
 };
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 use uuid::Uuid;
@@ -160,6 +160,15 @@ impl HotStore for SqliteHot {
             return Ok(Vec::new());
         }
         self.writer.call(move |connection| callbacks::hand_over(connection, &batch, postponed_to)).await
+    }
+
+    /// There is one file, and whatever is deleted in it is deleted row by row: nothing to prepare.
+    async fn prepare_history(&self, _now: Timestamp) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn release_history(&self, _tenant: TenantId, before: Timestamp) -> Result<Released, StoreError> {
+        Ok(Released { executions: 0, singly_before: before })
     }
 
     async fn prune_executions(&self, tenant: TenantId, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
