@@ -54,9 +54,9 @@ mod tests {
         let round = |_| {
             let weighs = turn.is_to_weigh(false);
             if weighs {
-                turn.weighed(limited, moving)
+                turn.weighed(limited, moving);
             } else {
-                turn.passed_by(limited)
+                turn.passed_by(limited);
             }
             weighs
         };
