@@ -14,6 +14,7 @@ pub mod audit;
 pub mod callback;
 pub mod clock;
 pub mod execution;
+pub mod fair_share;
 pub mod id;
 pub mod job;
 pub mod page;

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::fair_share::DEFAULT_WEIGHT;
 use crate::{TenantId, Timestamp};
 
 /// A tenant's short, unique name: 1 to 63 lower-case letters, digits, `-`, `_` and `.`, such as `org-123`.
@@ -120,5 +121,29 @@ impl Tenant {
             TenantRef::Id(id) => *id == self.id,
             TenantRef::Slug(slug) => *slug == self.slug,
         }
+    }
+}
+
+/// What a tenant may use of the workers that all share. One that nobody limited has no limits, and the default weight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TenantLimits {
+    /// Its part of the starts while more waits than can start, beside the other tenants' weights.
+    pub weight: u32,
+    /// How many of its executions may run at once, over all nodes and queues.
+    pub max_concurrency: Option<u32>,
+    /// How many of its executions may start per second, over all nodes and queues.
+    pub rate_limit_per_second: Option<u32>,
+}
+
+impl Default for TenantLimits {
+    fn default() -> Self {
+        Self { weight: DEFAULT_WEIGHT, max_concurrency: None, rate_limit_per_second: None }
+    }
+}
+
+impl TenantLimits {
+    /// Whether claiming its executions must count.
+    pub const fn is_gated(&self) -> bool {
+        self.max_concurrency.is_some() || self.rate_limit_per_second.is_some()
     }
 }

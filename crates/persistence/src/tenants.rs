@@ -8,7 +8,7 @@ use diesel_async::RunQueryDsl;
 use horarium_domain::job::Job;
 use horarium_domain::page::{Page, PageRequest};
 use horarium_domain::store::{Conflict, StoreError, TenantStore};
-use horarium_domain::tenant::{Tenant, TenantRef, TenantSlug};
+use horarium_domain::tenant::{Tenant, TenantLimits, TenantRef, TenantSlug};
 use horarium_domain::{TenantId, Timestamp};
 
 use crate::conn::{Conn, on};
@@ -17,7 +17,8 @@ use crate::error::About;
 use crate::hot::HOLD_DAYS;
 use crate::jobs::{JobRow, insert};
 use crate::schema::{
-    at, callbacks, execution_events, execution_queue, executions, job_slots, jobs, key, late_ends, tenants,
+    at, callbacks, execution_events, execution_queue, executions, job_slots, jobs, key, late_ends, tenant_limits,
+    tenants,
 };
 use crate::store::SqlStore;
 use crate::text::storable;
@@ -36,6 +37,35 @@ impl TenantRow {
     fn into_tenant(self) -> Result<Tenant, StoreError> {
         let slug = Row::new("tenants", self.id).value("slug", TenantSlug::try_from(self.slug))?;
         Ok(Tenant { id: self.id, slug, name: self.name, is_active: self.is_active, created_at: self.created_at })
+    }
+}
+
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = tenant_limits)]
+struct LimitsRow {
+    weight: i32,
+    max_concurrency: Option<i32>,
+    rate_limit_per_second: Option<i32>,
+}
+
+impl LimitsRow {
+    fn of(limits: &TenantLimits) -> Self {
+        let stored = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
+        Self {
+            weight: stored(limits.weight),
+            max_concurrency: limits.max_concurrency.map(stored),
+            rate_limit_per_second: limits.rate_limit_per_second.map(stored),
+        }
+    }
+
+    fn into_limits(self, tenant: TenantId) -> Result<TenantLimits, StoreError> {
+        let row = Row::new("tenant_limits", tenant);
+        let limit = |column, value: Option<i32>| row.value(column, value.map(u32::try_from).transpose());
+        Ok(TenantLimits {
+            weight: row.value("weight", u32::try_from(self.weight))?,
+            max_concurrency: limit("max_concurrency", self.max_concurrency)?,
+            rate_limit_per_second: limit("rate_limit_per_second", self.rate_limit_per_second)?,
+        })
     }
 }
 
@@ -150,5 +180,58 @@ impl TenantStore for SqlStore {
             if removed == 0 { Err(StoreError::NotFound("tenant").into()) } else { Ok(()) }
         })
         .await
+    }
+
+    async fn set_tenant_limits(&self, id: TenantId, limits: TenantLimits) -> Result<(), StoreError> {
+        self.write(async |conn| {
+            let tenant = tenants::table.filter(tenants::id.eq(key(id)));
+            if !on!(conn, c => diesel::select(exists(tenant)).get_result::<bool>(c).await).about("tenants")? {
+                return Err(StoreError::NotFound("tenant").into());
+            }
+            if limits == TenantLimits::default() {
+                // Claims need not look at a tenant that has no row.
+                let row = tenant_limits::table.filter(tenant_limits::tenant_id.eq(key(id)));
+                on!(conn, c => diesel::delete(row).execute(c).await).about("tenant_limits")?;
+                return Ok(());
+            }
+            let row = LimitsRow::of(&limits);
+            let values = (
+                tenant_limits::weight.eq(row.weight),
+                tenant_limits::max_concurrency.eq(row.max_concurrency),
+                tenant_limits::rate_limit_per_second.eq(row.rate_limit_per_second),
+                tenant_limits::gated.eq(limits.is_gated()),
+            );
+            on!(conn, c => {
+                diesel::insert_into(tenant_limits::table)
+                    .values((tenant_limits::tenant_id.eq(key(id)), values))
+                    .on_conflict(tenant_limits::tenant_id)
+                    .do_update()
+                    .set(values)
+                    .execute(c)
+                    .await
+            })
+            .about("tenant_limits")?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn tenant_limits(&self, id: TenantId) -> Result<TenantLimits, StoreError> {
+        let row: Option<Option<LimitsRow>> = self
+            .read(async |conn| {
+                on!(conn, c => {
+                    tenants::table
+                        .left_join(tenant_limits::table.on(tenant_limits::tenant_id.eq(tenants::id)))
+                        .filter(tenants::id.eq(key(id)))
+                        .select(Option::<LimitsRow>::as_select())
+                        .first(c)
+                        .await
+                        .optional()
+                })
+                .about("tenants")
+            })
+            .await?;
+        row.ok_or(StoreError::NotFound("tenant"))?
+            .map_or_else(|| Ok(TenantLimits::default()), |row| row.into_limits(id))
     }
 }

@@ -6,7 +6,7 @@ use horarium_domain::agent::AgentTiming;
 use horarium_domain::callback::NewCallback;
 use horarium_domain::execution::{ExecutionState, NewExecution};
 use horarium_domain::secret::{SecretSealer, Unsealed};
-use horarium_domain::store::{Enqueued, SharedStore, StoreError};
+use horarium_domain::store::{Enqueued, Lease, SharedStore, StoreError};
 use horarium_domain::{Clock, Entropy, ExecutionId, IdGenerator, JobId, TenantId, Timestamp};
 use tokio::sync::Notify;
 
@@ -162,6 +162,13 @@ impl Core {
     pub fn limits_changed(&self) {
         self.wakes.work.notify_one();
         self.wakes.publish_work.notify_one();
+    }
+
+    /// Lets go of an attempt that is over, or not this node's any more. What a limit held back may have room now.
+    pub(crate) fn release(&self, lease: Lease) {
+        if self.running.release(lease) {
+            self.wakes.work.notify_one();
+        }
     }
 
     /// Stops the work on an execution that was cancelled, here and on other nodes. To be called after the commit.

@@ -1,5 +1,6 @@
 //! The attempts that this node holds leases on. What runs is read from here, never from a counter that could leak.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -23,6 +24,8 @@ pub(crate) enum StopReason {
 pub(crate) struct Held {
     pub(crate) lease: Lease,
     pub(crate) lease_until: Timestamp,
+    /// Whether its end makes room under a limit.
+    pub(crate) limited: bool,
     pub(crate) stop: CancellationToken,
     pub(crate) reason: Option<StopReason>,
     pub(crate) progress: Progress,
@@ -49,7 +52,7 @@ const CANCELLED_MEMORY: usize = 1024;
 
 impl RunningSet {
     /// Holds a claimed attempt until [`release`](Self::release).
-    pub(crate) fn hold(&self, lease: Lease, lease_until: Timestamp) -> Held {
+    pub(crate) fn hold(&self, lease: Lease, lease_until: Timestamp, limited: bool) -> Held {
         let mut state = self.lock();
         let cancelled = state.cancelled.contains(&lease.execution_id);
         let reason = cancelled.then_some(StopReason::Revoked);
@@ -57,7 +60,7 @@ impl RunningSet {
         if cancelled {
             stop.cancel();
         }
-        let held = Held { lease, lease_until, stop, reason, progress: Progress::new() };
+        let held = Held { lease, lease_until, limited, stop, reason, progress: Progress::new() };
         // An older attempt of the same execution may still be winding down after its lease was lost; its lease is
         // stale, so the new one takes its place.
         if let Some(older) = state.held.insert(lease.execution_id, held.clone()) {
@@ -66,14 +69,17 @@ impl RunningSet {
         held
     }
 
-    /// Lets go of an attempt whose end is written, or is not this node's to write.
-    pub(crate) fn release(&self, lease: Lease) {
+    /// Lets go of an attempt whose end is written, or is not this node's to write. Answers whether that makes room under
+    /// a limit.
+    pub(crate) fn release(&self, lease: Lease) -> bool {
         let mut state = self.lock();
-        if state.held.get(&lease.execution_id).is_some_and(|entry| entry.lease == lease) {
-            state.held.remove(&lease.execution_id);
-        }
+        let released = match state.held.entry(lease.execution_id) {
+            Entry::Occupied(entry) if entry.get().lease == lease => Some(entry.remove()),
+            Entry::Occupied(_) | Entry::Vacant(_) => None,
+        };
         drop(state);
         self.released.notify_one();
+        released.is_some_and(|held| held.limited)
     }
 
     /// Waits until something was let go of since the last call; for one waiter.

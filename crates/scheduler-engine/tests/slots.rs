@@ -77,6 +77,23 @@ async fn no_slot_is_idle_while_there_is_work() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_limit_held_back_starts_as_soon_as_there_is_room() {
+    let world = World::new().await;
+    let (core, engine) = world.node_with(with_slots(10), |_| async {
+        pass(Duration::from_millis(20)).await;
+        Outcome::succeeded()
+    });
+    let job = world.job("one by one", |spec| spec.max_concurrency = Some(1)).await;
+    let batch: Vec<_> = (0..50).map(|_| world.execution_of(&job)).collect();
+    let last = batch.last().unwrap().id;
+    core.enqueue_many(batch).await.unwrap();
+    let took = world.until(last, ExecutionState::Succeeded, MINUTE).await.summary.completed_at.unwrap();
+    let took = took.since(BEGINNING);
+    assert!(took <= Duration::from_millis(1200), "a second of work took {took:?}");
+    engine.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_node_whose_slots_are_all_taken_for_long_is_well() {
     let world = World::new().await;
     let (core, engine) = world.node_with(with_slots(2), |_| async {

@@ -8,7 +8,7 @@ use crate::World;
 use crate::world::{Run, at, at_millis, ids_of, lost, retry};
 
 /// Claims through both nodes at once until neither finds more.
-async fn claim_all(world: &World, seconds: i64) -> Vec<Run> {
+pub(crate) async fn claim_all(world: &World, seconds: i64) -> Vec<Run> {
     let mut runs = Vec::new();
     let mut idle_rounds = 0;
     while idle_rounds < 3 {

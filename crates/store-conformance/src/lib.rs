@@ -51,6 +51,7 @@ mod seeded;
 pub mod settle;
 pub mod signals;
 mod suite;
+pub mod tenant_limits;
 pub mod tenants;
 mod world;
 

@@ -96,6 +96,18 @@ macro_rules! suite {
             a_sweep_finds_nothing_to_mend_after_ordinary_changes
             limits_hold_while_they_change_under_load
         });
+        $crate::suite!(@$make tenant_limits {
+            a_tenants_limits_are_kept_until_they_are_lifted
+            a_tenants_concurrency_limit_holds_over_two_nodes_and_all_queues
+            a_tenants_rate_limit_spreads_its_starts_over_time
+            a_tenants_limits_that_change_are_followed_by_what_waits_already
+            what_a_tenants_limit_holds_back_takes_nothing_from_the_rest
+            more_limited_tenants_than_a_claim_looks_at_are_all_served
+            starts_follow_the_weights_of_tenants
+            weights_hold_for_a_node_that_claims_one_by_one
+            a_weight_takes_nothing_that_another_tenant_leaves
+            a_tenant_under_a_limit_has_its_share_beside_one_that_is_not
+        });
         $crate::suite!(@$make secrets {
             payloads_with_sealed_secrets_are_found_and_replaced
             the_urls_of_callbacks_are_found_and_replaced

@@ -16,7 +16,7 @@ use horarium_domain::store::{
     CancelOutcome, ClaimRequest, Claimed, Conflict, Decision, Enqueued, Firing, JobChange, Settled, Settlement,
     SharedStore, StoreError,
 };
-use horarium_domain::tenant::Tenant;
+use horarium_domain::tenant::{Tenant, TenantLimits};
 use horarium_domain::{ExecutionId, IdGenerator, NodeId, TenantId, Timestamp};
 
 use crate::Harness;
@@ -174,6 +174,13 @@ impl World {
         let mut limits = QueueLimits::none(QueueName::default());
         change(&mut limits);
         self.a.set_queue(tenant, limits).await.unwrap();
+    }
+
+    /// Sets the limits of a tenant.
+    pub(crate) async fn limit_tenant(&self, tenant: TenantId, change: impl FnOnce(&mut TenantLimits)) {
+        let mut limits = TenantLimits::default();
+        change(&mut limits);
+        self.a.set_tenant_limits(tenant, limits).await.unwrap();
     }
 
     // Accepting.

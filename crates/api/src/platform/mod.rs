@@ -11,6 +11,7 @@ mod health;
 mod keys;
 mod metrics;
 mod queues;
+mod tenant_limits;
 mod tenants;
 mod webhook_secret;
 
@@ -52,5 +53,7 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
         .service(tenants::list_tenants)
         .service(tenants::get_tenant)
         .service(tenants::update_tenant)
-        .service(tenants::delete_tenant);
+        .service(tenants::delete_tenant)
+        .service(tenant_limits::get_tenant_limits)
+        .service(tenant_limits::set_tenant_limits);
 }

@@ -59,3 +59,28 @@ async fn a_tenants_own_administrators_do_not_look_after_tenants() {
     }
     app.owner().create_job(http_job("still works")).await;
 }
+
+#[tokio::test]
+async fn a_tenants_limits_are_set_as_a_whole_by_the_keeper_of_all() {
+    let app = TestApp::start().await;
+    let keeper = app.as_role_in(Role::SuperAdmin, "default");
+    let tenant = keeper.post(TENANTS, json!({"slug": "org-7"})).await.expect(201);
+    let path = format!("{}/limits", tenant.header("location"));
+    let unlimited = json!({"weight": 100, "maxConcurrency": null, "rateLimitPerSecond": null});
+    assert_eq!(keeper.get(&path).await.expect(200).json(), unlimited);
+
+    let limits = json!({"weight": 300, "maxConcurrency": 50, "rateLimitPerSecond": 10});
+    assert_eq!(keeper.put(&path, limits.clone()).await.expect(200).json(), limits);
+    assert_eq!(keeper.get(&path).await.expect(200).json(), limits);
+    let weighted = json!({"weight": 20, "maxConcurrency": null, "rateLimitPerSecond": null});
+    assert_eq!(keeper.put(&path, json!({"weight": 20})).await.expect(200).json(), weighted);
+    assert_eq!(keeper.put(&path, json!({})).await.expect(200).json(), unlimited);
+
+    let refused = keeper.put(&path, json!({"weight": 0, "maxConcurrency": 0, "rateLimitPerSecond": -1})).await;
+    let fields: Vec<_> = refused.problem(400)["errors"].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(fields, ["maxConcurrency", "rateLimitPerSecond", "weight"]);
+    let nowhere = format!("{TENANTS}/{}/limits", Uuid::nil());
+    keeper.get(&nowhere).await.problem(404);
+    keeper.put(&nowhere, json!({})).await.problem(404);
+    app.as_role_in(Role::Owner, "org-7").put(&path, json!({})).await.problem(403);
+}

@@ -71,6 +71,8 @@ pub struct Claimed {
     pub created_at: Timestamp,
     /// All tries, the first one included, where its submitter said other than the job's retry policy.
     pub max_attempts: Option<u16>,
+    /// Whether it is counted under a limit: its end makes room for another.
+    pub limited: bool,
 }
 
 /// What the state machine decided about a running execution.
@@ -176,10 +178,11 @@ pub trait ExecutionQueue: Send + Sync {
     async fn enqueue(&self, batch: Vec<NewExecution>) -> Result<Vec<Enqueued>, StoreError>;
 
     /// Leases up to `limit` due executions to a worker, highest priority first within a tenant, and fairly across
-    /// tenants: each with due work gets an equal share of the batch, and what one leaves the others take. Limits of
-    /// queues (concurrency, rate, pause) and of jobs (`max_concurrency`, Forbid, Replace) are kept across all nodes,
-    /// counting what is really running; what they hold back holds back nothing else, and what is under a limit is not
-    /// starved by what is not. A rate limit is a token bucket that holds one second's worth. Within a tenant the answers
+    /// tenants: each with due work gets a share of the batch by its weight, and what one leaves the others take. Limits
+    /// of tenants (concurrency, rate), of queues (concurrency, rate, pause) and of jobs (`max_concurrency`, Forbid,
+    /// Replace) are kept across all nodes, counting what is really running; what they hold back holds back nothing else,
+    /// and what is under a limit is not starved by what is not. Weights hold over a few claims, however small those are.
+    /// A rate limit is a token bucket that holds one second's worth. Within a tenant the answers
     /// are in the order of priority, then of age. What was accepted runs, even if its tenant is no longer active or its
     /// job is deleted.
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError>;

@@ -7,7 +7,7 @@ use crate::api_key::ApiKeyRecord;
 use crate::job::{Job, QueueName};
 use crate::page::{Page, PageRequest};
 use crate::queue::{QueueLimits, QueueSummary};
-use crate::tenant::{Tenant, TenantRef};
+use crate::tenant::{Tenant, TenantLimits, TenantRef};
 use crate::{ApiKeyId, TenantId, Timestamp};
 
 /// The tenants.
@@ -39,6 +39,18 @@ pub trait TenantStore: Send + Sync {
     /// # Errors
     /// [`StoreError::NotFound`], [`Conflict::ExecutionRunning`](super::Conflict::ExecutionRunning).
     async fn delete_tenant(&self, id: TenantId) -> Result<(), StoreError>;
+
+    /// Sets all limits of a tenant and its weight. Claims follow them from then on, for what waits already, too.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    async fn set_tenant_limits(&self, id: TenantId, limits: TenantLimits) -> Result<(), StoreError>;
+
+    /// A tenant's limits and weight.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    async fn tenant_limits(&self, id: TenantId) -> Result<TenantLimits, StoreError>;
 }
 
 /// The API keys of the tenants. Secrets are never stored, only their hashes.

@@ -1,9 +1,11 @@
-//! Which of the executions that could be claimed now are: fair across tenants, within the limits of queues and jobs.
+//! Which of the executions that could be claimed now are: fair across tenants, within the limits of tenants, queues and
+//! jobs.
 //!
 //! The databases find the candidates and count what is running; the choice between them is made here, once for both.
 
 use std::collections::{HashMap, VecDeque};
 
+use horarium_domain::fair_share::FairShare;
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 
 /// An execution that waits and is due.
@@ -13,6 +15,8 @@ pub(crate) struct Candidate {
     pub(crate) id: ExecutionId,
     /// Whose.
     pub(crate) tenant_id: TenantId,
+    /// Its tenant's.
+    pub(crate) weight: u32,
     /// The higher goes first within its tenant.
     pub(crate) priority: i16,
     /// The group it waits in, if limits may hold it back.
@@ -33,11 +37,17 @@ pub(crate) struct Group {
 /// How many more may start, by what limits them. What is not listed has no limit.
 #[derive(Debug, Default)]
 pub(crate) struct Room {
+    tenants: HashMap<TenantId, u64>,
     queues: HashMap<(TenantId, String), u64>,
     jobs: HashMap<JobId, u64>,
 }
 
 impl Room {
+    /// The tenant takes `room` more.
+    pub(crate) fn limit_tenant(&mut self, tenant_id: TenantId, room: u64) {
+        self.tenants.insert(tenant_id, room);
+    }
+
     /// The queue takes `room` more.
     pub(crate) fn limit_queue(&mut self, tenant_id: TenantId, queue: String, room: u64) {
         self.queues.insert((tenant_id, queue), room);
@@ -48,52 +58,76 @@ impl Room {
         self.jobs.insert(job_id, room);
     }
 
-    /// Takes a place in the group's queue and of its job, if both have one.
-    fn take(&mut self, group: &Group) -> bool {
-        let queue = self.queues.get_mut(&(group.tenant_id, group.queue.clone()));
-        let job = self.jobs.get_mut(&group.job_id);
-        if matches!(queue, Some(0)) || matches!(job, Some(0)) {
+    /// How many more of the tenant may start, whatever else limits them.
+    pub(crate) fn of_tenant(&self, tenant_id: TenantId) -> u64 {
+        self.tenants.get(&tenant_id).copied().unwrap_or(u64::MAX)
+    }
+
+    /// Whether any more of the group may start.
+    pub(crate) fn is_for(&self, group: &Group) -> bool {
+        let queue = self.queues.get(&(group.tenant_id, group.queue.clone()));
+        let job = self.jobs.get(&group.job_id);
+        self.of_tenant(group.tenant_id) > 0 && queue != Some(&0) && job != Some(&0)
+    }
+
+    /// Takes a place with its tenant, in its queue and of its job, if all of them have one.
+    fn take(&mut self, candidate: &Candidate) -> bool {
+        let tenant = self.tenants.get_mut(&candidate.tenant_id);
+        let (queue, job) = match &candidate.group {
+            Some(group) => {
+                let queue = self.queues.get_mut(&(group.tenant_id, group.queue.clone()));
+                (queue, self.jobs.get_mut(&group.job_id))
+            }
+            None => (None, None),
+        };
+        let mut rooms = [tenant, queue, job];
+        if rooms.iter().flatten().any(|room| **room == 0) {
             return false;
         }
-        for room in [queue, job].into_iter().flatten() {
-            *room -= 1;
+        for room in rooms.iter_mut().flatten() {
+            **room -= 1;
         }
         true
     }
 }
 
-/// Chooses up to `limit` of the candidates: each tenant gets an equal share, highest priority first and then the oldest;
-/// what one tenant leaves, the others take. The tenant after `after` is served first, so that with more tenants than
-/// places none is passed over for ever.
-pub(crate) fn choose(candidates: Vec<Candidate>, room: &mut Room, limit: usize, after: TenantId) -> Vec<Candidate> {
-    let mut tenants: Vec<(TenantId, VecDeque<Candidate>)> = Vec::new();
-    let mut candidates = candidates;
+/// Chooses up to `limit` of the candidates: tenants get theirs by weight, highest priority first and then the oldest;
+/// what one tenant leaves, the others take. Of tenants whose turn it is alike, the one after `after` is served first, so
+/// that with more tenants than places none is passed over for ever.
+pub(crate) fn choose(
+    mut candidates: Vec<Candidate>,
+    room: &mut Room,
+    share: &mut FairShare,
+    limit: usize,
+    after: TenantId,
+) -> Vec<Candidate> {
     candidates.sort_by_key(|c| (c.tenant_id <= after, c.tenant_id, std::cmp::Reverse(c.priority), c.id));
+    let mut tenants: Vec<(TenantId, u32)> = Vec::new();
+    let mut lines: Vec<VecDeque<Candidate>> = Vec::new();
     for candidate in candidates {
-        match tenants.last_mut() {
-            Some((tenant, waiting)) if *tenant == candidate.tenant_id => waiting.push_back(candidate),
-            _ => tenants.push((candidate.tenant_id, VecDeque::from([candidate]))),
-        }
-    }
-    let mut chosen = Vec::new();
-    while chosen.len() < limit && !tenants.is_empty() {
-        let share = (limit - chosen.len()).div_ceil(tenants.len());
-        for (_, waiting) in &mut tenants {
-            let mut taken = 0;
-            while taken < share && chosen.len() < limit {
-                let Some(candidate) = waiting.pop_front() else { break };
-                if candidate.group.as_ref().is_none_or(|group| room.take(group)) {
-                    chosen.push(candidate);
-                    taken += 1;
-                }
+        match (tenants.last(), lines.last_mut()) {
+            (Some((tenant, _)), Some(line)) if *tenant == candidate.tenant_id => line.push_back(candidate),
+            _ => {
+                tenants.push((candidate.tenant_id, candidate.weight));
+                lines.push(VecDeque::from([candidate]));
             }
         }
-        tenants.retain(|(_, waiting)| !waiting.is_empty());
     }
-    chosen
+    share.give_out(&tenants, limit, |position| {
+        let line = &mut lines[position];
+        std::iter::from_fn(|| line.pop_front()).find(|candidate| room.take(candidate))
+    })
 }
 
-/// A queue's rate limit: a bucket that holds one second's worth of starts and fills steadily.
+/// How many candidates of a tenant are worth a look, of `wanted` in all: its part of the weights of all, and some more
+/// for what it may be owed.
+pub(crate) fn part_of(wanted: usize, weight: u32, of_all: u64) -> usize {
+    let (wanted, weight) = (wanted as u64, u64::from(weight));
+    let part = (wanted * weight).div_ceil(of_all.max(1));
+    usize::try_from((part + part / 2 + 4).min(wanted)).unwrap_or(usize::MAX)
+}
+
+/// A rate limit: a bucket that holds one second's worth of starts and fills steadily.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct TokenBucket {
     /// Starts per second, and how many the bucket holds.
@@ -123,9 +157,14 @@ impl TokenBucket {
 
 #[cfg(test)]
 mod tests {
+    use horarium_domain::fair_share::DEFAULT_WEIGHT;
     use uuid::Uuid;
 
     use super::*;
+
+    fn choose(candidates: Vec<Candidate>, room: &mut Room, limit: usize, after: TenantId) -> Vec<Candidate> {
+        super::choose(candidates, room, &mut FairShare::default(), limit, after)
+    }
 
     fn tenant(number: u128) -> TenantId {
         TenantId::from_uuid(Uuid::from_u128(number))
@@ -133,7 +172,7 @@ mod tests {
 
     fn ready(owner: u128, number: u128, priority: i16) -> Candidate {
         let id = ExecutionId::from_uuid(Uuid::from_u128(owner << 64 | number));
-        Candidate { id, tenant_id: tenant(owner), priority, group: None }
+        Candidate { id, tenant_id: tenant(owner), weight: DEFAULT_WEIGHT, priority, group: None }
     }
 
     fn gated(owner: u128, number: u128, priority: i16, queue: &str, job: u128) -> Candidate {
@@ -176,6 +215,33 @@ mod tests {
         let jobs: Vec<_> =
             chosen.iter().filter_map(|c| c.group.as_ref()).map(|g| g.job_id.as_uuid().as_u128()).collect();
         assert_eq!(jobs, [8, 7, 7]);
+    }
+
+    #[test]
+    fn a_tenants_limit_is_over_what_other_limits_hold_and_what_none_does() {
+        let mut room = Room::default();
+        room.limit_tenant(tenant(1), 3);
+        let candidates: Vec<_> = (0..4)
+            .map(|n| gated(1, n, 9, "q", 8))
+            .chain((4..9).map(|n| ready(1, n, 0)))
+            .chain([ready(2, 1, 0)])
+            .collect();
+        let chosen = choose(candidates, &mut room, 100, NOBODY);
+        assert_eq!((per_tenant(&chosen, 1), per_tenant(&chosen, 2)), (3, 1));
+    }
+
+    #[test]
+    fn weights_hold_however_small_the_batches_are() {
+        for limit in [1, 7, 80] {
+            let mut share = FairShare::default();
+            let mut chosen = Vec::new();
+            while chosen.len() < 560 {
+                let of = |owner, weight| (0..80).map(move |n| Candidate { weight, ..ready(owner, n, 0) });
+                let candidates = of(1, 50).chain(of(2, 300)).collect();
+                chosen.extend(super::choose(candidates, &mut Room::default(), &mut share, limit, NOBODY));
+            }
+            assert_eq!((per_tenant(&chosen, 1), per_tenant(&chosen, 2)), (80, 480), "{limit} at a time");
+        }
     }
 
     #[test]

@@ -217,6 +217,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    use diesel::sql_types::{Bool, Double, Integer, Nullable};
+    use crate::schema::types::{Id, Ts};
+
+    tenant_limits (tenant_id) {
+        tenant_id -> Id,
+        weight -> Integer,
+        max_concurrency -> Nullable<Integer>,
+        rate_limit_per_second -> Nullable<Integer>,
+        gated -> Bool,
+        rate_tokens -> Double,
+        rate_at -> Nullable<Ts>,
+    }
+}
+
+diesel::table! {
     use diesel::sql_types::{Binary, Nullable, Text};
     use crate::schema::types::{Id, Js, Ts};
 
@@ -389,6 +404,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     execution_events,
     skipped_slots,
     queues,
+    tenant_limits,
     api_keys,
     idempotency_records,
     callbacks,

@@ -65,7 +65,7 @@ pub(super) async fn run(attempt: Attempt) {
     } else {
         debug!(execution = %id, "stopped an attempt that is no longer this node's");
         counter!("horarium_attempts_revoked_total").increment(1);
-        attempt.core.running.release(claim.lease);
+        attempt.core.release(claim.lease);
     }
 }
 

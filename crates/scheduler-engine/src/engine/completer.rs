@@ -74,13 +74,13 @@ impl Reporter {
             Ok(settlement) => {
                 if self.settlements.send(settlement).await.is_err() {
                     warn!(execution = %claim.lease.execution_id, "an end was reported after the engine stopped");
-                    self.core.running.release(claim.lease);
+                    self.core.release(claim.lease);
                 }
             }
             Err(rejection) => {
                 // A claim is always Running, and every command that ends an attempt is legal there.
                 error!(execution = %claim.lease.execution_id, %rejection, "an end was refused");
-                self.core.running.release(claim.lease);
+                self.core.release(claim.lease);
             }
         }
     }
@@ -275,12 +275,12 @@ impl Completer {
         };
         match self.core.store.settle(vec![refusal.clone()]).await {
             Ok(results) => results.into_iter().for_each(|result| self.settled(&refusal, result)),
-            Err(_) => self.core.running.release(settlement.lease),
+            Err(_) => self.core.release(settlement.lease),
         }
     }
 
     fn settled(&self, settlement: &Settlement, result: Settled) {
-        self.core.running.release(settlement.lease);
+        self.core.release(settlement.lease);
         if result == Settled::Stale {
             counter!("horarium_stale_results_total").increment(1);
             warn!(execution = %settlement.lease.execution_id, "refused the late result of an attempt that lost its lease");

@@ -97,13 +97,14 @@ impl Dispatcher {
         histogram!("horarium_claim_batch_size").record(claimed.len() as f64);
         let full = claimed.len() == limit;
         // From here on the leases are this node's: whatever happens, they are held, so they are renewed or given back.
-        let held: Vec<_> = claimed.iter().map(|claim| self.core.running.hold(claim.lease, lease_until)).collect();
+        let held: Vec<_> =
+            claimed.iter().map(|claim| self.core.running.hold(claim.lease, lease_until, claim.limited)).collect();
         let definitions = match self.definitions_of(&claimed).await {
             Ok(definitions) => definitions,
             Err(problem) => {
                 // Neither started nor given back: the leases run out, and the executions are taken over.
                 for claim in &claimed {
-                    self.core.running.release(claim.lease);
+                    self.core.release(claim.lease);
                 }
                 return Err(problem);
             }
@@ -259,7 +260,7 @@ impl Dispatcher {
     fn start(&self, waiting: Waiting, slot: Slot, just_now: Option<Timestamp>) {
         if waiting.held.stop.is_cancelled() {
             // Cancelled or lost before it began: there is nothing to stop and nothing to report.
-            self.core.running.release(waiting.claim.lease);
+            self.core.release(waiting.claim.lease);
             return;
         }
         let started_at = just_now.filter(|now| *now == waiting.claimed_at).unwrap_or_else(|| self.core.now());

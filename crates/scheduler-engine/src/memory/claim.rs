@@ -1,19 +1,23 @@
 //! Claiming: tenants take turns, and each gives the best of what its limits allow.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, VecDeque, btree_set};
+use std::collections::{BTreeMap, btree_set};
 
+use horarium_domain::fair_share::{DEFAULT_WEIGHT, FairShare};
 use horarium_domain::store::{ClaimRequest, Claimed, Lease};
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 
 use super::lanes::{Lane, TenantLanes};
-use super::record::{RunningAttempt, Stage};
+use super::record::{RunningAttempt, Stage, TenantLimitsRecord};
 use super::state::State;
 
 /// What one tenant has to offer.
 struct Offer<'a> {
     tenant: TenantId,
+    weight: u32,
     lanes: Vec<OpenLane<'a>>,
+    /// How many more of the tenant may start; `None` for any number.
+    of_tenant: Option<usize>,
     /// How many more of each queue may start; `None` for any number.
     of_queue: BTreeMap<&'a str, Option<usize>>,
     /// How many more of each job may start; `None` for any number.
@@ -32,7 +36,14 @@ struct OpenLane<'a> {
 impl<'a> Offer<'a> {
     /// `None` when the tenant has nothing that is ready.
     fn new(state: &'a State, tenant: TenantId, lanes: &'a TenantLanes, now: Timestamp) -> Option<Self> {
-        let mut offer = Self { tenant, lanes: Vec::new(), of_queue: BTreeMap::new(), of_job: BTreeMap::new() };
+        let mut offer = Self {
+            tenant,
+            weight: state.tenant_limits.get(&tenant).map_or(DEFAULT_WEIGHT, |record| record.limits.weight),
+            lanes: Vec::new(),
+            of_tenant: state.room_of_tenant(tenant, now),
+            of_queue: BTreeMap::new(),
+            of_job: BTreeMap::new(),
+        };
         for ((queue, job), lane) in lanes {
             let mut rest = lane.ready.iter();
             let Some(head) = rest.next() else { continue };
@@ -45,12 +56,15 @@ impl<'a> Offer<'a> {
 
     /// The next of what may start: the highest priority first, then the oldest.
     fn next(&mut self) -> Option<ExecutionId> {
-        let Self { lanes, of_queue, of_job, .. } = self;
+        let Self { lanes, of_tenant, of_queue, of_job, .. } = self;
+        if *of_tenant == Some(0) {
+            return None;
+        }
         // A lane that has no more room stays so for the rest of this claim.
         lanes.retain(|lane| of_queue[lane.queue] != Some(0) && of_job[&lane.job] != Some(0));
         let (position, best) = lanes.iter_mut().enumerate().min_by_key(|(_, lane)| lane.head)?;
         let (_, id) = best.head;
-        let rooms = of_queue.get_mut(best.queue).into_iter().chain(of_job.get_mut(&best.job));
+        let rooms = [Some(of_tenant), of_queue.get_mut(best.queue), of_job.get_mut(&best.job)].into_iter().flatten();
         rooms.flatten().for_each(|room| *room -= 1);
         match best.rest.next() {
             Some(head) => best.head = *head,
@@ -62,31 +76,24 @@ impl<'a> Offer<'a> {
 
 impl State {
     pub(super) fn claim(&mut self, request: &ClaimRequest) -> Vec<Claimed> {
-        let (chosen, last_served) = self.choose(request.limit, request.now);
+        let mut share = std::mem::take(&mut self.share);
+        let (chosen, last_served) = self.choose(&mut share, request.limit, request.now);
         self.last_served = last_served;
+        self.share = share;
         chosen.into_iter().filter_map(|id| self.start(id, request)).collect()
     }
 
-    /// Goes round the tenants, one execution each, from whose turn it is until the batch is full or nothing is left:
-    /// an equal share to each, and what one leaves goes to the others.
-    fn choose(&self, limit: usize, now: Timestamp) -> (Vec<ExecutionId>, Option<TenantId>) {
+    /// Gives the tenants their turns, one execution each, until the batch is full or nothing is left: to each by its
+    /// weight, and what one leaves goes to the others.
+    fn choose(&self, share: &mut FairShare, limit: usize, now: Timestamp) -> (Vec<ExecutionId>, Option<TenantId>) {
         let offers = self.lanes.iter().filter_map(|(tenant, lanes)| Offer::new(self, tenant, lanes, now));
-        let mut offers: VecDeque<_> = offers.collect();
+        let mut offers: Vec<_> = offers.collect();
         let served = offers.iter().take_while(|offer| Some(offer.tenant) <= self.last_served).count();
         offers.rotate_left(served);
-
-        let mut chosen = Vec::new();
-        let mut last_served = self.last_served;
-        while chosen.len() < limit
-            && let Some(mut offer) = offers.pop_front()
-        {
-            if let Some(id) = offer.next() {
-                chosen.push(id);
-                last_served = Some(offer.tenant);
-                offers.push_back(offer);
-            }
-        }
-        (chosen, last_served)
+        let waiting: Vec<_> = offers.iter().map(|offer| (offer.tenant, offer.weight)).collect();
+        let chosen = share.give_out(&waiting, limit, |position| Some((offers[position].next()?, waiting[position].0)));
+        let last_served = chosen.last().map(|(_, tenant)| *tenant).or(self.last_served);
+        (chosen.into_iter().map(|(id, _)| id).collect(), last_served)
     }
 
     fn start(&mut self, id: ExecutionId, request: &ClaimRequest) -> Option<Claimed> {
@@ -102,21 +109,38 @@ impl State {
         });
         let record = self.executions.get(&id)?;
         let accepted = &record.accepted;
+        let job = &self.jobs.get(&accepted.job_id)?.job;
+        let mut limited = job.spec.effective_max_concurrency().is_some();
         if let Some(queue) = self.queues.get_mut(&(accepted.tenant_id, accepted.queue.clone())) {
-            queue.take_token(request.now);
+            limited |= queue.limits.is_gated();
+            queue.bucket.take_token(queue.limits.rate_limit_per_second, request.now);
+        }
+        if let Some(tenant) = self.tenant_limits.get_mut(&accepted.tenant_id) {
+            limited |= tenant.limits.is_gated();
+            tenant.bucket.take_token(tenant.limits.rate_limit_per_second, request.now);
         }
         Some(Claimed {
             lease: Lease { execution_id: id, fence: record.fence },
             tenant_id: accepted.tenant_id,
             job_id: accepted.job_id,
-            job_version: self.jobs.get(&accepted.job_id)?.job.version,
+            job_version: job.version,
             lifecycle: record.lifecycle(),
             payload: accepted.payload.clone(),
             trigger: accepted.trigger,
             scheduled_for: accepted.scheduled_for,
             created_at: accepted.created_at,
             max_attempts: accepted.max_attempts,
+            limited,
         })
+    }
+
+    /// How many more of a tenant may start; `None` for any number.
+    fn room_of_tenant(&self, tenant: TenantId, now: Timestamp) -> Option<usize> {
+        let TenantLimitsRecord { limits, bucket } = self.tenant_limits.get(&tenant)?;
+        let running = || running(self.lanes.of(tenant).map(|(_, _, lane)| lane));
+        let slots = limits.max_concurrency.map(|max| (max as usize).saturating_sub(running()));
+        let tokens = bucket.tokens_at(limits.rate_limit_per_second, now).map(|tokens| tokens.floor() as usize);
+        [slots, tokens].into_iter().flatten().min()
     }
 
     /// How many more of a queue may start; `None` for any number.
@@ -127,7 +151,8 @@ impl State {
         }
         let running = || running(self.lanes.of_queue(tenant, queue));
         let slots = record.limits.max_concurrency.map(|max| (max as usize).saturating_sub(running()));
-        let tokens = record.tokens_at(now).map(|tokens| tokens.floor() as usize);
+        let tokens = record.bucket.tokens_at(record.limits.rate_limit_per_second, now);
+        let tokens = tokens.map(|tokens| tokens.floor() as usize);
         [slots, tokens].into_iter().flatten().min()
     }
 

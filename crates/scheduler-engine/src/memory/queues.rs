@@ -24,8 +24,8 @@ impl QueueStore for MemoryStore {
         if limits == QueueLimits::none(limits.name.clone()) {
             state.queues.remove(&key);
         } else {
-            let tokens = state.queues.get(&key).and_then(|stored| stored.tokens);
-            state.queues.insert(key, QueueRecord { limits, tokens });
+            let bucket = state.queues.get(&key).map(|stored| stored.bucket).unwrap_or_default();
+            state.queues.insert(key, QueueRecord { limits, bucket });
         }
         Ok(())
     }

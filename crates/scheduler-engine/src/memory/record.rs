@@ -5,6 +5,7 @@ use horarium_domain::execution::{Event, Execution, ExecutionState, ExecutionSumm
 use horarium_domain::job::{Job, JobSummary, LastRun};
 use horarium_domain::queue::QueueLimits;
 use horarium_domain::store::{ExecutionEnd, SkippedSlots};
+use horarium_domain::tenant::TenantLimits;
 
 /// A job and what is known of it.
 pub(super) struct JobRecord {
@@ -190,23 +191,32 @@ impl ExecutionRecord {
 /// A queue that somebody configured.
 pub(super) struct QueueRecord {
     pub(super) limits: QueueLimits,
-    /// The rate limit's token bucket: how many may start, as of when. Full until it is first used.
-    pub(super) tokens: Option<(f64, Timestamp)>,
+    pub(super) bucket: Bucket,
 }
 
-impl QueueRecord {
+/// A tenant that somebody limited or gave a weight.
+pub(super) struct TenantLimitsRecord {
+    pub(super) limits: TenantLimits,
+    pub(super) bucket: Bucket,
+}
+
+/// A rate limit's token bucket: how many may start, as of when. Full until it is first used.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Bucket(Option<(f64, Timestamp)>);
+
+impl Bucket {
     /// How many may start now, parts included; `None` for any number. The bucket holds one second's worth.
-    pub(super) fn tokens_at(&self, now: Timestamp) -> Option<f64> {
-        let rate = f64::from(self.limits.rate_limit_per_second?);
-        Some(self.tokens.map_or(rate, |(tokens, as_of)| (tokens + now.since(as_of).as_secs_f64() * rate).min(rate)))
+    pub(super) fn tokens_at(self, per_second: Option<u32>, now: Timestamp) -> Option<f64> {
+        let rate = f64::from(per_second?);
+        Some(self.0.map_or(rate, |(tokens, as_of)| (tokens + now.since(as_of).as_secs_f64() * rate).min(rate)))
     }
 
     /// Takes out what starts now.
-    pub(super) fn take_token(&mut self, now: Timestamp) {
-        if let Some(tokens) = self.tokens_at(now) {
+    pub(super) fn take_token(&mut self, per_second: Option<u32>, now: Timestamp) {
+        if let Some(tokens) = self.tokens_at(per_second, now) {
             // A claimer whose clock is behind must not make the time since count twice.
-            let as_of = self.tokens.map_or(now, |(_, as_of)| as_of.max(now));
-            self.tokens = Some((tokens - 1.0, as_of));
+            let as_of = self.0.map_or(now, |(_, as_of)| as_of.max(now));
+            self.0 = Some((tokens - 1.0, as_of));
         }
     }
 }

@@ -7,6 +7,7 @@ use horarium_domain::agent::{Agent, AgentTask};
 use horarium_domain::api_key::ApiKeyRecord;
 use horarium_domain::audit::AuditEntry;
 use horarium_domain::callback::SigningSecret;
+use horarium_domain::fair_share::FairShare;
 use horarium_domain::stats::RollupBucket;
 use horarium_domain::store::{Lease, StoreError};
 use horarium_domain::tenant::Tenant;
@@ -15,11 +16,12 @@ use horarium_domain::{AgentId, AgentTaskId, ApiKeyId, AuditId, ExecutionId, JobI
 use super::callbacks::CallbackRecord;
 use super::idempotency::IdempotencyRecord;
 use super::lanes::Lanes;
-use super::record::{ExecutionRecord, JobRecord, QueueRecord, RunningAttempt, Stage};
+use super::record::{ExecutionRecord, JobRecord, QueueRecord, RunningAttempt, Stage, TenantLimitsRecord};
 
 #[derive(Default)]
 pub(super) struct State {
     pub(super) tenants: BTreeMap<TenantId, Tenant>,
+    pub(super) tenant_limits: BTreeMap<TenantId, TenantLimitsRecord>,
     pub(super) jobs: BTreeMap<JobId, JobRecord>,
     /// By id, which is by age.
     pub(super) executions: BTreeMap<ExecutionId, ExecutionRecord>,
@@ -37,8 +39,10 @@ pub(super) struct State {
     pub(super) signing_secrets: BTreeMap<TenantId, SigningSecret>,
     pub(super) agents: BTreeMap<AgentId, Agent>,
     pub(super) agent_tasks: BTreeMap<AgentTaskId, AgentTask>,
-    /// Whose execution was claimed last: the turn is the next one's.
+    /// Whose execution was claimed last: among those whose turn it is alike, it is the next one's.
     pub(super) last_served: Option<TenantId>,
+    /// What each of the tenants that wait had of late, for its weight.
+    pub(super) share: FairShare,
 }
 
 /// Which bucket of a rollup.

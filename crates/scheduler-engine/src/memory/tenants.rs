@@ -4,11 +4,12 @@ use async_trait::async_trait;
 use horarium_domain::job::Job;
 use horarium_domain::page::{Page, PageRequest};
 use horarium_domain::store::{Conflict, StoreError, TenantStore};
-use horarium_domain::tenant::{Tenant, TenantRef};
+use horarium_domain::tenant::{Tenant, TenantLimits, TenantRef};
 use horarium_domain::{TenantId, Timestamp};
 
 use super::MemoryStore;
 use super::jobs::page_of;
+use super::record::TenantLimitsRecord;
 
 const NOT_FOUND: StoreError = StoreError::NotFound("tenant");
 
@@ -64,7 +65,30 @@ impl TenantStore for MemoryStore {
         state.api_keys.retain(|_, key| key.tenant_id != id);
         state.idempotency.retain(|(tenant, _), _| *tenant != id);
         state.signing_secrets.remove(&id);
+        state.tenant_limits.remove(&id);
         state.tenants.remove(&id);
         Ok(())
+    }
+
+    async fn set_tenant_limits(&self, id: TenantId, limits: TenantLimits) -> Result<(), StoreError> {
+        let mut state = self.state();
+        if !state.tenants.contains_key(&id) {
+            return Err(NOT_FOUND);
+        }
+        if limits == TenantLimits::default() {
+            state.tenant_limits.remove(&id);
+        } else {
+            let bucket = state.tenant_limits.get(&id).map(|stored| stored.bucket).unwrap_or_default();
+            state.tenant_limits.insert(id, TenantLimitsRecord { limits, bucket });
+        }
+        Ok(())
+    }
+
+    async fn tenant_limits(&self, id: TenantId) -> Result<TenantLimits, StoreError> {
+        let state = self.state();
+        if !state.tenants.contains_key(&id) {
+            return Err(NOT_FOUND);
+        }
+        Ok(state.tenant_limits.get(&id).map(|stored| stored.limits).unwrap_or_default())
     }
 }

@@ -29,10 +29,12 @@ pub(super) const REFERENCE_BYTES: usize = 4 * 1024;
 pub(super) const UNIQUE_KEY_CHARS: usize = 200;
 /// Seconds that an attempt may take: a week.
 pub(super) const TIMEOUT_SECONDS: i64 = 7 * 24 * 3600;
-/// Executions of one job, or of one queue, at a time; also starts per second.
+/// Executions of one job, of one queue or of one tenant, at a time; also starts per second.
 pub(super) const CONCURRENCY: i64 = 100_000;
 /// Executions that a queue may be told to hold.
 pub(super) const QUEUE_LENGTH: i64 = 100_000_000;
+/// What a tenant's weight may be.
+pub(super) const WEIGHT: i64 = 10_000;
 /// How far from zero a priority may be.
 pub(super) const PRIORITY: i64 = 100;
 

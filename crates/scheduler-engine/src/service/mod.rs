@@ -43,7 +43,7 @@ pub use key::{KeyService, NewKey};
 pub use queue::{QueueInput, QueueService};
 pub use secret::{SecretService, SecretsFound};
 pub use statistics::{JobActivity, JobOverview, JobReport, StatisticsService};
-pub use tenant::{BuiltInJobs, NewTenant, TenantChange, TenantPolicy, TenantService};
+pub use tenant::{BuiltInJobs, NewTenant, TenantChange, TenantLimitsInput, TenantPolicy, TenantService};
 
 use crate::core::Core;
 

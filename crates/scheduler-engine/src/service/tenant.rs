@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use horarium_domain::fair_share::DEFAULT_WEIGHT;
 use horarium_domain::job::Job;
 use horarium_domain::page::{Page, PageRequest};
 use horarium_domain::store::{Conflict, StoreError};
-use horarium_domain::tenant::{Tenant, TenantRef, TenantSlug};
+use horarium_domain::tenant::{Tenant, TenantLimits, TenantRef, TenantSlug};
 use horarium_domain::{IdGenerator, TenantId, Timestamp};
 use moka::future::Cache;
 
@@ -63,6 +64,17 @@ pub struct TenantChange {
     pub name: Option<String>,
     /// A tenant that is not active is refused at the door, and its schedules do not fire.
     pub is_active: Option<bool>,
+}
+
+/// All limits of a tenant and its weight, before any check; `None` for no limit, and the default weight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TenantLimitsInput {
+    /// Its part of the starts while more waits than can start, beside the others' weights; 1 to 10,000, 100 by default.
+    pub weight: Option<i64>,
+    /// How many of its executions may run at once, over all nodes and queues; at least 1.
+    pub max_concurrency: Option<i64>,
+    /// How many of its executions may start per second, over all nodes and queues; at least 1.
+    pub rate_limit_per_second: Option<i64>,
 }
 
 /// The use cases around tenants.
@@ -192,6 +204,36 @@ impl TenantService {
         })?;
         self.forget(&tenant).await;
         Ok(())
+    }
+
+    /// A tenant's limits and weight.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`].
+    pub async fn limits(&self, id: TenantId) -> Result<TenantLimits, ServiceError> {
+        Ok(self.core.store.tenant_limits(id).await?)
+    }
+
+    /// Sets all limits of a tenant and its weight; those not named are lifted.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`], [`ServiceError::Invalid`].
+    pub async fn set_limits(&self, id: TenantId, input: TenantLimitsInput) -> Result<TenantLimits, ServiceError> {
+        let mut errors = FieldErrors::default();
+        let mut limit = |field, given: Option<i64>, max| {
+            given.and_then(|given| limits::number::<u32>(&mut errors, field, given, 1..=max))
+        };
+        let limits = TenantLimits {
+            weight: limit("weight", input.weight, limits::WEIGHT).unwrap_or(DEFAULT_WEIGHT),
+            max_concurrency: limit("maxConcurrency", input.max_concurrency, limits::CONCURRENCY),
+            rate_limit_per_second: limit("rateLimitPerSecond", input.rate_limit_per_second, limits::CONCURRENCY),
+        };
+        if !errors.is_empty() {
+            return Err(errors.into());
+        }
+        self.core.store.set_tenant_limits(id, limits).await?;
+        self.core.limits_changed();
+        Ok(limits)
     }
 
     async fn read(&self, named: &TenantRef) -> Result<Option<Tenant>, ServiceError> {

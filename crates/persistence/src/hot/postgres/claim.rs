@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::sync::PoisonError;
 
 use horarium_domain::execution::{ExecutionState, Lifecycle, Trigger};
+use horarium_domain::fair_share::DEFAULT_WEIGHT;
 use horarium_domain::store::{ClaimRequest, Claimed, Lease, StoreError};
 use horarium_domain::{ExecutionId, JobId, TenantId};
 use tokio_postgres::Row;
@@ -64,17 +65,22 @@ macro_rules! claimed_columns {
 }
 pub(super) use claimed_columns;
 
-/// Claims what is under no limit, and says whether anything is under one. The one row that it answers when there is
-/// nothing to claim has no id.
+/// Claims what is under no limit, an equal part of each tenant's, and says whether anything is under one, and whether
+/// some of the tenants have another weight than others, or than those that it did not get to. The one row that it
+/// answers when there is nothing to claim has no id.
 pub(super) const CLAIM: &str = concat!(
     "with",
     ready_tenants!(),
-    ", picked as materialized (
-        select c.id from tenants t cross join lateral (
+    ", free as materialized (
+        select t.tenant_id, coalesce(l.weight, 100) as weight
+        from tenants t left join tenant_limits l on l.tenant_id = t.tenant_id
+        where l.gated is not true
+    ), picked as materialized (
+        select c.id from free t cross join lateral (
             select q.id from execution_queue q
             where q.state = 0 and q.tenant_id = t.tenant_id
             order by q.priority desc, q.id
-            limit (select ($3 + count(*) - 1) / greatest(count(*), 1) from tenants)
+            limit (select ($3 + count(*) - 1) / greatest(count(*), 1) from free)
             for update skip locked
         ) c
         limit $3
@@ -86,8 +92,14 @@ pub(super) const CLAIM: &str = concat!(
     )
     select ",
     claimed_columns!(),
-    ", (select count(*) from tenants), gate.closed
-    from (select exists (select from execution_queue where state = 3) as closed) gate left join (
+    ", seen.free, seen.weighted, seen.limited
+    from (
+        select count(*) as free,
+            coalesce(min(weight) <> max(weight) or (min(weight) <> 100 and count(*) >= $2), false) as weighted,
+            count(*) < (select count(*) from tenants)
+                or exists (select from execution_queue where state = 3) as limited
+        from free
+    ) seen left join (
         claimed c
         join executions e on e.id = c.id and e.tenant_id = c.tenant_id
         left join jobs j on j.id = c.job_id and j.tenant_id = c.tenant_id
@@ -140,8 +152,9 @@ impl PostgresHot {
             session.rows(&claim, &[&after.as_uuid(), &tenants, &limit, &node, &request.worker, &now, &until]).await
         })
         .await?;
-        let (tenants, gated) = claimed.first().map_or((0, false), |row| (row.get::<_, i64>(13), row.get(14)));
-        self.turn.passed_by(gated);
+        let seen = claimed.first().map(|row| (row.get::<_, i64>(13), row.get(14), row.get(15)));
+        let (tenants, weighted, limited): (i64, bool, bool) = seen.unwrap_or_default();
+        self.turn.passed_by(limited, weighted);
         claimed.retain(|row| row.get::<_, Option<Uuid>>(0).is_some());
         let share = wanted.div_ceil(usize::try_from(tenants).unwrap_or(0).max(1));
         let claimed = claimed_rows(&claimed);
@@ -150,9 +163,18 @@ impl PostgresHot {
             *per_tenant.entry(claim.tenant_id).or_default() += 1;
         }
         self.served(after, per_tenant.keys().copied());
+        self.charge(&per_tenant);
         // Only a tenant that used up its share may have more, or one that is under a limit.
-        let more = gated || (tenants > 1 && per_tenant.values().any(|count| *count >= share));
+        let more = limited || (tenants > 1 && per_tenant.values().any(|count| *count >= share));
         Ok(Round { claimed, more })
+    }
+
+    /// Notes what tenants had in a round that did not weigh, for the next one that does.
+    fn charge(&self, starts: &HashMap<TenantId, usize>) {
+        let mut share = self.share.lock().unwrap_or_else(PoisonError::into_inner);
+        for (tenant, count) in starts {
+            share.charge(*tenant, DEFAULT_WEIGHT, *count);
+        }
     }
 
     /// The tenant that the last claim served last.
@@ -168,7 +190,7 @@ impl PostgresHot {
     }
 }
 
-/// Reads rows of [`claimed_columns`]. They are leased already, so one that makes no sense must not cost the others their
+/// Reads rows of [`claimed_columns`], of what is under no limit. They are leased already, so one that makes no sense must not cost the others their
 /// attempt: it is reported, and left to its lease, which runs out.
 pub(super) fn claimed_rows(rows: &[Row]) -> Vec<(i16, Claimed)> {
     let read = |row| claimed_row(row).map_err(Fault::into_error);
@@ -204,6 +226,7 @@ fn claimed_row(row: &Row) -> Result<(i16, Claimed), Fault> {
         max_attempts: column::<Option<i16>>(row, 12, "executions")?
             .map(|tries| count(tries, "max_attempts", "executions", id))
             .transpose()?,
+        limited: false,
     };
     Ok((column(row, 3, TABLE)?, claimed))
 }

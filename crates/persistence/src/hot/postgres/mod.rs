@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use deadpool_postgres::Pool;
 use horarium_domain::callback::{HandedOver, Handover, NewCallback};
 use horarium_domain::execution::NewExecution;
+use horarium_domain::fair_share::FairShare;
 use horarium_domain::store::{
     CancelOutcome, ClaimRequest, Claimed, Drift, Enqueued, ExecutionQueue, ExpiredLease, FireOutcome, Firing, Lease,
     Promoted, Released, Settled, Settlement, Signal, StoreError,
@@ -31,6 +32,7 @@ mod days;
 mod enqueue;
 mod fire;
 mod gated;
+mod held;
 mod insert;
 #[cfg(test)]
 mod plans;
@@ -54,6 +56,8 @@ pub(crate) struct PostgresHot {
     listener: tokio::sync::Mutex<signals::Listener>,
     /// The tenant that the last claim served last; the next one begins after it.
     last_served: Mutex<TenantId>,
+    /// What each of the tenants had of late, for its weight.
+    share: Mutex<FairShare>,
     /// Which claims weigh what is under a limit.
     turn: turn::Turn,
     /// The group that the last gated round ended at, when there were more.
@@ -68,6 +72,7 @@ impl PostgresHot {
             pool: session::Connections::new(pool),
             listener: tokio::sync::Mutex::new(signals::Listener::new(server)),
             last_served: Mutex::new(TenantId::from_uuid(Uuid::nil())),
+            share: Mutex::default(),
             turn: turn::Turn::new(),
             groups_from: Mutex::new(None),
         }

@@ -5,9 +5,7 @@ use horarium_domain::Timestamp;
 use horarium_domain::id::first_uuid_at;
 use tokio_postgres::NoTls;
 
-use super::{
-    aftermath, callbacks, cancel, claim, counters, enqueue, fire, gated, insert, promote, prune, renew, settle,
-};
+use super::{aftermath, callbacks, cancel, claim, counters, enqueue, fire, gated, held, insert, promote, prune, renew, settle};
 use crate::options::DatabaseOptions;
 use crate::postgres::PostgresDatabase;
 use crate::store::SqlStore;
@@ -29,14 +27,27 @@ const STATEMENTS: &[(&str, &str, &[&str])] = &[
     (
         "claim",
         claim::CLAIM,
-        &["execution_queue_ready", "execution_queue_pkey", "executions_*_pkey", "jobs_pkey|jobs_by_tenant"],
+        &[
+            "execution_queue_ready",
+            "execution_queue_pkey",
+            "executions_*_pkey",
+            "jobs_pkey|jobs_by_tenant",
+            "tenant_limits_pkey",
+        ],
     ),
-    ("claim: ready tenants", gated::READY_TENANTS, &["execution_queue_ready"]),
-    ("claim: gated groups", gated::GATED_GROUPS, &["execution_queue_gated", "queues_pkey", "jobs_pkey|jobs_by_tenant"]),
-    ("claim: lock queues", gated::LOCK_QUEUES, &["queues_pkey"]),
-    ("claim: lock jobs", gated::LOCK_JOBS, &["jobs_pkey|jobs_by_tenant"]),
-    ("claim: running in queues", gated::RUNNING_IN_QUEUES, &["execution_queue_leases"]),
-    ("claim: running of jobs", gated::RUNNING_OF_JOBS, &["execution_queue_by_job"]),
+    ("claim: ready tenants", gated::READY_TENANTS, &["execution_queue_ready", "tenant_limits_pkey"]),
+    (
+        "claim: gated groups",
+        gated::GATED_GROUPS,
+        &["execution_queue_gated", "queues_pkey", "jobs_pkey|jobs_by_tenant", "tenant_limits_pkey"],
+    ),
+    ("claim: lock tenants", held::LOCK_TENANTS, &["tenant_limits_pkey"]),
+    ("claim: lock queues", held::LOCK_QUEUES, &["queues_pkey"]),
+    ("claim: lock jobs", held::LOCK_JOBS, &["jobs_pkey|jobs_by_tenant"]),
+    ("claim: running in queues", held::RUNNING_IN_QUEUES, &["execution_queue_leases"]),
+    ("claim: running of jobs", held::RUNNING_OF_JOBS, &["execution_queue_by_job"]),
+    ("claim: tokens of tenants", held::SPEND_OF_TENANTS, &["tenant_limits_pkey"]),
+    ("claim: tokens of queues", held::SPEND_OF_QUEUES, &["queues_pkey"]),
     ("claim: gated candidates", gated::GATED_CANDIDATES, &["execution_queue_gated"]),
     ("claim: ready candidates", gated::READY_CANDIDATES, &["execution_queue_ready"]),
     ("claim: lease", gated::LEASE, &["execution_queue_pkey", "executions_*_pkey", "jobs_pkey|jobs_by_tenant"]),
@@ -86,6 +97,7 @@ const FILL: &str = "
     from tenants t cross join generate_series(1, 40) n;
     insert into queues (tenant_id, name, max_concurrency, gated)
     select t.id, 'limited-' || n, n, true from tenants t cross join generate_series(1, 10) n;
+    insert into tenant_limits (tenant_id, weight, max_concurrency, gated) select id, 100, 10, true from tenants;
     insert into job_counters (job_id, tenant_id) select id, tenant_id from jobs;
     insert into job_slots (job_id, tenant_id, next_run_at)
     select id, tenant_id, now() + random() * interval '1 day' from jobs;

@@ -2,6 +2,7 @@
 //!
 //! Weighing takes locks and counts. While there is enough to do without it, every so many rounds do it, so that one
 //! tenant's limits cost the others next to nothing; when there is not, it costs nobody anything, and is done at once.
+//! Tenants of different weights are weighed against each other in every round.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -13,7 +14,7 @@ const HELD_BACK: usize = 4;
 
 /// What the claims of one node know of it.
 pub(super) struct Turn {
-    /// Whether the last look found anything under a limit.
+    /// Whether the last look found anything to weigh.
     limited: AtomicBool,
     /// How many rounds are to pass it by before one weighs again.
     rest: AtomicUsize,
@@ -30,18 +31,24 @@ impl Turn {
         self.limited.load(Ordering::Relaxed) && (has_time || self.rest.load(Ordering::Relaxed) == 0)
     }
 
-    /// Notes what a round saw that did not weigh. A limit that is new is weighed by the next one.
-    pub(super) fn passed_by(&self, limited: bool) {
-        let known = self.limited.swap(limited, Ordering::Relaxed);
+    /// Notes what a round saw that did not weigh. A limit that is new is weighed by the next one, and weights by every
+    /// one.
+    pub(super) fn passed_by(&self, limited: bool, weighted: bool) {
+        let known = self.limited.swap(limited || weighted, Ordering::Relaxed) && !weighted;
         let rest = |rest: usize| Some(if known { rest.saturating_sub(1) } else { 0 });
         // It always gives a value to write.
         let _ = self.rest.fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest);
     }
 
     /// Notes what a round saw that weighed, and whether anything under a limit started.
-    pub(super) fn weighed(&self, limited: bool, started: bool) {
-        self.limited.store(limited, Ordering::Relaxed);
-        self.rest.store(if started { MOVING } else { HELD_BACK } - 1, Ordering::Relaxed);
+    pub(super) fn weighed(&self, limited: bool, weighted: bool, started: bool) {
+        self.limited.store(limited || weighted, Ordering::Relaxed);
+        let every = match (weighted, started) {
+            (true, _) => 1,
+            (false, true) => MOVING,
+            (false, false) => HELD_BACK,
+        };
+        self.rest.store(every - 1, Ordering::Relaxed);
     }
 }
 
@@ -54,9 +61,9 @@ mod tests {
         let round = |_| {
             let weighs = turn.is_to_weigh(false);
             if weighs {
-                turn.weighed(limited, moving);
+                turn.weighed(limited, false, moving);
             } else {
-                turn.passed_by(limited);
+                turn.passed_by(limited, false);
             }
             weighs
         };
@@ -90,5 +97,15 @@ mod tests {
         let turn = Turn::new();
         rounds(&turn, true, false, 2);
         assert!(turn.is_to_weigh(true));
+    }
+
+    #[test]
+    fn weights_are_weighed_in_every_round() {
+        let turn = Turn::new();
+        rounds(&turn, false, false, 3);
+        turn.passed_by(false, true);
+        assert!(turn.is_to_weigh(false));
+        turn.weighed(false, true, false);
+        assert!(turn.is_to_weigh(false));
     }
 }

@@ -1,17 +1,18 @@
 //! Leasing due executions to a worker.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use horarium_domain::execution::{ExecutionState, Lifecycle, Trigger};
+use horarium_domain::fair_share::FairShare;
 use horarium_domain::store::{ClaimRequest, Claimed, Lease, StoreError};
 use horarium_domain::{ExecutionId, JobId, TenantId};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::gated::{gated_candidates, gated_groups, room_of, spend_tokens};
+use super::gated::{Limited, gated_candidates, gated_groups, room_of, spend_tokens};
 use super::values::{Checked, Key, Ts, column, rows};
-use crate::hot::gates::{Candidate, choose};
+use crate::hot::gates::{Candidate, choose, part_of};
 
 /// How many tenants one claim looks at; the next claim begins after the last one served.
 const TENANTS: usize = 64;
@@ -36,12 +37,21 @@ const EXECUTION: &str = "
 
 const JOB_VERSION: &str = "select version from jobs where id = ?1";
 
-/// Leases what is due; answers it with the tenant that the next claim is to begin after.
+/// Who was served, and is to be served next.
+#[derive(Debug, Clone)]
+pub(super) struct Turns {
+    /// The tenant that was served last; the next claim begins after it.
+    pub(super) after: TenantId,
+    /// What each of them had of late, for its weight.
+    pub(super) share: FairShare,
+}
+
+/// Leases what is due.
 pub(super) fn claim(
     connection: &Connection,
     request: &ClaimRequest,
-    mut after: TenantId,
-) -> Result<(Vec<Claimed>, TenantId), StoreError> {
+    turns: &mut Turns,
+) -> Result<Vec<Claimed>, StoreError> {
     let mut leased: Vec<(i16, Claimed)> = Vec::with_capacity(request.limit.min(1024));
     let mut lessor = Lessor::new(connection, request)?;
     for _ in 0..ROUNDS {
@@ -50,25 +60,32 @@ pub(super) fn claim(
             break;
         }
         let groups = gated_groups(connection)?;
-        let tenants = ready_tenants(connection, after)?;
-        let owners: HashSet<TenantId> =
-            groups.iter().map(|group| group.tenant_id).chain(tenants.iter().copied()).collect();
-        let share = wanted.div_ceil(owners.len().max(1));
+        let tenants = ready_tenants(connection, turns.after)?;
+        let owners = groups.iter().map(|group| group.tenant_id).chain(tenants.iter().copied());
+        let limited = Limited::of(connection, owners)?;
         let mut candidates = Vec::new();
         let mut ready = connection.prepare_cached(READY).checked()?;
         for tenant in &tenants {
-            ready_candidates(&mut ready, *tenant, share, &mut candidates)?;
+            let weight = limited.weight(*tenant);
+            let part = part_of(wanted, weight, limited.weights());
+            ready_candidates(&mut ready, (*tenant, weight), part, &mut candidates)?;
         }
-        let mut room = room_of(connection, &groups, request.now)?;
-        gated_candidates(connection, &groups, wanted, &mut candidates)?;
-        let chosen = choose(candidates, &mut room, wanted, after);
+        let mut room = room_of(connection, &groups, &limited, request.now)?;
+        gated_candidates(connection, &groups, &limited, wanted, &mut candidates)?;
+        let chosen = choose(candidates, &mut room, &mut turns.share, wanted, turns.after);
         if chosen.is_empty() {
+            if let Some(last) = tenants.get(TENANTS - 1) {
+                // All of them are held back: the next claim looks at those behind them.
+                turns.after = *last;
+            }
             break;
         }
-        spend_tokens(connection, &chosen, request.now)?;
-        after = chosen.iter().map(|c| c.tenant_id).max_by_key(|id| (*id <= after, *id)).unwrap_or(after);
+        spend_tokens(connection, &chosen, &limited, request.now)?;
+        let after = turns.after;
+        turns.after = chosen.iter().map(|c| c.tenant_id).max_by_key(|id| (*id <= after, *id)).unwrap_or(after);
         for candidate in &chosen {
-            leased.extend(lessor.lease(candidate)?);
+            let is_limited = candidate.group.is_some() || limited.is_limited(candidate.tenant_id);
+            leased.extend(lessor.lease(candidate, is_limited)?);
         }
         // One tenant, and no limits: there is no share that somebody left.
         if groups.is_empty() && tenants.len() <= 1 {
@@ -76,7 +93,7 @@ pub(super) fn claim(
         }
     }
     leased.sort_by_key(|(priority, claim)| (std::cmp::Reverse(*priority), claim.lease.execution_id));
-    Ok((leased.into_iter().map(|(_, claim)| claim).collect(), after))
+    Ok(leased.into_iter().map(|(_, claim)| claim).collect())
 }
 
 /// The tenants with ready executions, from the one after `after` on and then round.
@@ -99,7 +116,7 @@ fn ready_tenants(connection: &Connection, after: TenantId) -> Result<Vec<TenantI
 
 fn ready_candidates(
     ready: &mut CachedStatement<'_>,
-    tenant_id: TenantId,
+    (tenant_id, weight): (TenantId, u32),
     limit: usize,
     candidates: &mut Vec<Candidate>,
 ) -> Result<(), StoreError> {
@@ -107,7 +124,7 @@ fn ready_candidates(
     while let Some(row) = found.next().checked()? {
         let Key(id) = column(row, 0, "execution_queue")?;
         let priority = column(row, 1, "execution_queue")?;
-        candidates.push(Candidate { id: ExecutionId::from_uuid(id), tenant_id, priority, group: None });
+        candidates.push(Candidate { id: ExecutionId::from_uuid(id), tenant_id, weight, priority, group: None });
     }
     Ok(())
 }
@@ -131,13 +148,14 @@ impl<'c> Lessor<'c> {
 
     /// `None` for one that cannot be run. It stays leased and is left to its lease, which runs out: it must not cost
     /// the others their attempt.
-    fn lease(&mut self, candidate: &Candidate) -> Result<Option<(i16, Claimed)>, StoreError> {
+    fn lease(&mut self, candidate: &Candidate, limited: bool) -> Result<Option<(i16, Claimed)>, StoreError> {
         let request = self.request;
         let node = Key::from(request.node);
         let until = Ts(request.lease_until);
         let key = params![Key::from(candidate.id), node, request.worker, Ts(request.now), until];
         let leased = self.lease.query_row(key, |row| Ok(Leased::read(row))).optional().checked()?;
-        let read = leased.transpose().and_then(|leased| leased.map(|leased| self.complete(leased)).transpose());
+        let read =
+            leased.transpose().and_then(|leased| leased.map(|leased| self.complete(leased, limited)).transpose());
         match read {
             Ok(claimed) => Ok(claimed),
             Err(problem @ StoreError::Inconsistent { .. }) => {
@@ -148,7 +166,7 @@ impl<'c> Lessor<'c> {
         }
     }
 
-    fn complete(&mut self, leased: Leased) -> Result<(i16, Claimed), StoreError> {
+    fn complete(&mut self, leased: Leased, limited: bool) -> Result<(i16, Claimed), StoreError> {
         let job_version = if let Some(version) = self.versions.get(&leased.job_id) {
             *version
         } else {
@@ -182,6 +200,7 @@ impl<'c> Lessor<'c> {
             scheduled_for: column::<Ts>(row, 3, "executions")?.0,
             created_at: column::<Ts>(row, 4, "executions")?.0,
             max_attempts: column(row, 5, "executions")?,
+            limited,
         };
         Ok((leased.priority, claimed))
     }

@@ -1,10 +1,12 @@
 //! What of the executions under a limit may be claimed. There is one writer, so nothing needs to be locked.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
+use horarium_domain::fair_share::DEFAULT_WEIGHT;
 use horarium_domain::store::StoreError;
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::values::{Checked, Key, Ts, column, rows};
@@ -35,6 +37,53 @@ const CANDIDATES: &str = "
 
 const SPEND: &str = "update queues set rate_tokens = ?3, rate_at = ?4 where tenant_id = ?1 and name = ?2";
 
+const ANY_TENANT: &str = "select exists (select 1 from tenant_limits)";
+
+const TENANT: &str = "
+    select weight, max_concurrency, rate_limit_per_second, rate_tokens, rate_at
+    from tenant_limits where tenant_id = ?1";
+
+const RUNNING_OF_TENANT: &str = "
+    select count(*) from execution_queue where state = 1 and lease_until is not null and tenant_id = ?1";
+
+const SPEND_OF_TENANT: &str = "update tenant_limits set rate_tokens = ?2, rate_at = ?3 where tenant_id = ?1";
+
+/// The tenants that have something waiting, each with what it may do, if somebody said so.
+pub(super) struct Limited(HashMap<TenantId, Option<(u32, Limits)>>);
+
+impl Limited {
+    pub(super) fn of(connection: &Connection, tenants: impl Iterator<Item = TenantId>) -> Result<Self, StoreError> {
+        let mut any = connection.prepare_cached(ANY_TENANT).checked()?;
+        let any: bool = any.query_row([], |row| row.get(0)).checked()?;
+        let mut found = HashMap::new();
+        for tenant in tenants {
+            if let Entry::Vacant(place) = found.entry(tenant) {
+                place.insert(if any { limits_of_tenant(connection, tenant)? } else { None });
+            }
+        }
+        Ok(Self(found))
+    }
+
+    pub(super) fn weight(&self, tenant: TenantId) -> u32 {
+        self.0.get(&tenant).and_then(Option::as_ref).map_or(DEFAULT_WEIGHT, |(weight, _)| *weight)
+    }
+
+    /// Whether what it runs is counted.
+    pub(super) fn is_limited(&self, tenant: TenantId) -> bool {
+        let limits = self.0.get(&tenant).and_then(Option::as_ref);
+        limits.is_some_and(|(_, limits)| limits.max_concurrency.is_some() || limits.rate.is_some())
+    }
+
+    /// All of them together.
+    pub(super) fn weights(&self) -> u64 {
+        self.0.keys().map(|tenant| u64::from(self.weight(*tenant))).sum()
+    }
+
+    fn limits(&self) -> impl Iterator<Item = (TenantId, &Limits)> {
+        self.0.iter().filter_map(|(tenant, limits)| limits.as_ref().map(|(_, limits)| (*tenant, limits)))
+    }
+}
+
 /// All groups that wait under a limit and are not paused.
 pub(super) fn gated_groups(connection: &Connection) -> Result<Vec<Group>, StoreError> {
     let mut next = connection.prepare_cached(NEXT_GROUP).checked()?;
@@ -59,22 +108,29 @@ pub(super) fn gated_groups(connection: &Connection) -> Result<Vec<Group>, StoreE
 }
 
 /// How many more the limits of the groups let start at `now`.
-pub(super) fn room_of(connection: &Connection, groups: &[Group], now: Timestamp) -> Result<Room, StoreError> {
+pub(super) fn room_of(
+    connection: &Connection,
+    groups: &[Group],
+    tenants: &Limited,
+    now: Timestamp,
+) -> Result<Room, StoreError> {
     let mut room = Room::default();
+    for (tenant, limits) in tenants.limits() {
+        let running = || {
+            let mut count = connection.prepare_cached(RUNNING_OF_TENANT).checked()?;
+            count.query_row([Key::from(tenant)], |row| row.get(0)).checked()
+        };
+        room.limit_tenant(tenant, limits.left(running, now)?);
+    }
     let queues: HashSet<(TenantId, &str)> =
         groups.iter().map(|group| (group.tenant_id, group.queue.as_str())).collect();
     for (tenant, name) in queues {
         let Some(limits) = limits_of(connection, tenant, name)? else { continue };
-        let mut left = u64::MAX;
-        if let Some(limit) = limits.max_concurrency {
+        let running = || {
             let mut count = connection.prepare_cached(RUNNING_IN_QUEUE).checked()?;
-            let running: i64 = count.query_row(params![Key::from(tenant), name], |row| row.get(0)).checked()?;
-            left = left.min(u64::try_from(i64::from(limit) - running).unwrap_or(0));
-        }
-        if let Some(bucket) = limits.rate {
-            left = left.min(bucket.room(now));
-        }
-        room.limit_queue(tenant, name.to_owned(), left);
+            count.query_row(params![Key::from(tenant), name], |row| row.get(0)).checked()
+        };
+        room.limit_queue(tenant, name.to_owned(), limits.left(running, now)?);
     }
     let jobs: HashSet<JobId> = groups.iter().map(|group| group.job_id).collect();
     for job in jobs {
@@ -89,31 +145,59 @@ pub(super) fn room_of(connection: &Connection, groups: &[Group], now: Timestamp)
     Ok(room)
 }
 
+/// What a tenant or a queue may do.
 struct Limits {
     max_concurrency: Option<u32>,
     rate: Option<TokenBucket>,
 }
 
+impl Limits {
+    /// How many more may start. What runs is counted only if that matters.
+    fn left(&self, running: impl FnOnce() -> Result<i64, StoreError>, now: Timestamp) -> Result<u64, StoreError> {
+        let mut left = u64::MAX;
+        if let Some(limit) = self.max_concurrency {
+            left = left.min(u64::try_from(i64::from(limit) - running()?).unwrap_or(0));
+        }
+        if let Some(bucket) = self.rate {
+            left = left.min(bucket.room(now));
+        }
+        Ok(left)
+    }
+
+    /// Reads the concurrency at column `first`, and after it the rate and its bucket.
+    fn read(row: &Row<'_>, first: usize, table: &'static str) -> Result<Self, StoreError> {
+        let rate = match column::<Option<u32>>(row, first + 1, table)? {
+            Some(per_second) => Some(TokenBucket {
+                per_second,
+                tokens: column(row, first + 2, table)?,
+                at: column::<Option<Ts>>(row, first + 3, table)?.map(|at| at.0),
+            }),
+            None => None,
+        };
+        Ok(Self { max_concurrency: column(row, first, table)?, rate })
+    }
+}
+
 fn limits_of(connection: &Connection, tenant: TenantId, name: &str) -> Result<Option<Limits>, StoreError> {
-    const TABLE: &str = "queues";
     let mut find = connection.prepare_cached(QUEUE).checked()?;
     let mut found = find.query(params![Key::from(tenant), name]).checked()?;
     let Some(row) = found.next().checked()? else { return Ok(None) };
-    let rate = match column::<Option<u32>>(row, 2, TABLE)? {
-        Some(per_second) => Some(TokenBucket {
-            per_second,
-            tokens: column(row, 3, TABLE)?,
-            at: column::<Option<Ts>>(row, 4, TABLE)?.map(|at| at.0),
-        }),
-        None => None,
-    };
-    Ok(Some(Limits { max_concurrency: column(row, 1, TABLE)?, rate }))
+    Limits::read(row, 1, "queues").map(Some)
+}
+
+fn limits_of_tenant(connection: &Connection, tenant: TenantId) -> Result<Option<(u32, Limits)>, StoreError> {
+    const TABLE: &str = "tenant_limits";
+    let mut find = connection.prepare_cached(TENANT).checked()?;
+    let mut found = find.query([Key::from(tenant)]).checked()?;
+    let Some(row) = found.next().checked()? else { return Ok(None) };
+    Ok(Some((column(row, 0, TABLE)?, Limits::read(row, 1, TABLE)?)))
 }
 
 /// Adds the candidates of the groups.
 pub(super) fn gated_candidates(
     connection: &Connection,
     groups: &[Group],
+    tenants: &Limited,
     limit: usize,
     candidates: &mut Vec<Candidate>,
 ) -> Result<(), StoreError> {
@@ -127,6 +211,7 @@ pub(super) fn gated_candidates(
             candidates.push(Candidate {
                 id: ExecutionId::from_uuid(column::<Key>(row, 0, "execution_queue")?.0),
                 tenant_id: group.tenant_id,
+                weight: tenants.weight(group.tenant_id),
                 priority: column(row, 1, "execution_queue")?,
                 group: Some(group.clone()),
             });
@@ -136,7 +221,22 @@ pub(super) fn gated_candidates(
 }
 
 /// Takes what was chosen out of the rate limits' buckets.
-pub(super) fn spend_tokens(connection: &Connection, chosen: &[Candidate], now: Timestamp) -> Result<(), StoreError> {
+pub(super) fn spend_tokens(
+    connection: &Connection,
+    chosen: &[Candidate],
+    tenants: &Limited,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for (tenant, limits) in tenants.limits() {
+        let Some(bucket) = limits.rate else { continue };
+        let taken = chosen.iter().filter(|candidate| candidate.tenant_id == tenant).count();
+        if taken == 0 {
+            continue;
+        }
+        let left = (bucket.level(now) - taken as f64).max(0.0);
+        let mut spend = connection.prepare_cached(SPEND_OF_TENANT).checked()?;
+        spend.execute(params![Key::from(tenant), left, Ts(now)]).checked()?;
+    }
     let mut taken: HashMap<(TenantId, &str), f64> = HashMap::new();
     for group in chosen.iter().filter_map(|candidate| candidate.group.as_ref()) {
         *taken.entry((group.tenant_id, group.queue.as_str())).or_default() += 1.0;

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use horarium_domain::callback::{HandedOver, Handover, NewCallback};
 use horarium_domain::execution::NewExecution;
+use horarium_domain::fair_share::FairShare;
 use horarium_domain::store::{
     CancelOutcome, ClaimRequest, Claimed, Drift, Enqueued, ExecutionQueue, ExpiredLease, FireOutcome, Firing, Lease,
     Promoted, Released, Settled, Settlement, Signal, StoreError,
@@ -42,8 +43,8 @@ mod writer;
 pub(crate) struct SqliteHot {
     path: PathBuf,
     writer: writer::Writer,
-    /// The tenant that the last claim served last; the next one begins after it.
-    last_served: Arc<Mutex<TenantId>>,
+    /// Whose turn the next claim is.
+    turns: Arc<Mutex<claim::Turns>>,
 }
 
 impl SqliteHot {
@@ -52,8 +53,9 @@ impl SqliteHot {
     /// # Errors
     /// [`StoreError::Unavailable`] when the file cannot be opened.
     pub(crate) fn start(path: &Path, gate: WriteGate) -> Result<Self, StoreError> {
-        let last_served = Arc::new(Mutex::new(TenantId::from_uuid(Uuid::nil())));
-        Ok(Self { path: path.to_owned(), writer: writer::Writer::start(path, gate)?, last_served })
+        let turns = claim::Turns { after: TenantId::from_uuid(Uuid::nil()), share: FairShare::default() };
+        let writer = writer::Writer::start(path, gate)?;
+        Ok(Self { path: path.to_owned(), writer, turns: Arc::new(Mutex::new(turns)) })
     }
 }
 
@@ -68,11 +70,11 @@ impl ExecutionQueue for SqliteHot {
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
         let request = request.clone();
-        let last_served = Arc::clone(&self.last_served);
+        let turns = Arc::clone(&self.turns);
         let claim = self.writer.call(move |connection| {
-            let after = *last_served.lock().unwrap_or_else(PoisonError::into_inner);
-            let (claimed, after) = claim::claim(connection, &request, after)?;
-            *last_served.lock().unwrap_or_else(PoisonError::into_inner) = after;
+            let mut next = turns.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let claimed = claim::claim(connection, &request, &mut next)?;
+            *turns.lock().unwrap_or_else(PoisonError::into_inner) = next;
             Ok(claimed)
         });
         claim.await
