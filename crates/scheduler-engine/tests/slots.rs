@@ -41,6 +41,30 @@ async fn a_tenants_backlog_of_slow_work_does_not_hold_up_anothers_execution() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_claimed_in_a_hurry_does_not_hold_up_others_when_work_turns_slow() {
+    let world = World::new().await;
+    let (core, engine) = world.node_with(with_slots(8), |run: Run| async move {
+        if run.job.spec.name == "slow" {
+            pass(SECOND).await;
+        }
+        Outcome::succeeded()
+    });
+    let (quick, slow) = (world.job("quick", |_| {}).await, world.job("slow", |_| {}).await);
+    let quick = (0..3000).map(|_| world.execution_of(&quick));
+    core.enqueue_many(quick.collect()).await.unwrap();
+    core.enqueue_many((0..3000).map(|_| world.execution_of(&slow)).collect()).await.unwrap();
+    pass(Duration::from_millis(1500)).await;
+    let small = world.of_another_tenant("small").await;
+    let job = small.job("now and then", |_| {}).await;
+    let id = small.trigger(&core, &job).await;
+    let ended = small.until(id, ExecutionState::Succeeded, MINUTE).await.summary;
+    let waited = ended.started_at.unwrap().since(ended.scheduled_for);
+    // One round of slots comes free before it is claimed, and one before it starts.
+    assert!(waited <= 3 * SECOND, "waited {waited:?} for a slot");
+    engine.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_node_claims_no_more_than_it_will_start_soon() {
     let world = World::new().await;
     let (core, engine) = world.node_with(with_slots(8), |_| async {

@@ -20,12 +20,11 @@ use tracing::error;
 use super::attempt::{self, Attempt};
 use super::completer::Reporter;
 use super::definitions::Definitions;
+use super::lines::{Lines, Waiting};
 use super::slots::{AHEAD, Slot, Slots};
-use super::turns::Turns;
 use super::{EngineConfig, LoopHealth, LoopName, RETRY_PAUSE};
 use crate::core::Core;
-use crate::executor::{Executor, Registry};
-use crate::running::Held;
+use crate::executor::Registry;
 
 /// How long freed slots are gathered before the next claim while there is a backlog: a claim costs the database about
 /// the same for one execution as for many.
@@ -33,20 +32,6 @@ const GATHER: Duration = Duration::from_millis(5);
 
 /// The same while no slot is idle, because something waits in memory for the next one.
 const GATHER_AHEAD: Duration = Duration::from_millis(AHEAD.as_millis() as u64 / 2);
-
-struct Waiting {
-    claim: Claimed,
-    claimed_at: Timestamp,
-    job: Option<Arc<Job>>,
-    executor: Option<Arc<dyn Executor>>,
-    held: Held,
-}
-
-impl Waiting {
-    fn is_light(&self) -> bool {
-        self.executor.as_ref().is_some_and(|executor| executor.is_light())
-    }
-}
 
 /// Turns claims into attempts. A node has a few, which share its slots.
 pub(super) struct Dispatcher {
@@ -56,23 +41,23 @@ pub(super) struct Dispatcher {
     config: EngineConfig,
     definitions: Arc<Definitions>,
     slots: Arc<Slots>,
-    waiting: Turns<Waiting>,
-    /// Those that will only wait: they do not queue up behind what works, and find a slot at once unless there are very
-    /// many.
-    light: Turns<Waiting>,
+    lines: Arc<Lines>,
+    /// How many slots had come free when the last claim was made.
+    freed_before: u64,
 }
 
 impl Dispatcher {
-    /// A dispatcher that reports ends through `reporter` and runs attempts on `slots`.
+    /// A dispatcher that reports ends through `reporter` and runs attempts on `slots`, which they wait for in `lines`.
     pub(super) fn new(
         core: Arc<Core>,
         registry: Arc<Registry>,
         reporter: Reporter,
         config: EngineConfig,
         slots: Arc<Slots>,
+        lines: Arc<Lines>,
         definitions: Arc<Definitions>,
     ) -> Self {
-        Self { core, registry, reporter, config, definitions, slots, waiting: Turns::new(), light: Turns::new() }
+        Self { core, registry, reporter, config, definitions, slots, lines, freed_before: 0 }
     }
 
     /// Claims once, as much as there is room for, and starts what slots are free for. Answers whether the claim came
@@ -83,6 +68,7 @@ impl Dispatcher {
         if room == 0 {
             return Ok(true);
         }
+        self.freed_before = self.slots.freed();
         let limit = room.min(self.config.claim_batch);
         let now = self.core.now();
         let lease_until = now + self.config.lease;
@@ -113,10 +99,7 @@ impl Dispatcher {
         for (claim, held) in claimed.into_iter().zip(held) {
             let job = definitions.get(&claim.job_id).cloned();
             let executor = job.as_ref().and_then(|job| self.registry.get(job.spec.configuration.job_type()));
-            let tenant = claim.tenant_id;
-            let waiting = Waiting { claim, claimed_at: now, job, executor, held };
-            let line = if waiting.is_light() { &mut self.light } else { &mut self.waiting };
-            line.push(tenant, waiting);
+            self.lines.push(Waiting { claim, claimed_at: now, job, executor, held });
         }
         self.start_waiting(Some(now));
         Ok(full)
@@ -129,13 +112,12 @@ impl Dispatcher {
             // Whatever is waited for, a round comes at each poll: a node whose slots are all taken for long is not one
             // whose dispatcher does not turn.
             let poll = tokio::time::sleep(self.config.poll_interval);
-            let core = Arc::clone(&self.core);
             let worth_a_claim = async {
                 if more {
                     self.freed().await;
                 } else {
                     tokio::select! {
-                        () = core.wakes.work.notified() => {}
+                        () = self.core.wakes.work.notified() => {}
                         () = self.keep_starting() => {}
                     }
                 }
@@ -162,7 +144,7 @@ impl Dispatcher {
             }
             gauge!("horarium_running").set(self.slots.taken() as f64);
         }
-        while let Some(waiting) = self.waiting.pop().or_else(|| self.light.pop()) {
+        while let Some(waiting) = self.lines.pop() {
             self.reporter.hand_back(&waiting.claim, &self.config.worker, self.core.now()).await;
         }
     }
@@ -191,22 +173,21 @@ impl Dispatcher {
         self.part(self.slots.freed_soon()).min(self.config.prefetch)
     }
 
-    /// How many more may be claimed.
+    /// How many more may be claimed: what starts soon. Work that turned slow may have left more than that in memory; it
+    /// is used up little by little, and meanwhile half of what comes free goes to what is claimed anew, so that nobody
+    /// else waits for the end of it.
     fn room(&self) -> usize {
-        (self.part(self.slots.free()) + self.ahead()).saturating_sub(self.waiting.len() + self.light.len())
-    }
-
-    fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.light.is_empty()
+        let soon = self.part(self.slots.free()) + self.ahead();
+        let freed = usize::try_from(self.slots.freed().saturating_sub(self.freed_before)).unwrap_or(usize::MAX);
+        soon.saturating_sub(self.part(self.lines.len())).max(self.part(freed) / 2)
     }
 
     /// Starts what slots are free for, until there is room worth a claim: for a whole batch, or for whatever became free
     /// in a short while.
-    async fn freed(&mut self) {
-        let slots = Arc::clone(&self.slots);
+    async fn freed(&self) {
         let mut first_room = None;
         loop {
-            let changed = slots.changed();
+            let changed = self.slots.changed();
             tokio::pin!(changed);
             changed.as_mut().enable();
             self.start_waiting(None);
@@ -217,7 +198,7 @@ impl Dispatcher {
             }
             let now = Instant::now();
             let since = if room > 0 { *first_room.get_or_insert(now) } else { now };
-            let gather = if self.is_idle() { GATHER } else { GATHER_AHEAD };
+            let gather = if self.lines.len() == 0 { GATHER } else { GATHER_AHEAD };
             tokio::select! {
                 () = changed => {}
                 () = tokio::time::sleep_until(since + gather), if room > 0 => return,
@@ -226,33 +207,20 @@ impl Dispatcher {
     }
 
     /// Starts what slots are free for, for as long as it is let.
-    async fn keep_starting(&mut self) {
-        let slots = Arc::clone(&self.slots);
+    async fn keep_starting(&self) {
         loop {
-            let changed = slots.changed();
+            let changed = self.slots.changed();
             tokio::pin!(changed);
             changed.as_mut().enable();
             self.start_waiting(None);
-            if self.is_idle() {
-                return std::future::pending().await;
-            }
             changed.await;
         }
     }
 
     /// Starts what slots are free for. The start of what was claimed at `just_now` is its claim, which is what the store
     /// has shown of it since.
-    fn start_waiting(&mut self, just_now: Option<Timestamp>) {
-        while !self.light.is_empty()
-            && let Some(slot) = self.slots.take(true)
-            && let Some(waiting) = self.light.pop()
-        {
-            self.start(waiting, slot, just_now);
-        }
-        while !self.waiting.is_empty()
-            && let Some(slot) = self.slots.take(false)
-            && let Some(waiting) = self.waiting.pop()
-        {
+    fn start_waiting(&self, just_now: Option<Timestamp>) {
+        while let Some((waiting, slot)) = self.lines.next(&self.slots) {
             self.start(waiting, slot, just_now);
         }
     }

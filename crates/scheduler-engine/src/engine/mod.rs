@@ -12,6 +12,7 @@ mod dispatcher;
 mod health;
 mod heart;
 mod housekeeper;
+mod lines;
 mod notifier;
 mod planner;
 mod promoter;
@@ -34,6 +35,7 @@ use dispatcher::Dispatcher;
 pub use health::{LoopHealth, LoopName};
 pub use heart::Heart;
 pub use housekeeper::Housekeeper;
+use lines::Lines;
 pub use notifier::Notifier;
 pub use planner::Planner;
 pub use promoter::Promoter;
@@ -70,6 +72,7 @@ impl Engine {
         let completer = Completer::new(Arc::clone(&core));
         let registry = Arc::new(registry);
         let slots = Slots::new(&config);
+        let lines = Arc::new(Lines::default());
         let definitions = Arc::new(Definitions::new());
 
         let mut taking = JoinSet::new();
@@ -82,7 +85,8 @@ impl Engine {
                 Arc::clone(&registry),
                 completer.reporter(),
                 config.clone(),
-                slots.clone(),
+                Arc::clone(&slots),
+                Arc::clone(&lines),
                 Arc::clone(&definitions),
             );
             taking.spawn(dispatcher.run(Arc::clone(&health), stop_taking.clone()));

@@ -37,7 +37,7 @@ impl Slots {
             light: AtomicUsize::new(config.light_concurrency),
             changed: Notify::new(),
             freed: AtomicU64::new(0),
-            pace: Mutex::new(Pace { since: Instant::now(), freed: 0, last: 0 }),
+            pace: Mutex::new(Pace { since: Instant::now(), freed: 0, lately: 0.0 }),
         })
     }
 
@@ -66,10 +66,15 @@ impl Slots {
         self.changed.notified()
     }
 
+    /// How many slots for work came free, ever.
+    pub(super) fn freed(&self) -> u64 {
+        self.freed.load(Ordering::Relaxed)
+    }
+
     /// How many slots for work come free within [`AHEAD`], if it goes on as it went lately.
     pub(super) fn freed_soon(&self) -> usize {
         let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-        pace.freed_soon(self.freed.load(Ordering::Relaxed), Instant::now())
+        pace.freed_soon(self.freed(), Instant::now())
     }
 }
 
@@ -98,23 +103,23 @@ struct Pace {
     /// When the present window began, and how many had come free by then.
     since: Instant,
     freed: u64,
-    /// How many the window before brought.
-    last: usize,
+    /// How many a window brought lately, each half as much as the one after it.
+    lately: f64,
 }
 
 impl Pace {
-    /// What the last window brought, or the present one if that is more already: it rises at once with the pace, and
-    /// falls a window later.
+    /// Rises at once with the pace, half of the way, and falls by half with every window: slots that come free together
+    /// every so often are not taken for a steady stream.
     fn freed_soon(&mut self, freed: u64, now: Instant) -> usize {
-        let count = usize::try_from(freed.saturating_sub(self.freed)).unwrap_or(usize::MAX);
-        let took = now.duration_since(self.since);
-        if took < AHEAD {
-            return count.max(self.last);
+        let count = freed.saturating_sub(self.freed) as f64;
+        let windows = now.duration_since(self.since).div_duration_f64(AHEAD);
+        if windows < 1.0 {
+            return self.lately.midpoint(count).max(self.lately).round() as usize;
         }
-        // A window at whose end nobody looked is longer than the others.
-        let last = count as f64 * (AHEAD.as_secs_f64() / took.as_secs_f64());
-        *self = Self { since: now, freed, last: last.ceil() as usize };
-        self.last
+        let kept = 0.5_f64.powf(windows);
+        let lately = self.lately * kept + count / windows * (1.0 - kept);
+        *self = Self { since: now, freed, lately };
+        lately.round() as usize
     }
 }
 
@@ -123,30 +128,27 @@ mod tests {
     use super::*;
 
     fn pace() -> Pace {
-        Pace { since: Instant::now(), freed: 0, last: 0 }
+        Pace { since: Instant::now(), freed: 0, lately: 0.0 }
     }
 
     #[test]
     fn what_comes_free_soon_is_what_came_free_lately() {
         let mut pace = pace();
-        let later = pace.since + 2 * AHEAD;
-        assert_eq!(pace.freed_soon(200, later), 100);
-        assert_eq!(pace.freed_soon(200, later + AHEAD / 2), 100, "the present window is not over");
-        assert_eq!(pace.freed_soon(200, later + AHEAD), 0, "nothing came free in it");
+        let mut now = pace.since;
+        for window in 1..=10 {
+            now += AHEAD;
+            pace.freed_soon(100 * window, now);
+        }
+        assert_eq!(pace.freed_soon(1000, now + AHEAD / 2), 100, "the present window is not over");
+        assert_eq!(pace.freed_soon(1000, now + AHEAD), 50, "nothing came free in it");
+        assert_eq!(pace.freed_soon(1000, now + 20 * AHEAD), 0);
     }
 
     #[test]
     fn a_pace_that_rises_is_noticed_at_once() {
         let mut pace = pace();
         let soon = pace.since + AHEAD / 5;
-        assert_eq!(pace.freed_soon(80, soon), 80);
-    }
-
-    #[test]
-    fn a_slow_pace_is_more_than_none() {
-        let mut pace = pace();
-        let later = pace.since + 20 * AHEAD;
-        assert_eq!(pace.freed_soon(1, later), 1);
+        assert_eq!(pace.freed_soon(80, soon), 40);
     }
 
     #[test]

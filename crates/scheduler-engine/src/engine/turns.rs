@@ -13,11 +13,13 @@ pub(super) struct Turns<T> {
     len: usize,
 }
 
-impl<T> Turns<T> {
-    pub(super) fn new() -> Self {
+impl<T> Default for Turns<T> {
+    fn default() -> Self {
         Self { lines: HashMap::new(), order: VecDeque::new(), len: 0 }
     }
+}
 
+impl<T> Turns<T> {
     /// How many wait, of all tenants.
     pub(super) const fn len(&self) -> usize {
         self.len
@@ -64,7 +66,7 @@ mod tests {
 
     #[test]
     fn tenants_take_turns_and_each_keeps_its_order() {
-        let mut turns = Turns::new();
+        let mut turns = Turns::default();
         for item in ["a1", "a2", "a3", "a4"] {
             turns.push(tenant(1), item);
         }
@@ -78,7 +80,7 @@ mod tests {
 
     #[test]
     fn who_comes_later_waits_for_one_of_each_of_the_others_at_most() {
-        let mut turns = Turns::new();
+        let mut turns = Turns::default();
         (0..1000).for_each(|n| turns.push(tenant(1), n));
         turns.pop();
         turns.push(tenant(2), 2000);
