@@ -102,7 +102,7 @@ impl Round<'_> {
         loop {
             let page = self.core.store.definitions_after(after, PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };
-            after = Some((last.tenant_id, last.id));
+            after = Some(last.id);
             for job in page {
                 match (self.secrets(&job).open_configuration(&job.spec.configuration), self.outdated) {
                     (Err(unopened), _) => self.found.note(&unopened.error),

@@ -5,7 +5,9 @@ use horarium_domain::Timestamp;
 use horarium_domain::id::first_uuid_at;
 use tokio_postgres::NoTls;
 
-use super::{aftermath, callbacks, cancel, claim, counters, enqueue, fire, gated, held, insert, promote, prune, renew, settle};
+use super::{
+    aftermath, callbacks, cancel, claim, counters, enqueue, fire, gated, held, insert, promote, prune, renew, settle,
+};
 use crate::options::DatabaseOptions;
 use crate::postgres::PostgresDatabase;
 use crate::store::SqlStore;
