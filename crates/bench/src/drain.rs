@@ -135,6 +135,7 @@ async fn drain(url: &str, count: usize, age: Duration) -> Result<f64, Failure> {
                 created_at: accepted,
                 retry_parent_id: None,
                 unique_key: None,
+                concurrency_key: None,
                 max_attempts: None,
             })
             .collect();

@@ -13,6 +13,7 @@ pub mod api_key;
 pub mod audit;
 pub mod callback;
 pub mod clock;
+pub mod concurrency;
 pub mod execution;
 pub mod fair_share;
 pub mod id;

@@ -178,6 +178,7 @@ impl World {
                     created_at: NOW,
                     retry_parent_id: None,
                     unique_key: None,
+                    concurrency_key: None,
                     max_attempts: None,
                 }
             })

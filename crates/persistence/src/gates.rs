@@ -7,6 +7,7 @@
 use diesel::sql_query;
 use diesel::sql_types::Text;
 use diesel_async::RunQueryDsl;
+use horarium_domain::concurrency::ConcurrencyKey;
 use horarium_domain::job::QueueName;
 use horarium_domain::{JobId, TenantId};
 
@@ -23,7 +24,7 @@ pub(crate) async fn job_limit_changed(conn: &mut Conn, job: JobId, before: bool,
         }
         (true, false) => {
             "update execution_queue set gated = false, state = case state when 3 then 0 else state end \
-             where job_id = $1 and gated and not exists (select 1 from queues where queues.gated \
+             where job_id = $1 and gated and limited_key = '' and not exists (select 1 from queues where queues.gated \
                  and queues.tenant_id = execution_queue.tenant_id and queues.name = execution_queue.queue)"
         }
         _ => return Ok(()),
@@ -44,11 +45,46 @@ pub(crate) async fn queue_changed(
          where tenant_id = $1 and queue = $2 and not gated"
     } else {
         "update execution_queue set gated = false, state = case state when 3 then 0 else state end \
-         where tenant_id = $1 and queue = $2 and gated and not exists (select 1 from jobs \
+         where tenant_id = $1 and queue = $2 and gated and limited_key = '' and not exists (select 1 from jobs \
              where jobs.id = execution_queue.job_id and jobs.running_limit is not null)"
     };
     on!(conn, c => {
         sql_query(statement).bind::<Id, _>(key(tenant)).bind::<Text, _>(queue.as_str()).execute(c).await
+    })
+    .about("execution_queue")?;
+    Ok(())
+}
+
+/// A key has limits.
+pub(crate) async fn key_limited(conn: &mut Conn, tenant: TenantId, limited: &ConcurrencyKey) -> Result<(), Fault> {
+    let statement = "update execution_queue set gated = true, limited_key = concurrency_key, \
+         state = case state when 0 then 3 else state end \
+         where tenant_id = $1 and concurrency_key = $2 and limited_key = ''";
+    of_key(conn, statement, tenant, limited).await
+}
+
+/// A key has no limits any more. What other limits hold stays under those.
+pub(crate) async fn key_freed(conn: &mut Conn, tenant: TenantId, freed: &ConcurrencyKey) -> Result<(), Fault> {
+    let of_the_key = "update execution_queue set limited_key = '' \
+         where tenant_id = $1 and concurrency_key = $2 and limited_key <> ''";
+    of_key(conn, of_the_key, tenant, freed).await?;
+    let of_any = "update execution_queue set gated = false, state = case state when 3 then 0 else state end \
+         where tenant_id = $1 and concurrency_key = $2 and gated \
+             and not exists (select 1 from jobs \
+                 where jobs.id = execution_queue.job_id and jobs.running_limit is not null) \
+             and not exists (select 1 from queues where queues.gated \
+                 and queues.tenant_id = execution_queue.tenant_id and queues.name = execution_queue.queue)";
+    of_key(conn, of_any, tenant, freed).await
+}
+
+async fn of_key(
+    conn: &mut Conn,
+    statement: &'static str,
+    tenant: TenantId,
+    name: &ConcurrencyKey,
+) -> Result<(), Fault> {
+    on!(conn, c => {
+        sql_query(statement).bind::<Id, _>(key(tenant)).bind::<Text, _>(name.as_str()).execute(c).await
     })
     .about("execution_queue")?;
     Ok(())

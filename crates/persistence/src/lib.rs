@@ -22,6 +22,7 @@ mod gates;
 mod hot;
 mod idempotency;
 mod jobs;
+mod key_limits;
 mod maintenance;
 mod migrations;
 mod options;

@@ -76,6 +76,7 @@ impl Crowd {
                     retry_parent_id: None,
                     // Every tenth is sent by two callers with the same key.
                     unique_key: (n % 10 == 0).then(|| format!("key-{n}")),
+                    concurrency_key: None,
                     max_attempts: None,
                 }
             })
@@ -254,6 +255,7 @@ async fn limits_hold(nodes: Vec<SharedStore>) {
         created_at: NOW,
         retry_parent_id: None,
         unique_key: None,
+        concurrency_key: None,
         max_attempts: None,
     });
     nodes[0].enqueue(executions.collect()).await.unwrap();

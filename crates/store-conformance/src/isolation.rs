@@ -108,6 +108,7 @@ async fn view(world: &World, tenant: TenantId) -> String {
     show(&mut text, world.a.dashboard(tenant, now).await.unwrap());
     show(&mut text, world.a.timeline(tenant, None, WINDOW).await.unwrap());
     show(&mut text, world.a.queues(tenant, None, 100, now).await.unwrap());
+    show(&mut text, world.a.limited_keys(tenant, None, 100).await.unwrap());
     show(&mut text, world.a.queue(tenant, &QueueName::default(), now).await.unwrap());
     show(&mut text, world.a.keys(tenant, ALL).await.unwrap());
     text

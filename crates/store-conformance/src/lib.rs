@@ -40,6 +40,7 @@ mod harness;
 pub mod idempotency;
 pub mod isolation;
 pub mod jobs;
+pub mod key_limits;
 pub mod keys;
 pub mod leases;
 pub mod planning;

@@ -108,6 +108,19 @@ macro_rules! suite {
             a_weight_takes_nothing_that_another_tenant_leaves
             a_tenant_under_a_limit_has_its_share_beside_one_that_is_not
         });
+        $crate::suite!(@$make key_limits {
+            the_limits_of_a_key_are_read_back_until_they_are_lifted
+            limited_keys_are_listed_in_the_order_of_their_characters
+            a_keys_concurrency_limit_holds_over_two_nodes_and_all_jobs_and_queues
+            a_keys_rate_limit_spreads_its_starts_over_time
+            the_limits_of_a_key_that_change_are_followed_by_what_waits_already
+            a_key_that_is_freed_leaves_other_limits_as_they_were
+            the_same_key_of_another_tenant_is_another_key
+            what_a_key_holds_back_takes_nothing_from_the_rest
+            an_execution_keeps_its_key_through_all_its_attempts
+            more_limited_keys_than_a_claim_looks_at_are_all_served
+            a_sweep_brings_keys_under_limits_that_changed_meanwhile
+        });
         $crate::suite!(@$make secrets {
             payloads_with_sealed_secrets_are_found_and_replaced
             the_urls_of_callbacks_are_found_and_replaced

@@ -201,6 +201,7 @@ impl World {
             created_at: START,
             retry_parent_id: None,
             unique_key: None,
+            concurrency_key: None,
             max_attempts: None,
         }
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::concurrency::ConcurrencyKey;
 use crate::execution::{Event, EventKind, ExecutionState, Lifecycle};
 use crate::{ExecutionId, JobId, TenantId, Timestamp};
 
@@ -69,6 +70,8 @@ pub struct NewExecution {
     pub retry_parent_id: Option<ExecutionId>,
     /// While an execution of this job with this key is Pending or Running, no second one is accepted.
     pub unique_key: Option<String>,
+    /// What it has in common with others, of any job and queue, that limits of that key hold together.
+    pub concurrency_key: Option<ConcurrencyKey>,
     /// All tries, the first one included, in place of what the job's retry policy says.
     pub max_attempts: Option<u16>,
 }
@@ -103,6 +106,8 @@ pub struct ExecutionSummary {
     pub queue: String,
     /// Its priority.
     pub priority: i16,
+    /// Its concurrency key.
+    pub concurrency_key: Option<ConcurrencyKey>,
     /// When it was due.
     pub scheduled_for: Timestamp,
     /// When it was accepted.

@@ -35,7 +35,7 @@ pub use queue::{
     Settlement, Signal,
 };
 pub use secrets::{SecretHolder, SecretStore, StoredSecrets};
-pub use tenants::{ApiKeyStore, QueueStore, TenantStore};
+pub use tenants::{ApiKeyStore, KeyLimitStore, QueueStore, TenantStore};
 
 /// Everything that a database offers Horarium.
 pub trait Store:
@@ -47,6 +47,7 @@ pub trait Store:
     + TenantStore
     + ApiKeyStore
     + QueueStore
+    + KeyLimitStore
     + IdempotencyStore
     + MaintenanceStore
     + CallbackStore
@@ -65,6 +66,7 @@ impl<T> Store for T where
         + TenantStore
         + ApiKeyStore
         + QueueStore
+        + KeyLimitStore
         + IdempotencyStore
         + MaintenanceStore
         + CallbackStore

@@ -179,8 +179,8 @@ pub trait ExecutionQueue: Send + Sync {
 
     /// Leases up to `limit` due executions to a worker, highest priority first within a tenant, and fairly across
     /// tenants: each with due work gets a share of the batch by its weight, and what one leaves the others take. Limits
-    /// of tenants (concurrency, rate), of queues (concurrency, rate, pause) and of jobs (`max_concurrency`, Forbid,
-    /// Replace) are kept across all nodes, counting what is really running; what they hold back holds back nothing else,
+    /// of tenants (concurrency, rate), of queues (concurrency, rate, pause), of concurrency keys (concurrency, rate) and
+    /// of jobs (`max_concurrency`, Forbid, Replace) are kept across all nodes, counting what is really running; what they hold back holds back nothing else,
     /// and what is under a limit is not starved by what is not. Weights hold over a few claims, however small those are.
     /// A rate limit is a token bucket that holds one second's worth. Within a tenant the answers
     /// are in the order of priority, then of age. What was accepted runs, even if its tenant is no longer active or its

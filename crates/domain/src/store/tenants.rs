@@ -1,9 +1,10 @@
-//! Tenants, their API keys and their queues.
+//! Tenants, their API keys, their queues and their concurrency keys.
 
 use async_trait::async_trait;
 
 use super::StoreError;
 use crate::api_key::ApiKeyRecord;
+use crate::concurrency::{ConcurrencyKey, KeyLimits};
 use crate::job::{Job, QueueName};
 use crate::page::{Page, PageRequest};
 use crate::queue::{QueueLimits, QueueSummary};
@@ -104,4 +105,23 @@ pub trait QueueStore: Send + Sync {
 
     /// All tenants together, for the metrics: (waiting, running, when the oldest waiting one became due).
     async fn queue_totals(&self, now: Timestamp) -> Result<(u64, u64, Option<Timestamp>), StoreError>;
+}
+
+/// The limits of concurrency keys.
+#[async_trait]
+pub trait KeyLimitStore: Send + Sync {
+    /// Sets all limits of a key. Executions that wait with it follow them from then on.
+    async fn set_key_limits(&self, tenant: TenantId, limits: KeyLimits) -> Result<(), StoreError>;
+
+    /// The limits of a key; none when nobody set any.
+    async fn key_limits(&self, tenant: TenantId, key: &ConcurrencyKey) -> Result<KeyLimits, StoreError>;
+
+    /// Up to `limit` of the tenant's keys that have limits, in the order of their characters, from the one that follows
+    /// `after` on.
+    async fn limited_keys(
+        &self,
+        tenant: TenantId,
+        after: Option<&ConcurrencyKey>,
+        limit: usize,
+    ) -> Result<Vec<KeyLimits>, StoreError>;
 }

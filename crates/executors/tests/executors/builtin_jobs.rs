@@ -104,6 +104,7 @@ impl World {
             created_at: started_at,
             retry_parent_id: None,
             unique_key: None,
+            concurrency_key: None,
             max_attempts: None,
         };
         self.store.enqueue(vec![execution]).await.unwrap();

@@ -88,6 +88,7 @@ impl Node {
             created_at: now,
             retry_parent_id: None,
             unique_key: None,
+            concurrency_key: None,
             max_attempts: None,
         };
         let id = execution.id;

@@ -1,6 +1,7 @@
 //! Executions as rows: the wide row of the history, and the narrow one of the queue while an execution lives.
 
 use diesel::prelude::{Queryable, Selectable};
+use horarium_domain::concurrency::ConcurrencyKey;
 use horarium_domain::execution::{
     Event, EventKind, Execution, ExecutionState, ExecutionSummary, Lifecycle, Output, Trigger,
 };
@@ -22,6 +23,7 @@ pub(crate) struct ExecutionRow {
     triggered_by: String,
     queue: String,
     priority: i16,
+    concurrency_key: Option<String>,
     scheduled_for: Timestamp,
     created_at: Timestamp,
     retry_parent_id: Option<ExecutionId>,
@@ -107,6 +109,8 @@ pub(crate) fn summary((row, job_name, live): SummaryRow) -> Result<ExecutionSumm
         triggered_by: row.triggered_by,
         queue: row.queue,
         priority: row.priority,
+        concurrency_key: place
+            .value("concurrency_key", row.concurrency_key.map(ConcurrencyKey::try_from).transpose())?,
         scheduled_for: row.scheduled_for,
         created_at: row.created_at,
         run_at: standing.run_at,

@@ -1,5 +1,5 @@
-//! Which of the executions that could be claimed now are: fair across tenants, within the limits of tenants, queues and
-//! jobs.
+//! Which of the executions that could be claimed now are: fair across tenants, within the limits of tenants, queues, jobs
+//! and concurrency keys.
 //!
 //! The databases find the candidates and count what is running; the choice between them is made here, once for both.
 
@@ -23,7 +23,7 @@ pub(crate) struct Candidate {
     pub(crate) group: Option<Group>,
 }
 
-/// Executions that the same limits hold: those of one job in one queue.
+/// Executions that the same limits hold: those of one job in one queue with one limited key, or with none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Group {
     /// Whose.
@@ -32,6 +32,8 @@ pub(crate) struct Group {
     pub(crate) queue: String,
     /// The job.
     pub(crate) job_id: JobId,
+    /// Their concurrency key, if that has limits; otherwise empty.
+    pub(crate) limited_key: String,
 }
 
 /// How many more may start, by what limits them. What is not listed has no limit.
@@ -40,6 +42,7 @@ pub(crate) struct Room {
     tenants: HashMap<TenantId, u64>,
     queues: HashMap<(TenantId, String), u64>,
     jobs: HashMap<JobId, u64>,
+    keys: HashMap<(TenantId, String), u64>,
 }
 
 impl Room {
@@ -58,6 +61,11 @@ impl Room {
         self.jobs.insert(job_id, room);
     }
 
+    /// The concurrency key takes `room` more.
+    pub(crate) fn limit_key(&mut self, tenant_id: TenantId, key: String, room: u64) {
+        self.keys.insert((tenant_id, key), room);
+    }
+
     /// How many more of the tenant may start, whatever else limits them.
     pub(crate) fn of_tenant(&self, tenant_id: TenantId) -> u64 {
         self.tenants.get(&tenant_id).copied().unwrap_or(u64::MAX)
@@ -67,20 +75,21 @@ impl Room {
     pub(crate) fn is_for(&self, group: &Group) -> bool {
         let queue = self.queues.get(&(group.tenant_id, group.queue.clone()));
         let job = self.jobs.get(&group.job_id);
-        self.of_tenant(group.tenant_id) > 0 && queue != Some(&0) && job != Some(&0)
+        let key = self.keys.get(&(group.tenant_id, group.limited_key.clone()));
+        self.of_tenant(group.tenant_id) > 0 && [queue, job, key].iter().all(|room| *room != Some(&0))
     }
 
-    /// Takes a place with its tenant, in its queue and of its job, if all of them have one.
+    /// Takes a place with its tenant, in its queue, of its job and of its key, if all of them have one.
     fn take(&mut self, candidate: &Candidate) -> bool {
         let tenant = self.tenants.get_mut(&candidate.tenant_id);
-        let (queue, job) = match &candidate.group {
+        let mut rooms = match &candidate.group {
             Some(group) => {
                 let queue = self.queues.get_mut(&(group.tenant_id, group.queue.clone()));
-                (queue, self.jobs.get_mut(&group.job_id))
+                let key = self.keys.get_mut(&(group.tenant_id, group.limited_key.clone()));
+                [tenant, queue, self.jobs.get_mut(&group.job_id), key]
             }
-            None => (None, None),
+            None => [tenant, None, None, None],
         };
-        let mut rooms = [tenant, queue, job];
         if rooms.iter().flatten().any(|room| **room == 0) {
             return false;
         }
@@ -177,7 +186,7 @@ mod tests {
 
     fn gated(owner: u128, number: u128, priority: i16, queue: &str, job: u128) -> Candidate {
         let job_id = JobId::from_uuid(Uuid::from_u128(job));
-        let group = Group { tenant_id: tenant(owner), queue: queue.to_owned(), job_id };
+        let group = Group { tenant_id: tenant(owner), queue: queue.to_owned(), job_id, limited_key: String::new() };
         Candidate { group: Some(group), ..ready(owner, number, priority) }
     }
 
@@ -215,6 +224,26 @@ mod tests {
         let jobs: Vec<_> =
             chosen.iter().filter_map(|c| c.group.as_ref()).map(|g| g.job_id.as_uuid().as_u128()).collect();
         assert_eq!(jobs, [8, 7, 7]);
+    }
+
+    #[test]
+    fn a_key_holds_its_limit_over_jobs_and_queues_of_its_tenant() {
+        let keyed = |owner, number, queue, job| {
+            let mut candidate = gated(owner, number, 0, queue, job);
+            candidate.group.iter_mut().for_each(|group| group.limited_key = "k".to_owned());
+            candidate
+        };
+        let mut room = Room::default();
+        room.limit_key(tenant(1), "k".to_owned(), 2);
+        let candidates = vec![
+            keyed(1, 1, "q", 8),
+            keyed(1, 2, "r", 9),
+            keyed(1, 3, "q", 9),
+            gated(1, 4, 0, "q", 9),
+            keyed(2, 5, "q", 7),
+        ];
+        let chosen = choose(candidates, &mut room, 100, NOBODY);
+        assert_eq!((per_tenant(&chosen, 1), per_tenant(&chosen, 2)), (3, 1));
     }
 
     #[test]

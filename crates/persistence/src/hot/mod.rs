@@ -2,17 +2,17 @@
 //!
 //! It is written twice, each time in its database's own best SQL and by hand, because the shape of each statement is
 //! what its speed and its freedom from deadlocks come from. What does not depend on the database is written once:
-//! [`rollup`] says what a batch of ends adds to the counters, [`gates`] which candidates the limits of queues and jobs
-//! let through, [`aftermath`] what few ends leave behind besides, [`slots`] and [`taken`] what is recorded of executions that are skipped or cancelled, [`drift`] where the
-//! counters and the history differ.
+//! [`rollup`] says what a batch of ends adds to the counters, [`gates`] which candidates the limits
+//! let through, [`aftermath`] what few ends leave behind besides, [`slots`] and [`taken`] what is recorded of executions
+//! that are skipped or cancelled, [`drift`] where the counters and the history differ.
 //!
 //! # Order of locks
 //!
 //! Every transaction takes what it needs of these in this order, and several rows of one table in the order of their
 //! key, so that no two can wait for each other in a circle:
 //!
-//! `job_slots` → `queues`, `jobs` (only by those who count against a limit) → `execution_queue` → `executions` →
-//! `job_counters` → `job_durations` → `rollups`
+//! `job_slots` → `tenant_limits`, `queues`, `jobs`, `key_limits` (only by those who count against a limit) →
+//! `execution_queue` → `executions` → `job_counters` → `job_durations` → `rollups`
 //!
 //! Before all of these, an advisory lock on PostgreSQL: whoever makes or drops a day of the history holds it alone, and
 //! those who delete executions one by one share it.

@@ -134,6 +134,7 @@ diesel::table! {
         items_processed -> Nullable<BigInt>,
         partial -> Bool,
         max_attempts -> Nullable<SmallInt>,
+        concurrency_key -> Nullable<Text>,
     }
 }
 
@@ -161,6 +162,8 @@ diesel::table! {
         unique_key -> Nullable<Text>,
         callback -> Bool,
         requeued_at -> Nullable<Ts>,
+        concurrency_key -> Nullable<Text>,
+        limited_key -> Text,
     }
 }
 
@@ -211,6 +214,20 @@ diesel::table! {
         rate_limit_per_second -> Nullable<Integer>,
         paused -> Bool,
         gated -> Bool,
+        rate_tokens -> Double,
+        rate_at -> Nullable<Ts>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{Double, Integer, Nullable, Text};
+    use crate::schema::types::{Id, Ts};
+
+    key_limits (tenant_id, key) {
+        tenant_id -> Id,
+        key -> Text,
+        max_concurrency -> Nullable<Integer>,
+        rate_limit_per_second -> Nullable<Integer>,
         rate_tokens -> Double,
         rate_at -> Nullable<Ts>,
     }
@@ -405,6 +422,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     skipped_slots,
     queues,
     tenant_limits,
+    key_limits,
     api_keys,
     idempotency_records,
     callbacks,

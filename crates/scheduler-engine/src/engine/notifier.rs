@@ -110,6 +110,7 @@ impl Notifier {
             created_at: now,
             retry_parent_id: None,
             unique_key: Some(callback.execution_id.to_string()),
+            concurrency_key: None,
             max_attempts: None,
         };
         Handover { execution_id: callback.execution_id, delivery }

@@ -81,6 +81,7 @@ impl Planner {
                 created_at: now,
                 retry_parent_id: None,
                 unique_key: None,
+                concurrency_key: None,
                 max_attempts: None,
             })
             .collect();

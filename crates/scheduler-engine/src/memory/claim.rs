@@ -3,12 +3,13 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, btree_set};
 
+use horarium_domain::concurrency::ConcurrencyKey;
 use horarium_domain::fair_share::{DEFAULT_WEIGHT, FairShare};
 use horarium_domain::store::{ClaimRequest, Claimed, Lease};
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 
-use super::lanes::{Lane, TenantLanes};
-use super::record::{RunningAttempt, Stage, TenantLimitsRecord};
+use super::lanes::{Lane, LaneKey, TenantLanes};
+use super::record::{KeyLimitsRecord, RunningAttempt, Stage, TenantLimitsRecord};
 use super::state::State;
 
 /// What one tenant has to offer.
@@ -22,11 +23,12 @@ struct Offer<'a> {
     of_queue: BTreeMap<&'a str, Option<usize>>,
     /// How many more of each job may start; `None` for any number.
     of_job: BTreeMap<JobId, Option<usize>>,
+    /// How many more of each concurrency key may start; `None` for any number.
+    of_key: BTreeMap<&'a ConcurrencyKey, Option<usize>>,
 }
 
 struct OpenLane<'a> {
-    queue: &'a str,
-    job: JobId,
+    key: &'a LaneKey,
     /// The next of it that would start.
     head: (Reverse<i16>, ExecutionId),
     /// What stands behind the head.
@@ -43,29 +45,38 @@ impl<'a> Offer<'a> {
             of_tenant: state.room_of_tenant(tenant, now),
             of_queue: BTreeMap::new(),
             of_job: BTreeMap::new(),
+            of_key: BTreeMap::new(),
         };
-        for ((queue, job), lane) in lanes {
+        for (key, lane) in lanes {
             let mut rest = lane.ready.iter();
             let Some(head) = rest.next() else { continue };
-            offer.lanes.push(OpenLane { queue, job: *job, head: *head, rest });
-            offer.of_queue.entry(queue).or_insert_with(|| state.room_in_queue(tenant, queue, now));
-            offer.of_job.entry(*job).or_insert_with(|| state.room_of_job(tenant, *job));
+            offer.lanes.push(OpenLane { key, head: *head, rest });
+            offer.of_queue.entry(&key.queue).or_insert_with(|| state.room_in_queue(tenant, &key.queue, now));
+            offer.of_job.entry(key.job).or_insert_with(|| state.room_of_job(tenant, key.job));
+            if let Some(key) = &key.key {
+                offer.of_key.entry(key).or_insert_with(|| state.room_of_key(tenant, key, now));
+            }
         }
         (!offer.lanes.is_empty()).then_some(offer)
     }
 
     /// The next of what may start: the highest priority first, then the oldest.
     fn next(&mut self) -> Option<ExecutionId> {
-        let Self { lanes, of_tenant, of_queue, of_job, .. } = self;
+        let Self { lanes, of_tenant, of_queue, of_job, of_key, .. } = self;
         if *of_tenant == Some(0) {
             return None;
         }
         // A lane that has no more room stays so for the rest of this claim.
-        lanes.retain(|lane| of_queue[lane.queue] != Some(0) && of_job[&lane.job] != Some(0));
+        lanes.retain(|OpenLane { key, .. }| {
+            let of_key = key.key.as_ref().and_then(|key| of_key[key]);
+            [of_queue[key.queue.as_str()], of_job[&key.job], of_key].iter().all(|room| *room != Some(0))
+        });
         let (position, best) = lanes.iter_mut().enumerate().min_by_key(|(_, lane)| lane.head)?;
         let (_, id) = best.head;
-        let rooms = [Some(of_tenant), of_queue.get_mut(best.queue), of_job.get_mut(&best.job)].into_iter().flatten();
-        rooms.flatten().for_each(|room| *room -= 1);
+        let LaneKey { queue, job, key } = best.key;
+        let of_key = key.as_ref().and_then(|key| of_key.get_mut(key));
+        let rooms = [Some(of_tenant), of_queue.get_mut(queue.as_str()), of_job.get_mut(job), of_key];
+        rooms.into_iter().flatten().flatten().for_each(|room| *room -= 1);
         match best.rest.next() {
             Some(head) => best.head = *head,
             None => drop(lanes.swap_remove(position)),
@@ -119,6 +130,12 @@ impl State {
             limited |= tenant.limits.is_gated();
             tenant.bucket.take_token(tenant.limits.rate_limit_per_second, request.now);
         }
+        if let Some(key) = &accepted.concurrency_key
+            && let Some(record) = self.key_limits.get_mut(&(accepted.tenant_id, key.clone()))
+        {
+            limited = true;
+            record.bucket.take_token(record.limits.rate_limit_per_second, request.now);
+        }
         Some(Claimed {
             lease: Lease { execution_id: id, fence: record.fence },
             tenant_id: accepted.tenant_id,
@@ -137,7 +154,7 @@ impl State {
     /// How many more of a tenant may start; `None` for any number.
     fn room_of_tenant(&self, tenant: TenantId, now: Timestamp) -> Option<usize> {
         let TenantLimitsRecord { limits, bucket } = self.tenant_limits.get(&tenant)?;
-        let running = || running(self.lanes.of(tenant).map(|(_, _, lane)| lane));
+        let running = || running(self.lanes.of(tenant).map(|(_, lane)| lane));
         let slots = limits.max_concurrency.map(|max| (max as usize).saturating_sub(running()));
         let tokens = bucket.tokens_at(limits.rate_limit_per_second, now).map(|tokens| tokens.floor() as usize);
         [slots, tokens].into_iter().flatten().min()
@@ -153,6 +170,15 @@ impl State {
         let slots = record.limits.max_concurrency.map(|max| (max as usize).saturating_sub(running()));
         let tokens = record.bucket.tokens_at(record.limits.rate_limit_per_second, now);
         let tokens = tokens.map(|tokens| tokens.floor() as usize);
+        [slots, tokens].into_iter().flatten().min()
+    }
+
+    /// How many more of a concurrency key may start; `None` for any number.
+    fn room_of_key(&self, tenant: TenantId, key: &ConcurrencyKey, now: Timestamp) -> Option<usize> {
+        let KeyLimitsRecord { limits, bucket } = self.key_limits.get(&(tenant, key.clone()))?;
+        let running = || running(self.lanes.of_key(tenant, key));
+        let slots = limits.max_concurrency.map(|max| (max as usize).saturating_sub(running()));
+        let tokens = bucket.tokens_at(limits.rate_limit_per_second, now).map(|tokens| tokens.floor() as usize);
         [slots, tokens].into_iter().flatten().min()
     }
 

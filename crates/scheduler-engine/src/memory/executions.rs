@@ -124,7 +124,7 @@ impl ExecutionStore for MemoryStore {
         let today = state.rollup_sum(tenant, width, now.floor_to(DAY));
         let jobs = |status| state.live_jobs(tenant).filter(|record| record.job.status() == status).count() as u64;
         let live = |count: fn(&super::lanes::Lane) -> usize| {
-            state.lanes.of(tenant).map(|(_, _, lane)| count(lane)).sum::<usize>() as u64
+            state.lanes.of(tenant).map(|(_, lane)| count(lane)).sum::<usize>() as u64
         };
         let mut slots: Vec<_> = state
             .live_jobs(tenant)
@@ -169,8 +169,8 @@ impl ExecutionStore for MemoryStore {
         });
         let buckets = buckets.map(|(key, bucket)| (key.start, *bucket)).collect();
         let mut running_since = BTreeMap::<Timestamp, i64>::new();
-        for (_, id, lane) in state.lanes.of(tenant) {
-            if job.is_none_or(|job| job == id) {
+        for (key, lane) in state.lanes.of(tenant) {
+            if job.is_none_or(|job| job == key.job) {
                 let running = lane.running.iter().filter_map(|id| state.executions.get(id)?.started_at());
                 running.for_each(|at| *running_since.entry(at.floor_to(window.width)).or_default() += 1);
             }

@@ -1,11 +1,13 @@
 //! Where live executions are found: those that may be claimed, those that wait for their time, those that run.
 //!
-//! A lane is what waits and runs of one job in one queue of one tenant. All in a lane are under the same limits, so a
+//! A lane is what waits and runs of one job in one queue of one tenant with one concurrency key, or none. All in a lane are under the same limits, so a
 //! claim looks at the heads of lanes and never at what stands behind them.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use horarium_domain::concurrency::ConcurrencyKey;
+use horarium_domain::execution::NewExecution;
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 
 use super::record::{ExecutionRecord, Stage};
@@ -30,8 +32,22 @@ impl Lane {
     }
 }
 
-/// The lanes of one tenant, by queue and job.
-pub(super) type TenantLanes = BTreeMap<(String, JobId), Lane>;
+/// Which lane of a tenant.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct LaneKey {
+    pub(super) queue: String,
+    pub(super) job: JobId,
+    pub(super) key: Option<ConcurrencyKey>,
+}
+
+impl LaneKey {
+    fn of(accepted: &NewExecution) -> Self {
+        Self { queue: accepted.queue.clone(), job: accepted.job_id, key: accepted.concurrency_key.clone() }
+    }
+}
+
+/// The lanes of one tenant.
+pub(super) type TenantLanes = BTreeMap<LaneKey, Lane>;
 
 /// All lanes.
 #[derive(Default)]
@@ -49,7 +65,7 @@ impl Lanes {
         if let Stage::Over(_) = record.stage {
             return;
         }
-        let key = (accepted.queue.clone(), accepted.job_id);
+        let key = LaneKey::of(accepted);
         let lane = self.by_tenant.entry(accepted.tenant_id).or_default().entry(key).or_default();
         match &record.stage {
             Stage::Waiting { ready: true, .. } => {
@@ -70,7 +86,7 @@ impl Lanes {
     pub(super) fn remove(&mut self, record: &ExecutionRecord) {
         let accepted = &record.accepted;
         let Some(lanes) = self.by_tenant.get_mut(&accepted.tenant_id) else { return };
-        let key = (accepted.queue.clone(), accepted.job_id);
+        let key = LaneKey::of(accepted);
         let Some(lane) = lanes.get_mut(&key) else { return };
         match &record.stage {
             Stage::Waiting { ready: true, .. } => {
@@ -100,19 +116,23 @@ impl Lanes {
     }
 
     /// A tenant's lanes.
-    pub(super) fn of(&self, tenant: TenantId) -> impl Iterator<Item = (&str, JobId, &Lane)> {
-        let lanes = self.by_tenant.get(&tenant).into_iter().flatten();
-        lanes.map(|((queue, job), lane)| (queue.as_str(), *job, lane))
+    pub(super) fn of(&self, tenant: TenantId) -> impl Iterator<Item = (&LaneKey, &Lane)> {
+        self.by_tenant.get(&tenant).into_iter().flatten()
     }
 
     /// The lanes of one of a tenant's queues.
     pub(super) fn of_queue<'a>(&'a self, tenant: TenantId, queue: &'a str) -> impl Iterator<Item = &'a Lane> {
-        self.of(tenant).filter(move |(name, ..)| *name == queue).map(|(_, _, lane)| lane)
+        self.of(tenant).filter(move |(lane, _)| lane.queue == queue).map(|(_, lane)| lane)
     }
 
     /// The lanes of one of a tenant's jobs.
     pub(super) fn of_job(&self, tenant: TenantId, job: JobId) -> impl Iterator<Item = &Lane> {
-        self.of(tenant).filter(move |(_, id, _)| *id == job).map(|(_, _, lane)| lane)
+        self.of(tenant).filter(move |(lane, _)| lane.job == job).map(|(_, lane)| lane)
+    }
+
+    /// The lanes of one of a tenant's concurrency keys.
+    pub(super) fn of_key<'a>(&'a self, tenant: TenantId, key: &'a ConcurrencyKey) -> impl Iterator<Item = &'a Lane> {
+        self.of(tenant).filter(move |(lane, _)| lane.key.as_ref() == Some(key)).map(|(_, lane)| lane)
     }
 
     /// How many of a tenant's queue wait.

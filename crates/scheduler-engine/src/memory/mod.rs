@@ -17,6 +17,7 @@ mod executions;
 mod groups;
 mod idempotency;
 mod jobs;
+mod key_limits;
 mod keys;
 mod lanes;
 mod maintenance;

@@ -39,7 +39,8 @@ impl QueueStore for MemoryStore {
     ) -> Result<Vec<QueueSummary>, StoreError> {
         let state = self.state();
         let limited = state.queues.keys().filter(|(owner, _)| *owner == tenant).map(|(_, name)| name.as_str());
-        let names: BTreeSet<&str> = limited.chain(state.lanes.of(tenant).map(|(queue, ..)| queue)).collect();
+        let names: BTreeSet<&str> =
+            limited.chain(state.lanes.of(tenant).map(|(lane, _)| lane.queue.as_str())).collect();
         let page = names.into_iter().filter(|name| after.is_none_or(|after| *name > after)).take(limit);
         page.map(|name| state.queue_summary(tenant, name, now)).collect()
     }

@@ -1,6 +1,7 @@
 //! What is kept of jobs and executions.
 
 use horarium_domain::Timestamp;
+use horarium_domain::concurrency::KeyLimits;
 use horarium_domain::execution::{Event, Execution, ExecutionState, ExecutionSummary, Lifecycle, NewExecution, Output};
 use horarium_domain::job::{Job, JobSummary, LastRun};
 use horarium_domain::queue::QueueLimits;
@@ -146,6 +147,7 @@ impl ExecutionRecord {
             triggered_by: accepted.triggered_by.clone(),
             queue: accepted.queue.clone(),
             priority: accepted.priority,
+            concurrency_key: accepted.concurrency_key.clone(),
             scheduled_for: accepted.scheduled_for,
             created_at: accepted.created_at,
             run_at: None,
@@ -197,6 +199,12 @@ pub(super) struct QueueRecord {
 /// A tenant that somebody limited or gave a weight.
 pub(super) struct TenantLimitsRecord {
     pub(super) limits: TenantLimits,
+    pub(super) bucket: Bucket,
+}
+
+/// A concurrency key that somebody limited.
+pub(super) struct KeyLimitsRecord {
+    pub(super) limits: KeyLimits,
     pub(super) bucket: Bucket,
 }
 

@@ -7,6 +7,7 @@ use horarium_domain::agent::{Agent, AgentTask};
 use horarium_domain::api_key::ApiKeyRecord;
 use horarium_domain::audit::AuditEntry;
 use horarium_domain::callback::SigningSecret;
+use horarium_domain::concurrency::ConcurrencyKey;
 use horarium_domain::fair_share::FairShare;
 use horarium_domain::stats::RollupBucket;
 use horarium_domain::store::{Lease, StoreError};
@@ -16,7 +17,9 @@ use horarium_domain::{AgentId, AgentTaskId, ApiKeyId, AuditId, ExecutionId, JobI
 use super::callbacks::CallbackRecord;
 use super::idempotency::IdempotencyRecord;
 use super::lanes::Lanes;
-use super::record::{ExecutionRecord, JobRecord, QueueRecord, RunningAttempt, Stage, TenantLimitsRecord};
+use super::record::{
+    ExecutionRecord, JobRecord, KeyLimitsRecord, QueueRecord, RunningAttempt, Stage, TenantLimitsRecord,
+};
 
 #[derive(Default)]
 pub(super) struct State {
@@ -30,6 +33,7 @@ pub(super) struct State {
     /// Index of the live ones among `executions` that have a unique key.
     pub(super) unique_keys: HashMap<(JobId, String), ExecutionId>,
     pub(super) queues: BTreeMap<(TenantId, String), QueueRecord>,
+    pub(super) key_limits: BTreeMap<(TenantId, ConcurrencyKey), KeyLimitsRecord>,
     pub(super) rollups: BTreeMap<RollupKey, RollupBucket>,
     pub(super) api_keys: BTreeMap<ApiKeyId, ApiKeyRecord>,
     /// By id, which is by age.

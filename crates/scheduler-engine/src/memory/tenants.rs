@@ -54,7 +54,7 @@ impl TenantStore for MemoryStore {
         if !state.tenants.contains_key(&id) {
             return Err(NOT_FOUND);
         }
-        if state.lanes.of(id).any(|(_, _, lane)| !lane.running.is_empty()) {
+        if state.lanes.of(id).any(|(_, lane)| !lane.running.is_empty()) {
             return Err(StoreError::Conflict(Conflict::ExecutionRunning));
         }
         state.remove_executions(|record| record.accepted.tenant_id == id);
@@ -66,6 +66,7 @@ impl TenantStore for MemoryStore {
         state.idempotency.retain(|(tenant, _), _| *tenant != id);
         state.signing_secrets.remove(&id);
         state.tenant_limits.remove(&id);
+        state.key_limits.retain(|(tenant, _), _| *tenant != id);
         state.tenants.remove(&id);
         Ok(())
     }

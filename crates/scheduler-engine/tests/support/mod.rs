@@ -159,6 +159,7 @@ impl World {
             created_at: now,
             retry_parent_id: None,
             unique_key: None,
+            concurrency_key: None,
             max_attempts: None,
         }
     }

@@ -1,6 +1,7 @@
 //! Claiming from all that waits, with what is under a limit weighed.
 //!
-//! One round is one transaction: find the tenants with ready executions and the groups (queue and job) with gated ones;
+//! One round is one transaction: find the tenants with ready executions and the groups (queue, job and key) with gated
+//! ones;
 //! lock the limits of those, passing over what another node [holds](super::held); then, in a statement that sees
 //! everything committed before the locks were had, count what runs; look at the candidates that there is room for;
 //! choose; lease.
@@ -32,39 +33,42 @@ pub(super) const READY_TENANTS: &str = concat!(
     from tenants t left join tenant_limits l on l.tenant_id = t.tenant_id"
 );
 
-/// The groups after `($1, $2, $3)` with gated executions. All of a paused queue is passed over in one step.
+/// The groups after `($1, $2, $3, $4)` with gated executions. All of a paused queue is passed over in one step.
 pub(super) const GATED_GROUPS: &str = "
-    with recursive walk (tenant_id, queue, job_id, step) as (
-        (select q.tenant_id, q.queue, q.job_id, 1 from execution_queue q
-         where q.state = 3 and (q.tenant_id, q.queue, q.job_id) > ($1, $2, $3)
-         order by q.tenant_id, q.queue, q.job_id limit 1)
+    with recursive walk (tenant_id, queue, job_id, key, step) as (
+        (select q.tenant_id, q.queue, q.job_id, q.limited_key, 1 from execution_queue q
+         where q.state = 3 and (q.tenant_id, q.queue, q.job_id, q.limited_key) > ($1, $2, $3, $4)
+         order by q.tenant_id, q.queue, q.job_id, q.limited_key limit 1)
         union all
-        select x.tenant_id, x.queue, x.job_id, w.step + 1
+        select x.tenant_id, x.queue, x.job_id, x.limited_key, w.step + 1
         from walk w
         left join queues p on p.tenant_id = w.tenant_id and p.name = w.queue
         cross join lateral (
-            select q.tenant_id, q.queue, q.job_id from execution_queue q
-            where q.state = 3 and (q.tenant_id, q.queue, q.job_id) > (w.tenant_id, w.queue,
-                case when p.paused then 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid else w.job_id end)
-            order by q.tenant_id, q.queue, q.job_id limit 1
+            select q.tenant_id, q.queue, q.job_id, q.limited_key from execution_queue q
+            where q.state = 3 and (q.tenant_id, q.queue, q.job_id, q.limited_key) > (w.tenant_id, w.queue,
+                case when p.paused then 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid else w.job_id end, w.key)
+            order by q.tenant_id, q.queue, q.job_id, q.limited_key limit 1
         ) x
-        where w.step < $4
+        where w.step < $5
     )
     select w.tenant_id, w.queue, w.job_id, coalesce(p.paused, false), coalesce(p.gated, false),
-        j.running_limit is not null, coalesce(l.weight, 100), coalesce(l.gated, false)
+        j.running_limit is not null, coalesce(l.weight, 100), coalesce(l.gated, false), w.key, k.key is not null
     from walk w
     left join queues p on p.tenant_id = w.tenant_id and p.name = w.queue
     left join jobs j on j.id = w.job_id and j.tenant_id = w.tenant_id
     left join tenant_limits l on l.tenant_id = w.tenant_id
+    left join key_limits k on k.tenant_id = w.tenant_id and k.key = w.key
     order by w.step";
 
 pub(super) const GATED_CANDIDATES: &str = "
     select c.id, c.priority, g.position
-    from unnest($1::uuid[], $2::text[], $3::uuid[]) with ordinality as g (tenant_id, queue, job_id, position)
+    from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[])
+        with ordinality as g (tenant_id, queue, job_id, key, position)
     cross join lateral (
         select q.id, q.priority from execution_queue q
         where q.state = 3 and q.tenant_id = g.tenant_id and q.queue = g.queue and q.job_id = g.job_id
-        order by q.priority desc, q.id limit $4
+          and q.limited_key = g.key
+        order by q.priority desc, q.id limit $5
     ) c";
 
 pub(super) const READY_CANDIDATES: &str = "
@@ -116,6 +120,7 @@ struct GatedGroup {
     by_tenant: bool,
     by_queue: QueueGate,
     by_job: bool,
+    by_key: bool,
 }
 
 impl PostgresHot {
@@ -178,11 +183,11 @@ impl PostgresHot {
         let mut found: Vec<GatedGroup> = Vec::new();
         let mut start = from.cloned();
         loop {
-            let (tenant, queue, job) = start.as_ref().map_or((Uuid::nil(), "", Uuid::nil()), |group| {
-                (group.tenant_id.as_uuid(), group.queue.as_str(), group.job_id.as_uuid())
+            let (tenant, queue, job, key) = start.as_ref().map_or((Uuid::nil(), "", Uuid::nil(), ""), |group| {
+                (group.tenant_id.as_uuid(), group.queue.as_str(), group.job_id.as_uuid(), group.limited_key.as_str())
             });
             let most = i32::try_from(GROUPS - found.len()).unwrap_or(i32::MAX);
-            for row in session.rows(statement, &[&tenant, &queue, &job, &most]).await? {
+            for row in session.rows(statement, &[&tenant, &queue, &job, &key, &most]).await? {
                 let group = gated_group(&row)?;
                 // The second lap ends where the first one began.
                 if start.is_none() && from.is_some_and(|from| group.group > *from) {
@@ -213,6 +218,7 @@ fn gated_group(row: &Row) -> Result<GatedGroup, Fault> {
             tenant_id: TenantId::from_uuid(column(row, 0, "execution_queue")?),
             queue: column(row, 1, "execution_queue")?,
             job_id: JobId::from_uuid(column(row, 2, "execution_queue")?),
+            limited_key: column(row, 8, "execution_queue")?,
         },
         by_queue: match (column(row, 3, "queues")?, column(row, 4, "queues")?) {
             (true, _) => QueueGate::Paused,
@@ -222,6 +228,7 @@ fn gated_group(row: &Row) -> Result<GatedGroup, Fault> {
         by_job: column(row, 5, "jobs")?,
         weight: weight(row, 6)?,
         by_tenant: column(row, 7, "tenant_limits")?,
+        by_key: column(row, 9, "key_limits")?,
     })
 }
 
@@ -283,12 +290,13 @@ impl Work<'_> {
     fn limits(&self) -> Wanted {
         let mut wanted = Wanted::default();
         wanted.tenants.extend(self.tenants.iter().filter(|tenant| tenant.by_tenant).map(|tenant| tenant.id));
-        for GatedGroup { group, by_tenant, by_queue, by_job, .. } in self.groups {
+        for GatedGroup { group, by_tenant, by_queue, by_job, by_key, .. } in self.groups {
             wanted.tenants.extend(by_tenant.then_some(group.tenant_id));
             if *by_queue != QueueGate::Open {
                 wanted.queues.insert((group.tenant_id, group.queue.clone()));
             }
             wanted.jobs.extend(by_job.then_some(group.job_id));
+            wanted.keys.extend(by_key.then(|| (group.tenant_id, group.limited_key.clone())));
         }
         wanted
     }
@@ -301,12 +309,14 @@ impl Work<'_> {
             (!found.by_tenant || held.has_tenant(found.group.tenant_id))
                 && (found.by_queue == QueueGate::Open || held.has_queue(&found.group))
                 && (!found.by_job || held.has_job(found.group.job_id))
+                && (!found.by_key || held.has_key(&found.group))
         };
         let groups: Vec<&GatedGroup> =
             self.groups.iter().filter(is_held).filter(|found| room.is_for(&found.group)).collect();
         let (owners, names): (Vec<Uuid>, Vec<&str>) =
             groups.iter().map(|found| (found.group.tenant_id.as_uuid(), found.group.queue.as_str())).unzip();
         let group_jobs: Vec<Uuid> = groups.iter().map(|found| found.group.job_id.as_uuid()).collect();
+        let keys: Vec<&str> = groups.iter().map(|found| found.group.limited_key.as_str()).collect();
         // Enough of each group to choose from; the next round finds the rest.
         let per_group = rows(self.wanted.min((4 * self.wanted / groups.len().max(1)).max(8)));
 
@@ -320,7 +330,7 @@ impl Work<'_> {
         };
         let parts: Vec<i64> = tenants.iter().map(part).collect();
 
-        let gated_asked: session::Parameters<'_> = &[&owners, &names, &group_jobs, &per_group];
+        let gated_asked: session::Parameters<'_> = &[&owners, &names, &group_jobs, &keys, &per_group];
         let ready_asked: session::Parameters<'_> = &[&ready_of, &parts];
         let (gated, ready) = tokio::try_join!(biased;
             session.rows(&gated, gated_asked),

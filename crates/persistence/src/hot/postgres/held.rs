@@ -29,6 +29,13 @@ pub(super) const LOCK_QUEUES: &str = "
 pub(super) const LOCK_JOBS: &str = "
     select id, running_limit from jobs where id = any($1::uuid[]) order by id for no key update skip locked";
 
+pub(super) const LOCK_KEYS: &str = "
+    select k.tenant_id, k.max_concurrency, k.rate_limit_per_second, k.rate_tokens, k.rate_at, k.key
+    from unnest($1::uuid[], $2::text[]) as d (tenant_id, key)
+    cross join lateral (
+        select * from key_limits k where k.tenant_id = d.tenant_id and k.key = d.key for no key update skip locked
+    ) k";
+
 pub(super) const RUNNING_IN_QUEUES: &str = "
     select tenant_id, queue, count(*) from execution_queue
     where state = 1 and tenant_id = any($1::uuid[]) group by tenant_id, queue";
@@ -40,6 +47,14 @@ pub(super) const RUNNING_OF_JOBS: &str = "
     )
     from unnest($1::uuid[]) as d (job_id)";
 
+/// `between 1 and 1` as above.
+pub(super) const RUNNING_OF_KEYS: &str = "
+    select d.tenant_id, d.key, (
+        select count(*) from execution_queue q
+        where q.tenant_id = d.tenant_id and q.concurrency_key = d.key and q.state between 1 and 1
+    )
+    from unnest($1::uuid[], $2::text[]) as d (tenant_id, key)";
+
 pub(super) const SPEND_OF_TENANTS: &str = "
     update tenant_limits l set rate_tokens = d.tokens, rate_at = $3
     from unnest($1::uuid[], $2::float8[]) as d (tenant_id, tokens)
@@ -50,7 +65,12 @@ pub(super) const SPEND_OF_QUEUES: &str = "
     from unnest($1::uuid[], $2::text[], $3::float8[]) as d (tenant_id, name, tokens)
     where q.tenant_id = d.tenant_id and q.name = d.name";
 
-/// What a tenant or a queue may do.
+pub(super) const SPEND_OF_KEYS: &str = "
+    update key_limits k set rate_tokens = d.tokens, rate_at = $4
+    from unnest($1::uuid[], $2::text[], $3::float8[]) as d (tenant_id, key, tokens)
+    where k.tenant_id = d.tenant_id and k.key = d.key";
+
+/// What a tenant, a queue or a key may do.
 struct Limits {
     max_concurrency: Option<i32>,
     rate: Option<TokenBucket>,
@@ -82,6 +102,7 @@ pub(super) struct Wanted {
     pub(super) tenants: HashSet<TenantId>,
     pub(super) queues: HashSet<(TenantId, String)>,
     pub(super) jobs: HashSet<JobId>,
+    pub(super) keys: HashSet<(TenantId, String)>,
 }
 
 /// Limits that this transaction holds.
@@ -89,6 +110,7 @@ pub(super) struct Held {
     tenants: HashMap<TenantId, Limits>,
     queues: HashMap<(TenantId, String), Limits>,
     jobs: HashMap<JobId, Option<i32>>,
+    keys: HashMap<(TenantId, String), Limits>,
 }
 
 /// What rate limits' buckets hold after a claim.
@@ -96,6 +118,7 @@ pub(super) struct Held {
 pub(super) struct Spent {
     tenants: Vec<(Uuid, f64)>,
     queues: Vec<(Uuid, String, f64)>,
+    keys: Vec<(Uuid, String, f64)>,
 }
 
 impl Held {
@@ -104,18 +127,21 @@ impl Held {
         let lock_tenants = session.statement(LOCK_TENANTS).await?;
         let lock_queues = session.statement(LOCK_QUEUES).await?;
         let lock_jobs = session.statement(LOCK_JOBS).await?;
+        let lock_keys = session.statement(LOCK_KEYS).await?;
         let tenants: Vec<Uuid> = wanted.tenants.iter().map(|tenant| tenant.as_uuid()).collect();
-        let (owners, names): (Vec<Uuid>, Vec<&str>) =
-            wanted.queues.iter().map(|(tenant, name)| (tenant.as_uuid(), name.as_str())).unzip();
+        let (owners, names) = unzipped(wanted.queues.iter());
+        let (key_owners, keys) = unzipped(wanted.keys.iter());
         let jobs: Vec<Uuid> = wanted.jobs.iter().map(|job| job.as_uuid()).collect();
         let tenants_asked: session::Parameters<'_> = &[&tenants];
         let queues_asked: session::Parameters<'_> = &[&owners, &names];
         let jobs_asked: session::Parameters<'_> = &[&jobs];
-        let ((), tenants, queues, jobs) = tokio::try_join!(biased;
+        let keys_asked: session::Parameters<'_> = &[&key_owners, &keys];
+        let ((), tenants, queues, jobs, keys) = tokio::try_join!(biased;
             session.begin(),
             session.rows(&lock_tenants, tenants_asked),
             session.rows(&lock_queues, queues_asked),
-            session.rows(&lock_jobs, jobs_asked)
+            session.rows(&lock_jobs, jobs_asked),
+            session.rows(&lock_keys, keys_asked)
         )?;
         let tenant =
             |row: &Row| Ok::<_, Fault>((tenant_of(row, "tenant_limits")?, limits(row, "tenant_limits", false)?));
@@ -124,10 +150,15 @@ impl Held {
             Ok::<_, Fault>(((tenant_of(row, "queues")?, name), limits(row, "queues", column(row, 6, "queues")?)?))
         };
         let job = |row: &Row| Ok::<_, Fault>((JobId::from_uuid(column(row, 0, "jobs")?), column(row, 1, "jobs")?));
+        let key = |row: &Row| {
+            let key: String = column(row, 5, "key_limits")?;
+            Ok::<_, Fault>(((tenant_of(row, "key_limits")?, key), limits(row, "key_limits", false)?))
+        };
         Ok(Self {
             tenants: tenants.iter().map(tenant).collect::<Result<_, Fault>>()?,
             queues: queues.iter().map(queue).collect::<Result<_, Fault>>()?,
             jobs: jobs.iter().map(job).collect::<Result<_, Fault>>()?,
+            keys: keys.iter().map(key).collect::<Result<_, Fault>>()?,
         })
     }
 
@@ -143,28 +174,38 @@ impl Held {
         self.jobs.contains_key(&job)
     }
 
+    pub(super) fn has_key(&self, group: &Group) -> bool {
+        self.keys.contains_key(&(group.tenant_id, group.limited_key.clone()))
+    }
+
     /// How many more they let start. What runs is counted by statements of their own, which see what was committed
     /// before the locks were had.
     pub(super) async fn room(&self, session: &Session, now: Timestamp) -> Result<Room, Fault> {
         const TABLE: &str = "execution_queue";
         let in_queues = session.statement(RUNNING_IN_QUEUES).await?;
         let of_jobs = session.statement(RUNNING_OF_JOBS).await?;
+        let of_keys = session.statement(RUNNING_OF_KEYS).await?;
         let owners: HashSet<TenantId> =
             self.tenants.keys().copied().chain(self.queues.keys().map(|(tenant, _)| *tenant)).collect();
         let owners: Vec<Uuid> = owners.into_iter().map(TenantId::as_uuid).collect();
         let jobs: Vec<Uuid> = self.jobs.keys().map(|job| job.as_uuid()).collect();
         let queues_asked: session::Parameters<'_> = &[&owners];
         let jobs_asked: session::Parameters<'_> = &[&jobs];
-        let (in_queues, of_jobs) = tokio::try_join!(biased;
+        let (key_owners, keys) = unzipped(self.keys.keys());
+        let keys_asked: session::Parameters<'_> = &[&key_owners, &keys];
+        let (in_queues, of_jobs, of_keys) = tokio::try_join!(biased;
             session.rows(&in_queues, queues_asked),
-            session.rows(&of_jobs, jobs_asked)
+            session.rows(&of_jobs, jobs_asked),
+            session.rows(&of_keys, keys_asked)
         )?;
-        let in_queue =
+        // A tenant's queue, or its key.
+        let of_name =
             |row: &Row| Ok::<_, Fault>(((tenant_of(row, TABLE)?, column(row, 1, TABLE)?), column(row, 2, TABLE)?));
         let of_job = |row: &Row| Ok::<_, Fault>((JobId::from_uuid(column(row, 0, TABLE)?), column(row, 1, TABLE)?));
         let in_queues: HashMap<(TenantId, String), i64> =
-            in_queues.iter().map(in_queue).collect::<Result<_, Fault>>()?;
+            in_queues.iter().map(of_name).collect::<Result<_, Fault>>()?;
         let of_jobs: HashMap<JobId, i64> = of_jobs.iter().map(of_job).collect::<Result<_, Fault>>()?;
+        let of_keys: HashMap<(TenantId, String), i64> = of_keys.iter().map(of_name).collect::<Result<_, Fault>>()?;
 
         let mut room = Room::default();
         for (tenant, limits) in &self.tenants {
@@ -180,21 +221,30 @@ impl Held {
             let running = of_jobs.get(job).copied().unwrap_or(0);
             room.limit_job(*job, u64::try_from(i64::from(*limit) - running).unwrap_or(0));
         }
+        for (key, limits) in &self.keys {
+            let left = limits.left(of_keys.get(key).copied().unwrap_or(0), now);
+            room.limit_key(key.0, key.1.clone(), left);
+        }
         Ok(room)
     }
 
     /// What is left of the buckets when these start.
     pub(super) fn spent(&self, chosen: &[Candidate], now: Timestamp) -> Spent {
         let mut spent = Spent::default();
+        let groups = || chosen.iter().filter_map(|candidate| candidate.group.as_ref());
         for (tenant, limits) in &self.tenants {
             let starts = chosen.iter().filter(|candidate| candidate.tenant_id == *tenant).count();
             spent.tenants.extend(limits.tokens_after(starts, now).map(|tokens| (tenant.as_uuid(), tokens)));
         }
         for ((tenant, name), limits) in &self.queues {
-            let groups = chosen.iter().filter_map(|candidate| candidate.group.as_ref());
-            let starts = groups.filter(|group| group.tenant_id == *tenant && group.queue == *name).count();
+            let starts = groups().filter(|group| group.tenant_id == *tenant && group.queue == *name).count();
             let tokens = limits.tokens_after(starts, now);
             spent.queues.extend(tokens.map(|tokens| (tenant.as_uuid(), name.clone(), tokens)));
+        }
+        for ((tenant, key), limits) in &self.keys {
+            let starts = groups().filter(|group| group.tenant_id == *tenant && group.limited_key == *key).count();
+            let tokens = limits.tokens_after(starts, now);
+            spent.keys.extend(tokens.map(|tokens| (tenant.as_uuid(), key.clone(), tokens)));
         }
         spent
     }
@@ -209,15 +259,23 @@ impl Spent {
             let (tenants, tokens): (Vec<Uuid>, Vec<f64>) = self.tenants.iter().copied().unzip();
             session.run(&spend, &[&tenants, &tokens, &now]).await?;
         }
-        if !self.queues.is_empty() {
-            let spend = session.statement(SPEND_OF_QUEUES).await?;
-            let tenants: Vec<Uuid> = self.queues.iter().map(|(tenant, ..)| *tenant).collect();
-            let names: Vec<&str> = self.queues.iter().map(|(_, name, _)| name.as_str()).collect();
-            let tokens: Vec<f64> = self.queues.iter().map(|(.., tokens)| *tokens).collect();
+        for (statement, buckets) in [(SPEND_OF_QUEUES, &self.queues), (SPEND_OF_KEYS, &self.keys)] {
+            if buckets.is_empty() {
+                continue;
+            }
+            let spend = session.statement(statement).await?;
+            let tenants: Vec<Uuid> = buckets.iter().map(|(tenant, ..)| *tenant).collect();
+            let names: Vec<&str> = buckets.iter().map(|(_, name, _)| name.as_str()).collect();
+            let tokens: Vec<f64> = buckets.iter().map(|(.., tokens)| *tokens).collect();
             session.run(&spend, &[&tenants, &names, &tokens, &now]).await?;
         }
         Ok(())
     }
+}
+
+/// Whose queues or keys, and their names.
+fn unzipped<'a>(names: impl Iterator<Item = &'a (TenantId, String)>) -> (Vec<Uuid>, Vec<&'a str>) {
+    names.map(|(tenant, name)| (tenant.as_uuid(), name.as_str())).unzip()
 }
 
 fn tenant_of(row: &Row, table: &'static str) -> Result<TenantId, Fault> {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use horarium_domain::ExecutionId;
+use horarium_domain::concurrency::ConcurrencyKey;
 use horarium_domain::execution::NewExecution;
 use serde_json::Value;
 use uuid::Uuid;
@@ -39,19 +40,25 @@ macro_rules! batch {
     ), batch as materialized (
         select b.id, ($1::uuid[])[b.job] as tenant_id, ($2::uuid[])[b.job] as job_id, b.trigger, b.triggered_by,
             ($4::text[])[b.queue] as queue, b.priority, b.payload, b.scheduled_for, b.run_at, b.created_at,
-            b.retry_parent_id, b.max_attempts, b.unique_key, j.known[b.job] = 2 or q.known[b.queue] = 1 as gated,
+            b.retry_parent_id, b.max_attempts, b.unique_key, b.concurrency_key,
+            case when b.concurrency_key is null then '' else coalesce((
+                select k.key from key_limits k where k.tenant_id = ($1::uuid[])[b.job] and k.key = b.concurrency_key
+            ), '') end as limited_key,
+            j.known[b.job] = 2 or q.known[b.queue] = 1 as gated,
             j.known[b.job] > 0 and q.known[b.queue] < 2",
             $may,
             " as may
         from job j, queue q, unnest($6::uuid[], $7::int4[], $8::int4[], $9::text[], $10::text[], $11::int2[],
             $12::jsonb[], $13::timestamptz[], $14::timestamptz[], $15::timestamptz[], $16::uuid[], $17::int2[],
-            $18::text[])
+            $18::text[], $19::text[])
             as b (id, job, queue, trigger, triggered_by, priority, payload, scheduled_for, run_at, created_at,
-            retry_parent_id, max_attempts, unique_key)
+            retry_parent_id, max_attempts, unique_key, concurrency_key)
     ), queued as (
-        insert into execution_queue (id, tenant_id, job_id, queue, state, priority, run_at, gated, unique_key)
+        insert into execution_queue (id, tenant_id, job_id, queue, state, priority, run_at, gated, unique_key,
+            concurrency_key, limited_key)
         select id, tenant_id, job_id, queue,
-            case when run_at > created_at then 2 when gated then 3 else 0 end, priority, run_at, gated, unique_key
+            case when run_at > created_at then 2 when gated or limited_key <> '' then 3 else 0 end, priority, run_at,
+            gated or limited_key <> '', unique_key, concurrency_key, limited_key
         from batch where may"
         )
     };
@@ -60,9 +67,9 @@ macro_rules! batch {
 macro_rules! write_executions {
     () => {
         "insert into executions (id, tenant_id, job_id, trigger, triggered_by, queue, priority, payload, scheduled_for,
-            created_at, retry_parent_id, max_attempts)
+            created_at, retry_parent_id, max_attempts, concurrency_key)
         select id, tenant_id, job_id, trigger, triggered_by, queue, priority, payload, scheduled_for,
-            created_at, retry_parent_id, max_attempts
+            created_at, retry_parent_id, max_attempts, concurrency_key
         from batch where may"
     };
 }
@@ -131,6 +138,8 @@ pub(super) async fn insert(
     let parents: Vec<Option<Uuid>> = rows.iter().map(|new| new.retry_parent_id.map(ExecutionId::as_uuid)).collect();
     let max_attempts: Vec<Option<i16>> = rows.iter().map(|new| new.max_attempts.map(small)).collect();
     let keys: Vec<_> = rows.iter().map(|new| new.unique_key.as_deref().map(storable)).collect();
+    let concurrency_keys: Vec<Option<&str>> =
+        rows.iter().map(|new| new.concurrency_key.as_ref().map(ConcurrencyKey::as_str)).collect();
     let statement = match form {
         Form::New => INSERT_NEW,
         Form::Any => INSERT_ANY,
@@ -158,6 +167,7 @@ pub(super) async fn insert(
                 &parents,
                 &max_attempts,
                 &keys,
+                &concurrency_keys,
             ],
         )
         .await?;

@@ -14,11 +14,11 @@ use crate::store::SqlStore;
 
 /// A statement, and the indexes that its plan must use.
 const STATEMENTS: &[(&str, &str, &[&str])] = &[
-    ("enqueue", insert::INSERT_NEW, &["jobs_pkey|jobs_by_tenant", "queues_pkey"]),
+    ("enqueue", insert::INSERT_NEW, &["jobs_pkey|jobs_by_tenant", "queues_pkey", "key_limits_pkey"]),
     (
         "enqueue: what may be there",
         insert::INSERT_ANY,
-        &["jobs_pkey|jobs_by_tenant", "queues_pkey", "executions_*_pkey"],
+        &["jobs_pkey|jobs_by_tenant", "queues_pkey", "key_limits_pkey", "executions_*_pkey"],
     ),
     (
         "enqueue: why not",
@@ -41,15 +41,18 @@ const STATEMENTS: &[(&str, &str, &[&str])] = &[
     (
         "claim: gated groups",
         gated::GATED_GROUPS,
-        &["execution_queue_gated", "queues_pkey", "jobs_pkey|jobs_by_tenant", "tenant_limits_pkey"],
+        &["execution_queue_gated", "queues_pkey", "jobs_pkey|jobs_by_tenant", "tenant_limits_pkey", "key_limits_pkey"],
     ),
     ("claim: lock tenants", held::LOCK_TENANTS, &["tenant_limits_pkey"]),
     ("claim: lock queues", held::LOCK_QUEUES, &["queues_pkey"]),
     ("claim: lock jobs", held::LOCK_JOBS, &["jobs_pkey|jobs_by_tenant"]),
+    ("claim: lock keys", held::LOCK_KEYS, &["key_limits_pkey"]),
     ("claim: running in queues", held::RUNNING_IN_QUEUES, &["execution_queue_leases"]),
     ("claim: running of jobs", held::RUNNING_OF_JOBS, &["execution_queue_by_job"]),
+    ("claim: running of keys", held::RUNNING_OF_KEYS, &["execution_queue_by_key"]),
     ("claim: tokens of tenants", held::SPEND_OF_TENANTS, &["tenant_limits_pkey"]),
     ("claim: tokens of queues", held::SPEND_OF_QUEUES, &["queues_pkey"]),
+    ("claim: tokens of keys", held::SPEND_OF_KEYS, &["key_limits_pkey"]),
     ("claim: gated candidates", gated::GATED_CANDIDATES, &["execution_queue_gated"]),
     ("claim: ready candidates", gated::READY_CANDIDATES, &["execution_queue_ready"]),
     ("claim: lease", gated::LEASE, &["execution_queue_pkey", "executions_*_pkey", "jobs_pkey|jobs_by_tenant"]),
@@ -100,6 +103,8 @@ const FILL: &str = "
     insert into queues (tenant_id, name, max_concurrency, gated)
     select t.id, 'limited-' || n, n, true from tenants t cross join generate_series(1, 10) n;
     insert into tenant_limits (tenant_id, weight, max_concurrency, gated) select id, 100, 10, true from tenants;
+    insert into key_limits (tenant_id, key, max_concurrency)
+    select t.id, 'key-' || n, n from tenants t cross join generate_series(1, 40) n;
     insert into job_counters (job_id, tenant_id) select id, tenant_id from jobs;
     insert into job_slots (job_id, tenant_id, next_run_at)
     select id, tenant_id, now() + random() * interval '1 day' from jobs;
@@ -110,8 +115,9 @@ const FILL: &str = "
         j.tenant_id, j.id, 'Api', 'test', 'default', 0, now(), now(),
         case when n <= 30 then 0 else 2 end, case when n > 30 then now() end
     from jobs j cross join generate_series(1, 100) n;
-    insert into execution_queue (id, tenant_id, job_id, queue, state, priority, run_at, lease_until)
-    select id, tenant_id, job_id, queue, case when random() < 0.1 then 1 else 0 end, 0, now(), now()
+    insert into execution_queue (id, tenant_id, job_id, queue, state, priority, run_at, lease_until, concurrency_key)
+    select id, tenant_id, job_id, queue, case when random() < 0.1 then 1 else 0 end, 0, now(), now(),
+        case when random() < 0.2 then 'key-' || (random() * 40)::int end
     from executions where state = 0;
     insert into callbacks (execution_id, tenant_id, url, due_at)
     select id, tenant_id, 'https://example.com/', completed_at from executions;

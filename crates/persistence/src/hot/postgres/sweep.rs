@@ -9,7 +9,7 @@ use crate::error::Fault;
 
 /// Each locks what it may and passes over the rest: what somebody else holds is being claimed or changed, and the next
 /// sweep looks again.
-const SWEEPS: [&str; 3] = [
+const SWEEPS: [&str; 5] = [
     // Jobs with a limit. Running ones only note it, for when they come back.
     "update execution_queue q set gated = true, state = case q.state when 0 then 3 else q.state end
      where q.id = any(array(
@@ -24,13 +24,30 @@ const SWEEPS: [&str; 3] = [
         where p.gated and not x.gated and x.state in (0, 1, 2)
         for update of x skip locked
      ))",
-    // Neither any more.
+    // Keys with a limit.
+    "update execution_queue q set gated = true, limited_key = q.concurrency_key,
+        state = case q.state when 0 then 3 else q.state end
+     where q.id = any(array(
+        select x.id from key_limits k join execution_queue x on x.tenant_id = k.tenant_id and x.concurrency_key = k.key
+        where x.limited_key = ''
+        for update of x skip locked
+     ))",
+    // Keys without any more.
+    "update execution_queue q set limited_key = ''
+     where q.id = any(array(
+        select x.id from execution_queue x
+        where x.limited_key <> '' and not exists (
+            select from key_limits k where k.tenant_id = x.tenant_id and k.key = x.limited_key
+        )
+        for update of x skip locked
+     ))",
+    // None of them any more.
     "update execution_queue q set gated = false, state = 0
      where q.id = any(array(
         select x.id from execution_queue x
         left join jobs j on j.id = x.job_id
         left join queues p on p.tenant_id = x.tenant_id and p.name = x.queue
-        where x.state = 3 and j.running_limit is null and not coalesce(p.gated, false)
+        where x.state = 3 and x.limited_key = '' and j.running_limit is null and not coalesce(p.gated, false)
         for update of x skip locked
      ))",
 ];

@@ -1,7 +1,9 @@
 //! Accepting executions.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
+use horarium_domain::concurrency::ConcurrencyKey;
 use horarium_domain::execution::NewExecution;
 use horarium_domain::store::{Enqueued, StoreError};
 use horarium_domain::{ExecutionId, JobId, TenantId};
@@ -14,6 +16,8 @@ const JOB: &str = "select running_limit is not null from jobs where id = ?1 and 
 
 const QUEUE: &str = "select gated, max_length from queues where tenant_id = ?1 and name = ?2";
 
+const KEY: &str = "select 1 from key_limits where tenant_id = ?1 and key = ?2";
+
 /// Counting stops where the answer no longer matters.
 const WAITING: &str = "
     select count(*) from (
@@ -24,12 +28,13 @@ const HOLDER: &str = "select id from execution_queue where job_id = ?1 and uniqu
 
 const INSERT_EXECUTION: &str = "
     insert into executions (id, tenant_id, job_id, trigger, triggered_by, queue, priority, payload, scheduled_for,
-        created_at, retry_parent_id, max_attempts)
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+        created_at, retry_parent_id, max_attempts, concurrency_key)
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 
 const INSERT_QUEUE: &str = "
-    insert into execution_queue (id, tenant_id, job_id, queue, state, priority, run_at, gated, unique_key)
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    insert into execution_queue (id, tenant_id, job_id, queue, state, priority, run_at, gated, unique_key,
+        concurrency_key, limited_key)
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
 const KNOWN: &str = "select 1 from executions where id = ?1";
 
@@ -39,12 +44,14 @@ pub(super) fn enqueue(connection: &Connection, batch: &[NewExecution]) -> Result
     batch.iter().map(|new| accept(connection, new, &mut seen)).collect()
 }
 
-/// What the batch's jobs and queues are like: looked up once each.
+/// What the batch's jobs, queues and keys are like: looked up once each.
 #[derive(Default)]
 struct Seen<'a> {
     /// Whether the job has a limit; `None` for a job that is not there.
     jobs: HashMap<(TenantId, JobId), Option<bool>>,
     queues: HashMap<(TenantId, &'a str), Queue>,
+    /// Whether a concurrency key has limits.
+    keys: HashMap<(TenantId, &'a ConcurrencyKey), bool>,
     /// Who of the batch was accepted before under a unique key: it may be over, and hold that no longer.
     known: HashMap<(JobId, &'a str), ExecutionId>,
 }
@@ -86,8 +93,8 @@ fn accept<'a>(connection: &Connection, new: &'a NewExecution, seen: &mut Seen<'a
         }
     }
     let queue = match seen.queues.entry((new.tenant_id, new.queue.as_str())) {
-        std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-        std::collections::hash_map::Entry::Vacant(entry) => entry.insert(find_queue(connection, new)?),
+        Entry::Occupied(entry) => entry.into_mut(),
+        Entry::Vacant(entry) => entry.insert(find_queue(connection, new)?),
     };
     if let Some((max_length, room)) = &mut queue.length {
         if *room <= 0 {
@@ -95,7 +102,9 @@ fn accept<'a>(connection: &Connection, new: &'a NewExecution, seen: &mut Seen<'a
         }
         *room -= 1;
     }
-    insert(connection, new, job_limited || queue.gated, unique_key.as_deref())?;
+    let gated = job_limited || queue.gated;
+    let limited_key = limited_key(connection, new, &mut seen.keys)?;
+    insert(connection, new, gated, unique_key.as_deref(), limited_key)?;
     Ok(Enqueued::Accepted)
 }
 
@@ -116,12 +125,32 @@ fn find_queue(connection: &Connection, new: &NewExecution) -> Result<Queue, Stor
     Ok(Queue { gated, length })
 }
 
+/// Its concurrency key, if that has limits.
+fn limited_key<'a>(
+    connection: &Connection,
+    new: &'a NewExecution,
+    seen: &mut HashMap<(TenantId, &'a ConcurrencyKey), bool>,
+) -> Result<Option<&'a str>, StoreError> {
+    let Some(key) = &new.concurrency_key else { return Ok(None) };
+    let limited = match seen.entry((new.tenant_id, key)) {
+        Entry::Occupied(entry) => *entry.get(),
+        Entry::Vacant(entry) => {
+            let mut find = connection.prepare_cached(KEY).checked()?;
+            *entry.insert(find.exists(params![Key::from(new.tenant_id), key.as_str()]).checked()?)
+        }
+    };
+    Ok(limited.then_some(key.as_str()))
+}
+
 fn insert(
     connection: &Connection,
     new: &NewExecution,
     gated: bool,
     unique_key: Option<&str>,
+    limited_key: Option<&str>,
 ) -> Result<(), StoreError> {
+    let gated = gated || limited_key.is_some();
+    let concurrency_key = new.concurrency_key.as_ref().map(ConcurrencyKey::as_str);
     let state = match (new.run_at > new.created_at, gated) {
         (true, _) => 2,
         (false, true) => 3,
@@ -131,7 +160,19 @@ fn insert(
     connection
         .prepare_cached(INSERT_QUEUE)
         .checked()?
-        .execute(params![id, tenant, job, new.queue, state, new.priority, Ts(new.run_at), gated, unique_key])
+        .execute(params![
+            id,
+            tenant,
+            job,
+            new.queue,
+            state,
+            new.priority,
+            Ts(new.run_at),
+            gated,
+            unique_key,
+            concurrency_key,
+            limited_key.unwrap_or_default(),
+        ])
         .checked()?;
     let payload = new.payload.as_ref().map(|payload| storable_json(payload).to_string());
     connection
@@ -150,6 +191,7 @@ fn insert(
             Ts(new.created_at),
             new.retry_parent_id.map(Key::from),
             new.max_attempts,
+            concurrency_key,
         ])
         .checked()?;
     Ok(())

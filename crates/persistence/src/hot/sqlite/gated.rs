@@ -14,10 +14,10 @@ use crate::hot::gates::{Candidate, Group, Room, TokenBucket};
 
 /// The groups with gated executions; those of paused queues are left out.
 const NEXT_GROUP: &str = "
-    select q.tenant_id, q.queue, q.job_id, coalesce(p.paused, 0)
+    select q.tenant_id, q.queue, q.job_id, q.limited_key, coalesce(p.paused, 0)
     from execution_queue q left join queues p on p.tenant_id = q.tenant_id and p.name = q.queue
-    where q.state = 3 and (q.tenant_id, q.queue, q.job_id) > (?1, ?2, ?3)
-    order by q.tenant_id, q.queue, q.job_id limit 1";
+    where q.state = 3 and (q.tenant_id, q.queue, q.job_id, q.limited_key) > (?1, ?2, ?3, ?4)
+    order by q.tenant_id, q.queue, q.job_id, q.limited_key limit 1";
 
 const QUEUE: &str = "
     select tenant_id, max_concurrency, rate_limit_per_second, rate_tokens, rate_at
@@ -30,12 +30,21 @@ const JOB_LIMIT: &str = "select running_limit from jobs where id = ?1";
 
 const RUNNING_OF_JOB: &str = "select count(*) from execution_queue where job_id = ?1 and state = 1";
 
+const KEY: &str = "
+    select tenant_id, max_concurrency, rate_limit_per_second, rate_tokens, rate_at
+    from key_limits where tenant_id = ?1 and key = ?2";
+
+const RUNNING_OF_KEY: &str =
+    "select count(*) from execution_queue where tenant_id = ?1 and concurrency_key = ?2 and state = 1";
+
 const CANDIDATES: &str = "
     select id, priority from execution_queue
-    where state = 3 and tenant_id = ?1 and queue = ?2 and job_id = ?3
-    order by priority desc, id limit ?4";
+    where state = 3 and tenant_id = ?1 and queue = ?2 and job_id = ?3 and limited_key = ?4
+    order by priority desc, id limit ?5";
 
-const SPEND: &str = "update queues set rate_tokens = ?3, rate_at = ?4 where tenant_id = ?1 and name = ?2";
+const SPEND_OF_KEY: &str = "update key_limits set rate_tokens = ?3, rate_at = ?4 where tenant_id = ?1 and key = ?2";
+
+const SPEND_OF_QUEUE: &str = "update queues set rate_tokens = ?3, rate_at = ?4 where tenant_id = ?1 and name = ?2";
 
 const ANY_TENANT: &str = "select exists (select 1 from tenant_limits)";
 
@@ -88,21 +97,25 @@ impl Limited {
 pub(super) fn gated_groups(connection: &Connection) -> Result<Vec<Group>, StoreError> {
     let mut next = connection.prepare_cached(NEXT_GROUP).checked()?;
     let mut groups = Vec::new();
-    let (mut tenant, mut queue, mut job) = (Uuid::nil(), String::new(), Uuid::nil());
+    let (mut tenant, mut queue, mut job, mut limited_key) = (Uuid::nil(), String::new(), Uuid::nil(), String::new());
     loop {
-        let found = next.query_row(params![Key(tenant), queue, Key(job)], |row| {
-            Ok((row.get::<_, Key>(0)?, row.get::<_, String>(1)?, row.get::<_, Key>(2)?, row.get::<_, bool>(3)?))
+        let found = next.query_row(params![Key(tenant), queue, Key(job), limited_key], |row| {
+            let group = Group {
+                tenant_id: TenantId::from_uuid(row.get::<_, Key>(0)?.0),
+                queue: row.get(1)?,
+                job_id: JobId::from_uuid(row.get::<_, Key>(2)?.0),
+                limited_key: row.get(3)?,
+            };
+            Ok((group, row.get::<_, bool>(4)?))
         });
-        let Some((Key(of_tenant), of_queue, Key(of_job), paused)) = found.optional().checked()? else {
-            return Ok(groups);
-        };
-        (tenant, queue, job) = (of_tenant, of_queue, of_job);
+        let Some((group, paused)) = found.optional().checked()? else { return Ok(groups) };
+        (tenant, job) = (group.tenant_id.as_uuid(), group.job_id.as_uuid());
+        (queue, limited_key) = (group.queue.clone(), group.limited_key.clone());
         if paused {
             // All of a paused queue is passed over in one step.
             job = Uuid::max();
         } else {
-            let (tenant_id, job_id) = (TenantId::from_uuid(tenant), JobId::from_uuid(job));
-            groups.push(Group { tenant_id, queue: queue.clone(), job_id });
+            groups.push(group);
         }
     }
 }
@@ -125,7 +138,7 @@ pub(super) fn room_of(
     let queues: HashSet<(TenantId, &str)> =
         groups.iter().map(|group| (group.tenant_id, group.queue.as_str())).collect();
     for (tenant, name) in queues {
-        let Some(limits) = limits_of(connection, tenant, name)? else { continue };
+        let Some(limits) = limits_of(connection, QUEUE, tenant, name)? else { continue };
         let running = || {
             let mut count = connection.prepare_cached(RUNNING_IN_QUEUE).checked()?;
             count.query_row(params![Key::from(tenant), name], |row| row.get(0)).checked()
@@ -142,10 +155,24 @@ pub(super) fn room_of(
             room.limit_job(job, u64::try_from(i64::from(limit) - running).unwrap_or(0));
         }
     }
+    let keys: HashSet<(TenantId, &str)> = limited_keys(groups.iter()).collect();
+    for (tenant, key) in keys {
+        let Some(limits) = limits_of(connection, KEY, tenant, key)? else { continue };
+        let running = || {
+            let mut count = connection.prepare_cached(RUNNING_OF_KEY).checked()?;
+            count.query_row(params![Key::from(tenant), key], |row| row.get(0)).checked()
+        };
+        room.limit_key(tenant, key.to_owned(), limits.left(running, now)?);
+    }
     Ok(room)
 }
 
-/// What a tenant or a queue may do.
+/// The keys with limits that groups have.
+fn limited_keys<'a>(groups: impl Iterator<Item = &'a Group>) -> impl Iterator<Item = (TenantId, &'a str)> {
+    groups.filter(|group| !group.limited_key.is_empty()).map(|group| (group.tenant_id, group.limited_key.as_str()))
+}
+
+/// What a tenant, a queue or a key may do.
 struct Limits {
     max_concurrency: Option<u32>,
     rate: Option<TokenBucket>,
@@ -178,11 +205,17 @@ impl Limits {
     }
 }
 
-fn limits_of(connection: &Connection, tenant: TenantId, name: &str) -> Result<Option<Limits>, StoreError> {
-    let mut find = connection.prepare_cached(QUEUE).checked()?;
+/// The limits of a queue ([`QUEUE`]) or of a key ([`KEY`]).
+fn limits_of(
+    connection: &Connection,
+    statement: &'static str,
+    tenant: TenantId,
+    name: &str,
+) -> Result<Option<Limits>, StoreError> {
+    let mut find = connection.prepare_cached(statement).checked()?;
     let mut found = find.query(params![Key::from(tenant), name]).checked()?;
     let Some(row) = found.next().checked()? else { return Ok(None) };
-    Limits::read(row, 1, "queues").map(Some)
+    Limits::read(row, 1, "limits").map(Some)
 }
 
 fn limits_of_tenant(connection: &Connection, tenant: TenantId) -> Result<Option<(u32, Limits)>, StoreError> {
@@ -205,7 +238,8 @@ pub(super) fn gated_candidates(
     let per_group = limit.min((4 * limit / groups.len().max(1)).max(8));
     for group in groups {
         let mut find = connection.prepare_cached(CANDIDATES).checked()?;
-        let key = params![Key::from(group.tenant_id), group.queue, Key::from(group.job_id), rows(per_group)];
+        let (tenant, job) = (Key::from(group.tenant_id), Key::from(group.job_id));
+        let key = params![tenant, group.queue, job, group.limited_key, rows(per_group)];
         let mut found = find.query(key).checked()?;
         while let Some(row) = found.next().checked()? {
             candidates.push(Candidate {
@@ -237,14 +271,28 @@ pub(super) fn spend_tokens(
         let mut spend = connection.prepare_cached(SPEND_OF_TENANT).checked()?;
         spend.execute(params![Key::from(tenant), left, Ts(now)]).checked()?;
     }
+    let groups = || chosen.iter().filter_map(|candidate| candidate.group.as_ref());
+    let queues = groups().map(|group| (group.tenant_id, group.queue.as_str()));
+    spend_of(connection, QUEUE, SPEND_OF_QUEUE, queues, now)?;
+    spend_of(connection, KEY, SPEND_OF_KEY, limited_keys(groups()), now)
+}
+
+/// Takes a start of each of these queues or keys out of their buckets.
+fn spend_of<'a>(
+    connection: &Connection,
+    find: &'static str,
+    spend: &'static str,
+    starts: impl Iterator<Item = (TenantId, &'a str)>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let mut taken: HashMap<(TenantId, &str), f64> = HashMap::new();
-    for group in chosen.iter().filter_map(|candidate| candidate.group.as_ref()) {
-        *taken.entry((group.tenant_id, group.queue.as_str())).or_default() += 1.0;
+    for start in starts {
+        *taken.entry(start).or_default() += 1.0;
     }
     for ((tenant, name), taken) in taken {
-        let Some(bucket) = limits_of(connection, tenant, name)?.and_then(|limits| limits.rate) else { continue };
+        let Some(bucket) = limits_of(connection, find, tenant, name)?.and_then(|limits| limits.rate) else { continue };
         let left = (bucket.level(now) - taken).max(0.0);
-        let mut spend = connection.prepare_cached(SPEND).checked()?;
+        let mut spend = connection.prepare_cached(spend).checked()?;
         spend.execute(params![Key::from(tenant), name, left, Ts(now)]).checked()?;
     }
     Ok(())

@@ -116,6 +116,7 @@ impl AgentJobService {
             created_at: now,
             retry_parent_id: None,
             unique_key: None,
+            concurrency_key: None,
             max_attempts: None,
         };
         let admitted = Admission::wanted(&new).answered(self.core.enqueue(new).await?)?;

@@ -92,6 +92,7 @@ impl ExecutionService {
             created_at: now,
             retry_parent_id: None,
             unique_key: None,
+            concurrency_key: None,
             max_attempts: None,
         });
         let id = admission.await?.id;

@@ -46,6 +46,7 @@ pub(in crate::service) async fn run_again(
         created_at: now,
         retry_parent_id: Some(id),
         unique_key: None,
+        concurrency_key: source.summary.concurrency_key,
         max_attempts: source.max_attempts,
     };
     let admission = Admission::wanted(&new).answered(core.enqueue(new).await?)?;

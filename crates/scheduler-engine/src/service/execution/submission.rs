@@ -241,6 +241,7 @@ impl ExecutionService {
             created_at: now,
             retry_parent_id: None,
             unique_key,
+            concurrency_key: None,
             max_attempts: None,
         })
     }
