@@ -306,7 +306,7 @@ fn tags() -> Vec<Tag> {
         ("Scheduler administration", "What concerns all jobs of a tenant at once."),
         ("Toolkit", "Submit work, wait for it or be called back, and read the status of all of it; by key alone."),
         ("Webhooks", "What tells the end of a job to a URL, and the secret that it is signed with."),
-        ("Queues", "Where executions wait, and their limits."),
+        ("Queues", "Where executions wait, and the limits of queues and of concurrency keys."),
         ("Events", "What happens, as it happens."),
         ("API keys", "Credentials for machines."),
         ("Audit", "Who changed what."),

@@ -4,13 +4,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A concurrency key: 1 to 200 characters, none of them a control character.
+/// A concurrency key: 1 to 200 characters, none of them a control character, with no space at either end.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConcurrencyKey(String);
 
 /// The text is no concurrency key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a concurrency key is 1 to 200 characters, none of them a control character")]
+#[error("a concurrency key is 1 to 200 characters, none of them a control character, with no space at either end")]
 pub struct InvalidConcurrencyKey;
 
 impl ConcurrencyKey {
@@ -35,11 +35,16 @@ impl TryFrom<String> for ConcurrencyKey {
     type Error = InvalidConcurrencyKey;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let has_control = text.chars().any(char::is_control);
-        if text.is_empty() || has_control || text.chars().count() > Self::MAX_CHARS {
-            return Err(InvalidConcurrencyKey);
-        }
-        Ok(Self(text))
+        let sound = (1..=Self::MAX_CHARS).contains(&text.chars().count())
+            && text.trim().len() == text.len()
+            && !text.chars().any(char::is_control);
+        if sound { Ok(Self(text)) } else { Err(InvalidConcurrencyKey) }
+    }
+}
+
+impl From<ConcurrencyKey> for String {
+    fn from(key: ConcurrencyKey) -> Self {
+        key.0
     }
 }
 
@@ -81,7 +86,7 @@ mod tests {
         for sound in ["a", "customer:42", "Zoë Ltd., no. 7", &"ü".repeat(200)] {
             assert_eq!(sound.parse::<ConcurrencyKey>().map(|key| key.to_string()), Ok(sound.to_owned()));
         }
-        for wrong in ["", "two\nlines", "nul\0", &"a".repeat(201)] {
+        for wrong in ["", " a", "a ", "two\nlines", "nul\0", &"a".repeat(201)] {
             assert_eq!(wrong.parse::<ConcurrencyKey>(), Err(InvalidConcurrencyKey), "{wrong:?}");
         }
     }

@@ -29,7 +29,7 @@ async fn a_triggered_execution_takes_after_its_job_unless_told_otherwise() {
         payload: Some(json!({"n": 1})),
         priority: Some(-3),
         run_at: Some("2026-03-02T15:00:00+02:00".into()),
-        unique_key: None,
+        ..TriggerInput::default()
     };
     let later = executions.trigger_by_name(&world.alice(), "job", told).await.unwrap().id;
     let later = executions.get(world.tenant().id, later).await.unwrap();
@@ -47,6 +47,7 @@ async fn what_is_wrong_with_a_trigger_is_told_at_once() {
         priority: Some(1000),
         run_at: Some("2026-03-02T15:00:00".into()),
         unique_key: Some(String::new()),
+        concurrency_key: Some("x".repeat(201)),
     };
     let told = problems(world.services.executions.trigger(&world.alice(), job.id, input).await);
     insta::assert_snapshot!("wrong_trigger", told);
@@ -172,6 +173,7 @@ async fn a_failed_execution_is_retried_as_a_new_one_that_names_its_parent() {
         payload: Some(json!([1])),
         priority: Some(9),
         unique_key: Some("k".into()),
+        concurrency_key: Some("customer-7".into()),
         ..Default::default()
     };
     let source = executions.trigger(&world.alice(), job.id, input).await.unwrap().id;
@@ -183,6 +185,7 @@ async fn a_failed_execution_is_retried_as_a_new_one_that_names_its_parent() {
     let retry = executions.retry(&world.bob(), source).await.unwrap().id;
     let new = executions.get(world.tenant().id, retry).await.unwrap();
     assert_eq!((new.payload, new.summary.priority, new.summary.queue.as_str()), (Some(json!([1])), 9, "q1"));
+    assert_eq!(new.summary.concurrency_key, Some("customer-7".parse().unwrap()));
     assert_eq!((new.summary.trigger, new.summary.retry_parent_id), (Trigger::Retry, Some(source)));
     assert_eq!((new.summary.triggered_by.as_str(), new.summary.lifecycle.attempt), ("bob", 0));
 

@@ -3,7 +3,7 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpRequest, web};
 use horarium_domain::{AgentId, ApiKeyId, ExecutionId, JobId, TenantId};
 use uuid::Uuid;
 
@@ -46,7 +46,7 @@ impl<T: PathId> FromRequest for Id<T> {
     }
 }
 
-/// The one name in a route's path.
+/// The one name in a route's path; also one with `/`, `%` or `+`, where it is encoded.
 #[derive(Debug)]
 pub(crate) struct Name(pub(crate) String);
 
@@ -55,7 +55,9 @@ impl FromRequest for Name {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self(segment(req).unwrap_or_default().to_owned())))
+        // The router leaves those three as they are; the path's own extractor does not.
+        let name = web::Path::<String>::extract(req).into_inner();
+        ready(Ok(Self(name.map(web::Path::into_inner).unwrap_or_default())))
     }
 }
 

@@ -44,6 +44,9 @@ struct BulkEntry {
     /// While an execution of the job with this key waits or runs, no second one is accepted.
     #[schema(min_length = 1, max_length = 200)]
     unique_key: Option<String>,
+    /// What it has in common with others, of any job: limits of that key hold them together.
+    #[schema(min_length = 1, max_length = 200)]
+    concurrency_key: Option<String>,
 }
 
 impl BulkEntry {
@@ -59,6 +62,7 @@ impl BulkEntry {
             priority: self.priority,
             run_at: self.run_at,
             unique_key: self.unique_key,
+            concurrency_key: self.concurrency_key,
         };
         Ok(Submission { job, input })
     }

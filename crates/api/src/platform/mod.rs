@@ -1,5 +1,5 @@
-//! What every service of this kind has: health, metrics, documentation, events, and the keepers of keys, tenants and
-//! queues.
+//! What every service of this kind has: health, metrics, documentation, events, and the keepers of keys, tenants, queues
+//! and limits.
 
 mod agents;
 mod audit;
@@ -8,6 +8,7 @@ mod docs;
 mod events;
 mod executions;
 mod health;
+mod key_limits;
 mod keys;
 mod metrics;
 mod queues;
@@ -49,6 +50,9 @@ pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
         .service(queues::list_queues)
         .service(queues::get_queue)
         .service(queues::set_queue)
+        .service(key_limits::list_limited_keys)
+        .service(key_limits::get_key_limits)
+        .service(key_limits::set_key_limits)
         .service(tenants::create_tenant)
         .service(tenants::list_tenants)
         .service(tenants::get_tenant)

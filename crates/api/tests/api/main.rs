@@ -22,6 +22,7 @@ mod idempotency;
 mod integrations;
 mod isolation;
 mod jobs;
+mod key_limits;
 mod keys;
 mod limits;
 mod openapi;

@@ -76,6 +76,7 @@ async fn operations(app: &TestApp) -> Vec<Operation> {
         ("{keyId}", key),
         ("{tenantId}", tenant),
         ("{name}", "default".to_owned()),
+        ("{key}", "customer-7".to_owned()),
         ("{jobName}", "walked".to_owned()),
         ("{agentId}", app.agent("web-1").await.id),
         ("{hostname}", "web-1".to_owned()),

@@ -200,7 +200,7 @@ impl IntegrationService {
         if !errors.is_empty() {
             return Err(errors.into());
         }
-        let input = TriggerInput { payload, priority: None, run_at, unique_key };
+        let input = TriggerInput { payload, run_at, unique_key, ..TriggerInput::default() };
         let submission = Submission { job: JobRef::Id(job.id), input };
         let admission = self.executions.submit_tried(actor, submission, max_attempts).await?;
         let state = if admission.is_duplicate {

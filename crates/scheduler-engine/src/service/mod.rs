@@ -14,6 +14,7 @@ mod idempotency;
 mod integrations;
 mod job;
 mod key;
+mod key_limit;
 mod limits;
 mod queue;
 mod secret;
@@ -40,6 +41,7 @@ pub use integrations::{
 };
 pub use job::{JobInput, JobService, RescheduleInput, mask_configuration, retry_policy_to_json};
 pub use key::{KeyService, NewKey};
+pub use key_limit::{KeyLimitService, KeyLimitsInput};
 pub use queue::{QueueInput, QueueService};
 pub use secret::{SecretService, SecretsFound};
 pub use statistics::{JobActivity, JobOverview, JobReport, StatisticsService};
@@ -95,6 +97,8 @@ pub struct Services {
     pub keys: KeyService,
     /// Queues.
     pub queues: QueueService,
+    /// Limits of concurrency keys.
+    pub key_limits: KeyLimitService,
     /// Who changed what.
     pub audit: AuditService,
     /// Secrets at rest.
@@ -127,6 +131,7 @@ impl Services {
             tenants: TenantService::new(Arc::clone(core), tenants),
             keys: KeyService::new(Arc::clone(core)),
             queues: QueueService::new(Arc::clone(core)),
+            key_limits: KeyLimitService::new(Arc::clone(core)),
             audit: AuditService::new(Arc::clone(core)),
             secrets: SecretService::new(Arc::clone(core)),
             admin: SchedulerAdminService::new(Arc::clone(core), jobs.clone()),

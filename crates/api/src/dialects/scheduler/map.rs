@@ -110,6 +110,7 @@ impl From<ExecutionSummary> for JobExecutionDto {
             duration_ms: took.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
             retry_count,
             retry_parent_id: execution.retry_parent_id.map(horarium_domain::ExecutionId::as_uuid),
+            concurrency_key: execution.concurrency_key.map(String::from),
             worker: execution.worker,
             items_processed: execution.items_processed,
             progress: execution.progress,

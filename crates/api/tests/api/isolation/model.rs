@@ -16,6 +16,9 @@ pub(super) const JOB_NAMES: [&str; 3] = ["nightly", "whatsapp", "instagram"];
 /// The job that operations for agents are executions of.
 pub(super) const OPERATIONS: &str = "agentOperations";
 
+/// The concurrency keys, the same for both tenants.
+pub(super) const CONCURRENCY_KEYS: [&str; 2] = ["acme", "globex"];
+
 /// The queues, the same for both tenants.
 pub(super) const QUEUES: [&str; 2] = ["default", "mail"];
 
@@ -174,6 +177,8 @@ pub(super) struct Model {
     pub(super) tasks: Vec<Task>,
     /// By name; one that nobody limited has no limits.
     pub(super) queues: BTreeMap<&'static str, Queue>,
+    /// How many executions with each concurrency key may run at once.
+    pub(super) key_limits: BTreeMap<&'static str, u32>,
     /// How many executions ever waited in the default queue, whenever somebody looked.
     pub(super) lengths: BTreeSet<u64>,
     /// Whether an integration of it ever succeeded or failed.

@@ -1,11 +1,11 @@
-//! The calls about what the dialects share: keys, secrets and queues.
+//! The calls about what the dialects share: keys, secrets, queues and limits.
 
 use horarium_domain::execution::ExecutionState::Pending;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::calls::Step;
-use super::model::{QUEUES, Queue, queue_of};
+use super::model::{CONCURRENCY_KEYS, QUEUES, Queue, queue_of};
 use super::world::{OF, SLUGS, World};
 
 impl World {
@@ -83,5 +83,17 @@ impl World {
             self.tally.note("a queue runs while the other's of that name waits");
         }
         self.model_mut(step.who).queues.insert(name, Queue { max_length, is_paused });
+    }
+
+    pub(super) async fn limit_key(&mut self, step: Step) {
+        let key = CONCURRENCY_KEYS[step.pick % 2];
+        let most = [Some(1), Some(2), None][step.pick / 2 % 3];
+        let body = json!({"maxConcurrency": most});
+        self.send(step, Method::PUT, &format!("/api/v1/limits/{key}"), body).await.expect(200);
+        let limits = &mut self.model_mut(step.who).key_limits;
+        match most {
+            Some(most) => limits.insert(key, most),
+            None => limits.remove(key),
+        };
     }
 }

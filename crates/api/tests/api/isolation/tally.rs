@@ -40,6 +40,7 @@ const MUST_MEET: &[(&str, usize)] = &[
     ("DeleteAgent: 204", 5),
     ("DrainAgent: 200", 2),
     ("LimitQueue: 200", 5),
+    ("LimitKey: 200", 2),
     // Full queues and live keys.
     ("TriggerAsAdmin: 429", 1),
     ("SubmitIntegration: 429", 2),

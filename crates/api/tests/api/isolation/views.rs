@@ -264,6 +264,9 @@ impl World {
             }
         }
         assert_eq!(listed["items"], json!(expected_list));
+        let limits = self.read(who, "/api/v1/limits").await;
+        let expected = |(key, most)| json!({"key": key, "maxConcurrency": most, "rateLimitPerSecond": null});
+        assert_eq!(limits["items"], json!(model.key_limits.iter().map(expected).collect::<Vec<_>>()));
     }
 
     async fn look_at_the_audit_log(&self, who: usize, pick: usize) {

@@ -9,7 +9,8 @@ use crate::core::Core;
 use crate::service::{Actor, ServiceError};
 
 impl ExecutionService {
-    /// Runs a failed execution again, as a new one with the same payload, queue, priority and number of tries.
+    /// Runs a failed execution again, as a new one with the same payload, queue, priority, concurrency key and number of
+    /// tries.
     ///
     /// # Errors
     /// [`ServiceError::NotFound`] when there is no such execution or its job is deleted, [`ServiceError::NotFailed`],

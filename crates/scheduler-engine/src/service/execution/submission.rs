@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use horarium_domain::callback::NewCallback;
+use horarium_domain::concurrency::ConcurrencyKey;
 use horarium_domain::execution::{NewExecution, Trigger};
 use horarium_domain::job::Job;
 use horarium_domain::secret::Document;
@@ -42,6 +43,8 @@ pub struct TriggerInput {
     pub run_at: Option<String>,
     /// While an execution of the job with this key waits or runs, no second one is accepted. 1 to 200 characters.
     pub unique_key: Option<String>,
+    /// What it has in common with others that limits of that key hold together. 1 to 200 characters.
+    pub concurrency_key: Option<String>,
 }
 
 /// What a submitter wants to be told and to be reminded of, before any check.
@@ -222,6 +225,10 @@ impl ExecutionService {
         let run_at = input.run_at.and_then(|text| limits::instant(&mut errors, "runAt", &text));
         let unique_key =
             input.unique_key.and_then(|text| limits::line(&mut errors, "uniqueKey", &text, limits::UNIQUE_KEY_CHARS));
+        let concurrency_key = input
+            .concurrency_key
+            .and_then(|text| limits::line(&mut errors, "concurrencyKey", &text, ConcurrencyKey::MAX_CHARS))
+            .and_then(|text| ConcurrencyKey::try_from(text).ok());
         let Some(priority) = priority.filter(|_| errors.is_empty()) else { return Err(errors.into()) };
         if let Some(payload) = &mut payload {
             Secrets::of_job(&*self.core.secrets, job.tenant_id, job.id).seal(Document::Payload, payload, None)?;
@@ -241,7 +248,7 @@ impl ExecutionService {
             created_at: now,
             retry_parent_id: None,
             unique_key,
-            concurrency_key: None,
+            concurrency_key,
             max_attempts: None,
         })
     }

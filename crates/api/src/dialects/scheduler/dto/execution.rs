@@ -48,6 +48,8 @@ pub(crate) struct JobExecutionDto {
     pub(crate) retry_count: u16,
     /// The failed execution that it retries.
     pub(crate) retry_parent_id: Option<Uuid>,
+    /// What it has in common with others that limits of that key hold together.
+    pub(crate) concurrency_key: Option<String>,
     /// Who runs or ran its latest attempt.
     pub(crate) worker: Option<String>,
     /// How many items its handler said it processed.

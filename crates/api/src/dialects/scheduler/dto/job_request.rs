@@ -262,6 +262,9 @@ pub(crate) struct TriggerRequest {
     /// While an execution of the job with this key waits or runs, no second one is accepted, and its id is answered.
     #[schema(min_length = 1, max_length = 200)]
     unique_key: Option<String>,
+    /// What it has in common with others, of any job: limits of that key hold them together.
+    #[schema(min_length = 1, max_length = 200)]
+    concurrency_key: Option<String>,
 }
 
 impl TriggerRequest {
@@ -272,6 +275,7 @@ impl TriggerRequest {
             priority: self.priority,
             run_at: self.run_at,
             unique_key: self.unique_key,
+            concurrency_key: self.concurrency_key,
         }
     }
 }
