@@ -71,8 +71,9 @@ pub struct AuditEntry {
     pub route: String,
     /// What it was about.
     pub target: Option<AuditTarget>,
-    /// The HTTP status of the answer; `None` where the caller went away, or its time was up, before there was one: what
-    /// was asked for may or may not have been done.
+    /// The HTTP status of the answer; where executions were accepted, the one that says so, also when the answer came to
+    /// tell of their end, or never arrived. `None` where the caller went away, or its time was up, before there was one:
+    /// what was asked for may or may not have been done.
     pub status: Option<u16>,
     /// The address of the client.
     pub address: Option<String>,

@@ -1,4 +1,4 @@
-//! The audit log.
+//! Reading and pruning the audit log. Entries are added by the hot path, together with what they tell of.
 
 use async_trait::async_trait;
 use diesel::prelude::*;
@@ -8,24 +8,24 @@ use horarium_domain::id::first_uuid_at;
 use horarium_domain::store::{AuditFilter, AuditStore, StoreError};
 use horarium_domain::{AuditId, TenantId, Timestamp};
 
-use crate::conn::{Conn, on};
+use crate::conn::on;
 use crate::decode::Row;
 use crate::error::About;
-use crate::schema::{At, Key, at, audit_horizon, audit_log, key};
+use crate::schema::{at, audit_horizon, audit_log, key};
 use crate::store::SqlStore;
 use crate::text::storable;
 
-/// How many rows PostgreSQL is sent in one statement; it takes 65,535 values, and a row has 19.
-const ROWS_PER_STATEMENT: usize = 1000;
+/// The status of an entry, as the database keeps it: 0 where the call was never answered.
+pub(crate) fn status_code(entry: &AuditEntry) -> i16 {
+    // Statuses have three digits.
+    entry.status.map_or(0, |status| i16::try_from(status).unwrap_or(0))
+}
 
-#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[derive(Debug, Queryable, Selectable)]
 #[diesel(table_name = audit_log)]
 struct AuditRow {
-    #[diesel(serialize_as = Key)]
     id: AuditId,
-    #[diesel(serialize_as = Key)]
     tenant_id: TenantId,
-    #[diesel(serialize_as = At)]
     at: Timestamp,
     actor_kind: String,
     actor_id: String,
@@ -46,33 +46,6 @@ struct AuditRow {
 }
 
 impl AuditRow {
-    fn of(entry: &AuditEntry) -> Self {
-        let kept = |text: &String| storable(text).into_owned();
-        let target = entry.target.as_ref();
-        Self {
-            id: entry.id,
-            tenant_id: entry.tenant_id,
-            at: entry.at,
-            actor_kind: entry.actor.kind.as_str().to_owned(),
-            actor_id: kept(&entry.actor.id),
-            actor_name: entry.actor.name.as_ref().map(kept),
-            actor_email: entry.actor.email.as_ref().map(kept),
-            action: kept(&entry.action),
-            method: kept(&entry.method),
-            route: kept(&entry.route),
-            target_kind: target.map(|target| kept(&target.kind)),
-            target_before: target.and_then(|target| target.before.as_ref()).map(kept),
-            target_after: target.and_then(|target| target.after.as_ref()).map(kept),
-            version_before: target.and_then(|target| target.version_before),
-            version_after: target.and_then(|target| target.version_after),
-            // Statuses have three digits.
-            status: entry.status.map_or(0, |status| i16::try_from(status).unwrap_or(0)),
-            address: entry.address.as_ref().map(kept),
-            user_agent: entry.user_agent.as_ref().map(kept),
-            request_id: kept(&entry.request_id),
-        }
-    }
-
     fn into_entry(self) -> Result<AuditEntry, StoreError> {
         let row = Row::new("audit_log", self.id);
         let target = self.target_kind.map(|kind| AuditTarget {
@@ -165,25 +138,7 @@ impl SqlStore {
 #[async_trait]
 impl AuditStore for SqlStore {
     async fn append_audit(&self, entries: Vec<AuditEntry>) -> Result<(), StoreError> {
-        let rows: Vec<AuditRow> = entries.iter().map(AuditRow::of).collect();
-        self.write(async |conn| {
-            match conn {
-                Conn::Pg(c) => {
-                    for rows in rows.chunks(ROWS_PER_STATEMENT) {
-                        let insert = diesel::insert_into(audit_log::table).values(rows.to_vec());
-                        insert.execute(c).await.about("audit_log")?;
-                    }
-                }
-                Conn::Lite(c) => {
-                    for row in &rows {
-                        let insert = diesel::insert_into(audit_log::table).values(row.clone());
-                        insert.execute(c).await.about("audit_log")?;
-                    }
-                }
-            }
-            Ok(())
-        })
-        .await
+        self.hot.append_audit(entries).await
     }
 
     async fn audit(

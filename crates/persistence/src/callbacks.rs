@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use horarium_domain::callback::{Callback, DueCallback, HandedOver, Handover, NewCallback, SigningSecret};
 use horarium_domain::execution::NewExecution;
-use horarium_domain::store::{CallbackStore, Enqueued, StoreError};
+use horarium_domain::store::{AcceptanceNote, CallbackStore, Enqueued, StoreError};
 use horarium_domain::{ExecutionId, TenantId, Timestamp};
 use serde_json::Value;
 
@@ -30,8 +30,9 @@ impl CallbackStore for SqlStore {
         &self,
         execution: NewExecution,
         callback: NewCallback,
+        note: Option<AcceptanceNote>,
     ) -> Result<Enqueued, StoreError> {
-        self.hot.enqueue_with_callback(execution, callback).await
+        self.hot.enqueue_with_callback(execution, callback, note).await
     }
 
     async fn callback(&self, tenant: TenantId, execution: ExecutionId) -> Result<Option<Callback>, StoreError> {

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use horarium_domain::execution::NewExecution;
 use horarium_domain::job::Job;
 use horarium_domain::store::{
-    CancelOutcome, ClaimRequest, Claimed, Drift, DueSlot, Enqueued, ExecutionQueue, ExpiredLease, FireOutcome, Firing,
-    JobStore, Lease, MaintenanceStore, PlanningStore, Promoted, Released, Settled, Settlement, Signal, StoreError,
+    AcceptanceNote, CancelOutcome, ClaimRequest, Claimed, Drift, DueSlot, Enqueued, ExecutionQueue, ExpiredLease,
+    FireOutcome, Firing, JobStore, Lease, MaintenanceStore, PlanningStore, Promoted, Released, Settled, Settlement,
+    Signal, StoreError,
 };
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 
@@ -15,8 +16,12 @@ use crate::store::SqlStore;
 
 #[async_trait]
 impl ExecutionQueue for SqlStore {
-    async fn enqueue(&self, batch: Vec<NewExecution>) -> Result<Vec<Enqueued>, StoreError> {
-        self.hot.enqueue(batch).await
+    async fn enqueue_noted(
+        &self,
+        batch: Vec<NewExecution>,
+        notes: Vec<AcceptanceNote>,
+    ) -> Result<Vec<Enqueued>, StoreError> {
+        self.hot.enqueue_noted(batch, notes).await
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {

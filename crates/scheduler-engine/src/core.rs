@@ -11,6 +11,7 @@ use horarium_domain::{Clock, Entropy, ExecutionId, IdGenerator, JobId, TenantId,
 use tokio::sync::Notify;
 
 use crate::agents::AgentHub;
+use crate::audited::AuditedCall;
 use crate::bus::{Bus, LiveEvent, LiveEventKind};
 use crate::enqueuer::Enqueuer;
 use crate::running::RunningSet;
@@ -112,11 +113,18 @@ impl Core {
 
     /// Accepts an execution together with whatever else is being accepted; answers after the commit.
     pub async fn enqueue(&self, execution: NewExecution) -> Result<Enqueued, StoreError> {
-        let note = Accepted::of(&execution);
-        let result = self.enqueuer.enqueue(execution).await?;
-        if result == Enqueued::Accepted {
-            self.accepted(&note);
-        }
+        self.enqueue_audited(execution, None).await
+    }
+
+    /// The same, on behalf of a call that the audit log is to tell of.
+    pub(crate) async fn enqueue_audited(
+        &self,
+        execution: NewExecution,
+        call: Option<&AuditedCall>,
+    ) -> Result<Enqueued, StoreError> {
+        let accepted = Accepted::of(&execution);
+        let result = self.enqueuer.enqueue(execution, call).await?;
+        self.answered(&[accepted], &[result], call);
         Ok(result)
     }
 
@@ -125,24 +133,30 @@ impl Core {
         &self,
         execution: NewExecution,
         callback: NewCallback,
+        call: Option<&AuditedCall>,
     ) -> Result<Enqueued, StoreError> {
-        let note = Accepted::of(&execution);
-        let result = self.store.enqueue_with_callback(execution, callback).await?;
-        if result == Enqueued::Accepted {
-            self.accepted(&note);
-        }
+        let accepted = Accepted::of(&execution);
+        let note = call.map(|call| call.note(0..1));
+        let result = self.store.enqueue_with_callback(execution, callback, note).await?;
+        self.answered(&[accepted], &[result], call);
         Ok(result)
     }
 
     /// Accepts a batch in one transaction; answers after the commit, in the batch's order.
     pub async fn enqueue_many(&self, batch: Vec<NewExecution>) -> Result<Vec<Enqueued>, StoreError> {
-        let notes: Vec<_> = batch.iter().map(Accepted::of).collect();
-        let results = self.store.enqueue(batch).await?;
-        for (note, result) in notes.iter().zip(&results) {
-            if *result == Enqueued::Accepted {
-                self.accepted(note);
-            }
-        }
+        self.enqueue_many_audited(batch, None).await
+    }
+
+    /// The same, on behalf of a call that the audit log is to tell of.
+    pub(crate) async fn enqueue_many_audited(
+        &self,
+        batch: Vec<NewExecution>,
+        call: Option<&AuditedCall>,
+    ) -> Result<Vec<Enqueued>, StoreError> {
+        let accepted: Vec<_> = batch.iter().map(Accepted::of).collect();
+        let notes = call.map(|call| call.note(0..batch.len())).into_iter().collect();
+        let results = self.store.enqueue_noted(batch, notes).await?;
+        self.answered(&accepted, &results, call);
         Ok(results)
     }
 
@@ -204,6 +218,15 @@ impl Core {
         }
         let at = self.now();
         self.bus.publish(LiveEvent { id: self.ids.uuid(at), tenant_id, at, kind, job_id, execution_id, state });
+    }
+
+    /// Tells of those of a batch that were accepted.
+    fn answered(&self, batch: &[Accepted], results: &[Enqueued], call: Option<&AuditedCall>) {
+        if let Some(call) = call {
+            call.answered(results);
+        }
+        let answered = batch.iter().zip(results);
+        answered.filter(|(_, result)| **result == Enqueued::Accepted).for_each(|(note, _)| self.accepted(note));
     }
 
     fn accepted(&self, note: &Accepted) {

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use horarium_domain::execution::NewExecution;
-use horarium_domain::store::{Enqueued, SharedStore, StoreError};
+use horarium_domain::store::{AcceptanceNote, Enqueued, SharedStore, StoreError};
 
+use crate::audited::AuditedCall;
 use crate::group_commit::GroupCommit;
 
 /// How many batches may be under way at once: while the database syncs one, it works on the next.
 const WRITERS: usize = 2;
 
-/// Gathers single executions into batches.
+/// Gathers single executions into batches, each with what the audit log is to tell of it.
 #[derive(Debug)]
-pub(crate) struct Enqueuer(GroupCommit<NewExecution, Enqueued>);
+pub(crate) struct Enqueuer(GroupCommit<(NewExecution, Option<AcceptanceNote>), Enqueued>);
 
 impl Enqueuer {
     /// Starts the writers; they end when the enqueuer is dropped and all that was accepted is written.
@@ -20,12 +21,23 @@ impl Enqueuer {
         let store = Arc::clone(store);
         Self(GroupCommit::start(WRITERS, "horarium_enqueue_batch_size", move |batch| {
             let store = Arc::clone(&store);
-            Box::pin(async move { store.enqueue(batch).await })
+            Box::pin(async move {
+                let (executions, notes): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+                let of_batch = |(index, note): (usize, Option<AcceptanceNote>)| {
+                    note.map(|note| AcceptanceNote { asked: index..index + 1, ..note })
+                };
+                let notes = notes.into_iter().enumerate().filter_map(of_batch).collect();
+                store.enqueue_noted(executions, notes).await
+            })
         }))
     }
 
     /// Accepts one execution; answers after the commit.
-    pub(crate) async fn enqueue(&self, execution: NewExecution) -> Result<Enqueued, StoreError> {
-        self.0.submit(execution).await
+    pub(crate) async fn enqueue(
+        &self,
+        execution: NewExecution,
+        call: Option<&AuditedCall>,
+    ) -> Result<Enqueued, StoreError> {
+        self.0.submit((execution, call.map(|call| call.note(0..1)))).await
     }
 }

@@ -4,6 +4,7 @@
 //! that an API or an embedding program calls. Neither knows HTTP or SQL.
 
 mod agents;
+mod audited;
 pub mod bus;
 mod core;
 pub mod engine;
@@ -18,6 +19,7 @@ pub mod service;
 mod system_job;
 
 pub use crate::agents::{AgentExecutor, AgentKeeper, FillData};
+pub use crate::audited::AuditedCall;
 pub use crate::core::{Core, JobChangeKind};
 pub use engine::{Engine, EngineConfig};
 pub use entropy::SystemEntropy;

@@ -62,7 +62,7 @@ async fn submit(world: &World, core: &Core, job: &Job) -> ExecutionId {
     let execution = world.execution_of(job);
     let id = execution.id;
     loop {
-        match core.enqueue_with_callback(execution.clone(), to_a_url()).await {
+        match core.enqueue_with_callback(execution.clone(), to_a_url(), None).await {
             Ok(answer) => {
                 assert_eq!(answer, Enqueued::Accepted);
                 return id;

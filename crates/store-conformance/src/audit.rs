@@ -1,8 +1,10 @@
 //! The audit log.
 
 use horarium_domain::audit::{AuditActor, AuditActorKind, AuditEntry, AuditTarget};
-use horarium_domain::store::AuditFilter;
-use horarium_domain::{AuditId, TenantId};
+use horarium_domain::callback::NewCallback;
+use horarium_domain::execution::NewExecution;
+use horarium_domain::store::{AcceptanceNote, AuditFilter, Enqueued};
+use horarium_domain::{AuditId, ExecutionId, TenantId};
 
 use crate::World;
 use crate::world::{START, at, at_millis};
@@ -137,4 +139,91 @@ pub async fn what_is_past_its_time_is_deleted_a_batch_at_a_time_and_nothing_else
     // A later call with an earlier instant brings nothing back and takes nothing away.
     assert_eq!(world.a.prune_audit(at(5), 3).await.unwrap(), 0);
     assert_eq!(listed(&world, tenant, &AuditFilter::default()).await, ids);
+}
+
+/// What is noted of the execution at this position of a batch.
+fn noted(world: &World, tenant: TenantId, position: usize) -> AcceptanceNote {
+    AcceptanceNote { entry: entry(world, tenant, 0), asked: position..position + 1 }
+}
+
+/// What the entries of a tenant are about, the oldest first.
+async fn targets(world: &World, tenant: TenantId) -> Vec<AuditTarget> {
+    let entries = world.b.audit(tenant, &AuditFilter::default(), None, 100).await.unwrap();
+    entries.into_iter().rev().filter_map(|entry| entry.target).collect()
+}
+
+fn about(before: Option<&str>, after: String) -> AuditTarget {
+    let kind = if before.is_some() { "job" } else { "execution" };
+    let (kind, before, after) = (kind.to_owned(), before.map(str::to_owned), Some(after));
+    AuditTarget { kind, before, after, ..AuditTarget::default() }
+}
+
+pub async fn what_is_noted_of_executions_is_written_with_those_that_are_accepted(world: World) {
+    let (tenant, other) = (world.tenant().await, world.tenant().await);
+    let (job, foreign) = (world.job(tenant).await, world.job(other).await);
+    let keyed = || NewExecution { unique_key: Some("k".to_owned()), ..world.execution(&job) };
+    let nowhere = NewExecution { job_id: foreign.id, ..world.execution(&job) };
+    let batch = [world.execution(&job), keyed(), keyed(), nowhere, world.execution(&job)];
+    let ids: Vec<ExecutionId> = batch.iter().map(|new| new.id).collect();
+    let mut notes: Vec<_> = (0..4).map(|position| noted(&world, tenant, position)).collect();
+    notes[0].entry.target =
+        Some(AuditTarget { kind: "job".to_owned(), before: Some("j".to_owned()), ..AuditTarget::default() });
+    let answers = world.a.enqueue_noted(batch.to_vec(), notes).await.unwrap();
+    let accepted = Enqueued::Accepted;
+    assert_eq!(answers, [accepted, accepted, Enqueued::Duplicate(ids[1]), Enqueued::NoSuchJob, accepted]);
+    let expected = [about(Some("j"), ids[0].to_string()), about(None, ids[1].to_string())];
+    assert_eq!(targets(&world, tenant).await, expected);
+    assert_eq!(world.claim(10, at(0)).await.len(), 3);
+
+    // Whoever did not hear the answer asks again, as another call, and beside others.
+    let again = vec![world.execution(&job), batch[0].clone()];
+    let notes = vec![noted(&world, tenant, 1)];
+    assert_eq!(world.b.enqueue_noted(again, notes).await.unwrap(), [accepted, accepted]);
+    assert_eq!(targets(&world, tenant).await[2..], [about(None, ids[0].to_string())]);
+    assert_eq!(world.claim(10, at(1)).await.len(), 1);
+}
+
+pub async fn a_batch_is_noted_with_the_first_and_the_last_of_it_that_are_accepted(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    world.limit_queue(tenant, |queue| queue.max_length = Some(2)).await;
+    let submit = async || {
+        let batch: Vec<_> = (0..3).map(|_| world.execution(&job)).collect();
+        let ids: Vec<ExecutionId> = batch.iter().map(|new| new.id).collect();
+        let note = AcceptanceNote { entry: entry(&world, tenant, 0), asked: 0..3 };
+        (ids, world.a.enqueue_noted(batch, vec![note]).await.unwrap())
+    };
+    let full = Enqueued::QueueFull { max_length: 2 };
+    let (ids, answers) = submit().await;
+    assert_eq!(answers, [Enqueued::Accepted, Enqueued::Accepted, full]);
+    let noted = [about(None, format!("{}..{}", ids[0], ids[1]))];
+    assert_eq!(targets(&world, tenant).await, noted);
+    assert_eq!(submit().await.1, [full, full, full]);
+    assert_eq!(targets(&world, tenant).await, noted, "there was nothing to note");
+}
+
+pub async fn an_execution_with_a_callback_is_noted_if_it_is_accepted(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    let keyed = || NewExecution { unique_key: Some("k".to_owned()), ..world.execution(&job) };
+    let (first, second) = (keyed(), keyed());
+    let id = first.id;
+    for execution in [first, second] {
+        let note = Some(noted(&world, tenant, 0));
+        world.a.enqueue_with_callback(execution, NewCallback::default(), note).await.unwrap();
+    }
+    assert_eq!(targets(&world, tenant).await, [about(None, id.to_string())]);
+}
+
+pub async fn an_entry_that_is_there_stays_as_it_is(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    let unanswered = AuditEntry { status: None, ..entry(&world, tenant, 0) };
+    world.a.append_audit(vec![unanswered.clone()]).await.unwrap();
+    let later = AuditEntry { status: Some(202), ..unanswered.clone() };
+    world.a.append_audit(vec![later.clone()]).await.unwrap();
+    let note = AcceptanceNote { entry: later, asked: 0..1 };
+    let answers = world.b.enqueue_noted(vec![world.execution(&job)], vec![note]).await.unwrap();
+    assert_eq!(answers, [Enqueued::Accepted]);
+    assert_eq!(world.b.audit(tenant, &AuditFilter::default(), None, 10).await.unwrap(), [unanswered]);
 }

@@ -24,7 +24,7 @@ impl World {
     async fn submit_called_back(&self, job: &Job) -> ExecutionId {
         let execution = self.execution(job);
         let id = execution.id;
-        assert_eq!(self.a.enqueue_with_callback(execution, to_a_url()).await.unwrap(), Enqueued::Accepted);
+        assert_eq!(self.a.enqueue_with_callback(execution, to_a_url(), None).await.unwrap(), Enqueued::Accepted);
         id
     }
 
@@ -59,7 +59,7 @@ pub async fn a_callback_is_read_back_as_it_was_asked_for(world: World) {
     };
     let execution = world.execution(&job);
     let id = execution.id;
-    let accepted = world.a.enqueue_with_callback(execution.clone(), asked.clone()).await.unwrap();
+    let accepted = world.a.enqueue_with_callback(execution.clone(), asked.clone(), None).await.unwrap();
     assert_eq!(accepted, Enqueued::Accepted);
     let stored = world.b.callback(tenant, id).await.unwrap().unwrap();
     assert_eq!((stored.execution_id, &stored.asked), (id, &asked));
@@ -69,7 +69,7 @@ pub async fn a_callback_is_read_back_as_it_was_asked_for(world: World) {
     assert_eq!(world.a.callback(tenant, without).await.unwrap(), None);
 
     // The same id again changes nothing.
-    assert_eq!(world.a.enqueue_with_callback(execution, to_a_url()).await.unwrap(), Enqueued::Accepted);
+    assert_eq!(world.a.enqueue_with_callback(execution, to_a_url(), None).await.unwrap(), Enqueued::Accepted);
     assert_eq!(world.a.callback(tenant, id).await.unwrap().unwrap().asked, asked);
 }
 
@@ -79,7 +79,7 @@ pub async fn an_execution_submitted_again_is_called_back_once(world: World) {
     let job = world.job(tenant).await;
     let execution = NewExecution { unique_key: Some("k".to_owned()), ..world.execution(&job) };
     let id = execution.id;
-    let submit = async || world.b.enqueue_with_callback(execution.clone(), to_a_url()).await.unwrap();
+    let submit = async || world.b.enqueue_with_callback(execution.clone(), to_a_url(), None).await.unwrap();
     assert_eq!(submit().await, Enqueued::Accepted);
     let run = world.claim_one(at(1)).await;
     assert_eq!(submit().await, Enqueued::Accepted);
@@ -138,7 +138,7 @@ pub async fn a_callback_without_a_url_is_never_due(world: World) {
     let execution = world.execution(&job);
     let id = execution.id;
     let asked = NewCallback { url: None, reference: Some(json!("order-7")) };
-    world.a.enqueue_with_callback(execution, asked.clone()).await.unwrap();
+    world.a.enqueue_with_callback(execution, asked.clone(), None).await.unwrap();
     let run = world.claim_one(at(1)).await;
     world.succeed(&run, at(2)).await;
     assert!(world.due(100).await.is_empty());
@@ -152,21 +152,21 @@ pub async fn an_execution_that_is_not_accepted_leaves_no_callback(world: World) 
     let keyed = || NewExecution { unique_key: Some("k".to_owned()), ..world.execution(&job) };
     let (first, second) = (keyed(), keyed());
     let (first_id, second_id) = (first.id, second.id);
-    assert_eq!(world.a.enqueue_with_callback(first, to_a_url()).await.unwrap(), Enqueued::Accepted);
-    let answer = world.a.enqueue_with_callback(second, to_a_url()).await.unwrap();
+    assert_eq!(world.a.enqueue_with_callback(first, to_a_url(), None).await.unwrap(), Enqueued::Accepted);
+    let answer = world.a.enqueue_with_callback(second, to_a_url(), None).await.unwrap();
     assert_eq!(answer, Enqueued::Duplicate(first_id));
     assert_eq!(world.a.callback(tenant, second_id).await.unwrap(), None);
 
     world.limit_queue(tenant, |limits| limits.max_length = Some(1)).await;
     let refused = world.execution(&job);
     let id = refused.id;
-    let answer = world.a.enqueue_with_callback(refused, to_a_url()).await.unwrap();
+    let answer = world.a.enqueue_with_callback(refused, to_a_url(), None).await.unwrap();
     assert_eq!(answer, Enqueued::QueueFull { max_length: 1 });
     assert_eq!(world.a.callback(tenant, id).await.unwrap(), None);
 
     let foreign = NewExecution { tenant_id: other, ..world.execution(&job) };
     let id = foreign.id;
-    assert_eq!(world.a.enqueue_with_callback(foreign, to_a_url()).await.unwrap(), Enqueued::NoSuchJob);
+    assert_eq!(world.a.enqueue_with_callback(foreign, to_a_url(), None).await.unwrap(), Enqueued::NoSuchJob);
     assert_eq!(world.a.callback(other, id).await.unwrap(), None);
 }
 
@@ -181,7 +181,7 @@ pub async fn a_queue_fills_to_its_limit_exactly_with_callbacks_too(world: World)
         tokio::spawn(async move {
             match number % 3 {
                 0 => store.enqueue(vec![execution]).await.unwrap()[0],
-                _ => store.enqueue_with_callback(execution, to_a_url()).await.unwrap(),
+                _ => store.enqueue_with_callback(execution, to_a_url(), None).await.unwrap(),
             }
         })
     };

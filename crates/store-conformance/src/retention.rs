@@ -117,7 +117,7 @@ pub async fn a_day_that_is_over_goes_and_what_outlives_it_stays(world: World) {
 
     let asked = NewCallback { url: Some("https://example.com/".to_owned()), reference: None };
     let called_back = world.execution(&job);
-    world.a.enqueue_with_callback(called_back.clone(), asked.clone()).await.unwrap();
+    world.a.enqueue_with_callback(called_back.clone(), asked.clone(), None).await.unwrap();
     let run = world.claim_one(at(1)).await;
     world.settle(retry(&run, at(2), at(2))).await;
     let run = world.claim_one(at(2)).await;
@@ -129,7 +129,7 @@ pub async fn a_day_that_is_over_goes_and_what_outlives_it_stays(world: World) {
     world.settle(retry(&late_run, at(11), next)).await;
     let waiting = world.submit(world.execution_at(&job, next + DAY)).await;
     let waiting_called_back = world.execution_at(&job, next + DAY);
-    world.a.enqueue_with_callback(waiting_called_back.clone(), asked).await.unwrap();
+    world.a.enqueue_with_callback(waiting_called_back.clone(), asked, None).await.unwrap();
     assert_eq!(world.a.promote(next, 10).await.unwrap().count, 1);
     let late_run = world.claim_one(next).await;
     world.succeed(&late_run, next + Duration::from_secs(7)).await;

@@ -69,7 +69,7 @@ pub async fn the_urls_of_callbacks_are_found_and_replaced(world: World) {
         let execution = world.execution(&job);
         ids.push(execution.id);
         let asked = NewCallback { url, reference: Some(json!(1)) };
-        world.a.enqueue_with_callback(execution, asked).await.unwrap();
+        world.a.enqueue_with_callback(execution, asked, None).await.unwrap();
     }
     let found = world.secrets(SecretHolder::Callback).await;
     let told: Vec<_> = found.iter().map(|one| (one.id, one.owner, one.document.clone())).collect();

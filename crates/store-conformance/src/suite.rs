@@ -56,6 +56,10 @@ macro_rules! suite {
             an_audit_log_is_filtered_by_actor_action_target_and_time
             another_tenants_entries_are_not_shown
             what_is_past_its_time_is_deleted_a_batch_at_a_time_and_nothing_else
+            what_is_noted_of_executions_is_written_with_those_that_are_accepted
+            a_batch_is_noted_with_the_first_and_the_last_of_it_that_are_accepted
+            an_execution_with_a_callback_is_noted_if_it_is_accepted
+            an_entry_that_is_there_stays_as_it_is
         });
         $crate::suite!(@$make claim {
             a_claimed_execution_comes_with_all_that_running_it_needs

@@ -1,5 +1,5 @@
 //! The audit log's share of every call: each one that may change something is noted on the way in, and written down
-//! before its answer goes out.
+//! before its answer goes out; one that has executions accepted in the very transaction that accepts them.
 //!
 //! It lies around all routes, so none can be forgotten, and knows by itself what a call was about: the last parameter
 //! of its path, and what the answer's `Location` and `ETag` say came of it. A route that knows better says so to its
@@ -9,6 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::{Ready, ready};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
@@ -18,7 +19,8 @@ use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, web};
 use horarium_auth::{CredentialKind, Principal};
 use horarium_domain::audit::{AuditActor, AuditActorKind, AuditEntry, AuditTarget};
-use horarium_domain::{TenantId, Timestamp};
+use horarium_domain::{AuditId, TenantId, Timestamp};
+use horarium_scheduler_engine::{Actor, AuditedCall};
 
 use super::changes::changes;
 use super::etag::version_of;
@@ -53,6 +55,7 @@ impl Actions {
 /// What is known of a call while it is being answered.
 pub(crate) struct AuditNote {
     state: web::Data<ApiState>,
+    id: AuditId,
     at: Timestamp,
     action: String,
     method: Method,
@@ -65,6 +68,8 @@ pub(crate) struct AuditNote {
     request_id: String,
     who: RefCell<Option<(TenantId, AuditActor)>>,
     said: RefCell<Option<AuditTarget>>,
+    /// What is written with the executions that the call asks for, if any is accepted.
+    submission: RefCell<Option<Arc<AuditedCall>>>,
     is_written: Cell<bool>,
 }
 
@@ -77,8 +82,10 @@ impl AuditNote {
         let state = req.app_data::<web::Data<ApiState>>()?.clone();
         let action = req.app_data::<web::Data<Actions>>()?.name(method.as_str(), &route);
         let client = state.config.trusted_proxies.client(req.peer_addr(), req.headers());
+        let at = state.core.now();
         Some(Self {
-            at: state.core.now(),
+            id: state.core.ids.audit(at),
+            at,
             action,
             method: method.clone(),
             named: named(&route, req.path()),
@@ -90,6 +97,7 @@ impl AuditNote {
             state,
             who: RefCell::default(),
             said: RefCell::default(),
+            submission: RefCell::default(),
             is_written: Cell::default(),
         })
     }
@@ -118,7 +126,7 @@ impl AuditNote {
     fn entry(&self, status: Option<StatusCode>, headers: Option<&HeaderMap>) -> Option<AuditEntry> {
         let (tenant_id, actor) = self.who.borrow().clone()?;
         Some(AuditEntry {
-            id: self.state.core.ids.audit(self.at),
+            id: self.id,
             tenant_id,
             at: self.at,
             actor,
@@ -152,8 +160,16 @@ impl AuditNote {
         })
     }
 
-    /// Writes the entry; answers after the commit.
+    /// Whether nothing is left to write.
+    fn is_on_record(&self) -> bool {
+        self.is_written.get() || self.submission.borrow().as_ref().is_some_and(|call| call.is_on_record())
+    }
+
+    /// Writes the entry, unless it was written with what the call had accepted; answers after the commit.
     async fn write(&self, status: StatusCode, headers: Option<&HeaderMap>) {
+        if self.is_on_record() {
+            return;
+        }
         self.is_written.set(true);
         let Some(entry) = self.entry(Some(status), headers) else { return };
         if let Err(error) = self.state.services.audit.record(entry.clone()).await {
@@ -189,6 +205,16 @@ impl AuditHandle {
             note.is_about(AuditTarget { kind: kind.to_owned(), after, ..AuditTarget::default() });
         }
     }
+
+    /// The actor of a call that asks for executions, and is answered so when they are accepted: the entry is written in
+    /// the transaction that accepts them, about what the path names and about them.
+    pub(crate) fn submitting(&self, actor: &Actor, accepted: StatusCode) -> Actor {
+        let entry = self.0.as_ref().and_then(|note| Some((note, note.entry(Some(accepted), None)?)));
+        let Some((note, entry)) = entry else { return actor.clone() };
+        let call = Arc::new(AuditedCall::new(entry));
+        *note.submission.borrow_mut() = Some(Arc::clone(&call));
+        actor.clone().audited(call)
+    }
 }
 
 /// Writes the note of a call that ends without an answer: its caller hung up, or its time was up.
@@ -196,7 +222,7 @@ struct Unanswered(Rc<AuditNote>);
 
 impl Drop for Unanswered {
     fn drop(&mut self) {
-        if self.0.is_written.get() {
+        if self.0.is_on_record() {
             return;
         }
         let Some(entry) = self.0.entry(None, None) else { return };

@@ -182,13 +182,9 @@ pub(super) async fn submit_executions(
             Err(error) => answers.push(Some(Err(error))),
         }
     }
-    let mut submitted = state.services.executions.submit_many(&caller.actor, submissions).await?.into_iter();
+    let actor = audit.submitting(&caller.actor, StatusCode::ACCEPTED);
+    let mut submitted = state.services.executions.submit_many(&actor, submissions).await?.into_iter();
     let answers: Vec<_> = answers.into_iter().filter_map(|answer| answer.or_else(|| submitted.next())).collect();
-    let made = || answers.iter().flatten().filter(|admission| !admission.is_duplicate).map(|admission| admission.id);
-    if let (Some(first), Some(last)) = (made().min(), made().max()) {
-        // Ids sort by creation: these two enclose all that were made.
-        audit.made("execution", if first == last { first.to_string() } else { format!("{first}..{last}") });
-    }
     let result = summarize(answers);
     if result.accepted + result.duplicates > 0 {
         return Ok(HttpResponse::Accepted().json(result));

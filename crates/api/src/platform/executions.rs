@@ -1,6 +1,7 @@
 //! Executions across jobs. The shapes are those of the scheduler dialect; the list is walked with a cursor, which
 //! stays exact while new executions come in.
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, get, post, web};
 use horarium_domain::execution::ExecutionState;
 use horarium_domain::store::ExecutionFilter;
@@ -11,7 +12,7 @@ use uuid::Uuid;
 
 use crate::dialects::scheduler::dto::{ExecutionStatusName, JobExecutionDetailDto, JobExecutionDto};
 use crate::dialects::scheduler::{STATUSES, cancelled, detail, retried, started_between};
-use crate::http::{ApiError, Authorized, FromQuery, Id, Query, QueryFields, perm};
+use crate::http::{ApiError, AuditHandle, Authorized, FromQuery, Id, Query, QueryFields, perm};
 use crate::state::ApiState;
 
 /// What `GET /executions` reads from its query.
@@ -146,7 +147,8 @@ pub(super) async fn stop_execution(
 pub(super) async fn rerun_execution(
     caller: Authorized<perm::ExecutionsRetry>,
     state: web::Data<ApiState>,
+    audit: AuditHandle,
     id: Id<ExecutionId>,
 ) -> Result<HttpResponse, ApiError> {
-    retried(&state, &caller, id.0).await
+    retried(&state, &audit.submitting(&caller.actor, StatusCode::ACCEPTED), id.0).await
 }

@@ -1,10 +1,12 @@
 //! The audit log: what is on record after a call, who may read it, and what is not in it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use horarium_api::ApiConfig;
 use horarium_auth::Role;
 use horarium_domain::store::AuditFilter;
+use horarium_scheduler_engine::memory::{Disturbance, MemoryStore};
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};
 
@@ -49,6 +51,30 @@ async fn a_retry_is_on_record_with_the_old_and_the_new_execution() {
         let entry = latest(&app, &format!("action=rerun_execution&target={}", id.as_str().unwrap())).await;
         assert_eq!((&entry["target"]["before"], &entry["target"]["after"]), (&json!(failed), &retried));
     }
+}
+
+#[tokio::test]
+async fn what_was_accepted_is_on_record_once_even_if_nobody_could_be_told() {
+    let store = Arc::new(MemoryStore::new());
+    let app = TestApp::on(store.clone(), ApiConfig::default()).await;
+    let (job, _) = app.owner().trigger_new_job("accepted").await;
+    store.disturb(Disturbance { answers_lost: true, ..Disturbance::default() });
+    app.owner().call(&format!("{JOBS}/{job}/trigger")).await.problem(503);
+    store.disturb(Disturbance::default());
+    let page = app.owner().get(&format!("{AUDIT}?action=trigger_job")).await.expect(200).json();
+    let [lost, _] = &page["items"].as_array().unwrap()[..] else { panic!("not two entries: {page}") };
+    let newest = app.owner().get(&format!("{JOBS}/{job}/executions")).await.expect(200).json()["items"][0].take();
+    assert_eq!((&lost["target"]["after"], &lost["status"]), (&newest["id"], &json!(202)), "{newest}");
+}
+
+#[tokio::test]
+async fn a_submission_that_waits_for_its_end_is_on_record_from_its_acceptance_on() {
+    let app = TestApp::with(ApiConfig { submit_wait: Duration::ZERO, ..ApiConfig::default() }).await;
+    app.owner().create_job(http_job("waited-for")).await;
+    let machine = app.machine(&["executions:trigger"]).await;
+    let accepted = machine.post("/v1/toolkit/jobs", json!({"job": "waited-for"})).await.expect(202).json();
+    let entry = latest(&app, "action=submit_job").await;
+    assert_eq!((&entry["target"]["after"], &entry["status"]), (&accepted["job_id"], &json!(202)));
 }
 
 #[tokio::test]

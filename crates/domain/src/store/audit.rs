@@ -1,9 +1,12 @@
 //! The audit log.
 
+use std::ops::Range;
+
 use async_trait::async_trait;
 
-use super::StoreError;
-use crate::audit::AuditEntry;
+use super::{Enqueued, StoreError};
+use crate::audit::{AuditEntry, AuditTarget};
+use crate::execution::NewExecution;
 use crate::{AuditId, TenantId, Timestamp};
 
 /// Which entries a list of the audit log shows.
@@ -21,11 +24,34 @@ pub struct AuditFilter {
     pub until: Option<Timestamp>,
 }
 
+/// What the audit log is to tell of executions that one call asks for, once any of them is accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcceptanceNote {
+    /// The entry. What it is about after the call is filled in; the rest of its target too, when it has none.
+    pub entry: AuditEntry,
+    /// Which of the batch the call asks for.
+    pub asked: Range<usize>,
+}
+
+impl AcceptanceNote {
+    /// The entry, now that it is known what became of the batch; `None` when nothing that was asked for was accepted.
+    /// Several executions are told as the first and the last of them: ids sort by creation.
+    pub fn entry(&self, batch: &[NewExecution], answers: &[Enqueued]) -> Option<AuditEntry> {
+        let asked = || batch.iter().zip(answers).take(self.asked.end).skip(self.asked.start);
+        let accepted = || asked().filter(|(_, answer)| **answer == Enqueued::Accepted).map(|(new, _)| new.id);
+        let (first, last) = (accepted().min()?, accepted().max()?);
+        let after = if first == last { first.to_string() } else { format!("{first}..{last}") };
+        let about = || AuditTarget { kind: "execution".to_owned(), ..AuditTarget::default() };
+        let target = self.entry.target.clone().unwrap_or_else(about);
+        Some(AuditEntry { target: Some(AuditTarget { after: Some(after), ..target }), ..self.entry.clone() })
+    }
+}
+
 /// The audit log. Entries are never changed, and deleted only by [`prune_audit`](Self::prune_audit); a database refuses
 /// anything else by itself.
 #[async_trait]
 pub trait AuditStore: Send + Sync {
-    /// Adds entries, all or none.
+    /// Adds entries, all or none. One that is there already, by its id, stays as it is.
     async fn append_audit(&self, entries: Vec<AuditEntry>) -> Result<(), StoreError>;
 
     /// At most `limit` of a tenant's entries that are older than `before`, newest first.

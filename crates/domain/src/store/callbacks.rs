@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Enqueued, StoreError};
+use super::{AcceptanceNote, Enqueued, StoreError};
 use crate::callback::{Callback, DueCallback, HandedOver, Handover, NewCallback, SigningSecret};
 use crate::execution::NewExecution;
 use crate::{ExecutionId, TenantId, Timestamp};
@@ -13,13 +13,14 @@ use crate::{ExecutionId, TenantId, Timestamp};
 /// whichever process dies when.
 #[async_trait]
 pub trait CallbackStore: Send + Sync {
-    /// Accepts an execution as [`ExecutionQueue::enqueue`](super::ExecutionQueue::enqueue) does, and records what is
-    /// to be told about it. If it is not accepted (a duplicate, a full queue, no job), nothing is recorded; the same id
-    /// submitted again leaves the first record as it is.
+    /// Accepts an execution as [`ExecutionQueue::enqueue_noted`](super::ExecutionQueue::enqueue_noted) does, and records
+    /// what is to be told about it. If it is not accepted (a duplicate, a full queue, no job), nothing is recorded; the
+    /// same id submitted again leaves the first record as it is.
     async fn enqueue_with_callback(
         &self,
         execution: NewExecution,
         callback: NewCallback,
+        note: Option<AcceptanceNote>,
     ) -> Result<Enqueued, StoreError>;
 
     /// What is to be told about a tenant's execution, if anything was asked for.

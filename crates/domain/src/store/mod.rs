@@ -20,7 +20,7 @@ mod tenants;
 use std::sync::Arc;
 
 pub use agents::{AgentStore, Excuse, Heartbeat, Registration, Reported, SweptTasks, TaskRequest, WaitingTasks};
-pub use audit::{AuditFilter, AuditStore};
+pub use audit::{AcceptanceNote, AuditFilter, AuditStore};
 pub use callbacks::CallbackStore;
 pub use executions::{
     CursorPage, ExecutionEnd, ExecutionFilter, ExecutionStore, Recent, RollupWindow, SkippedSlots, StateCounts,

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::StoreError;
+use super::{AcceptanceNote, StoreError};
 use crate::execution::{Event, ExecutionState, Lifecycle, NewExecution, Output, Trigger};
 use crate::{ExecutionId, JobId, NodeId, TenantId, Timestamp};
 
@@ -175,7 +175,18 @@ pub trait ExecutionQueue: Send + Sync {
     /// Accepts executions; the answers are in the order of the batch. Those whose `run_at` has not come wait for
     /// [`promote`](Self::promote). A duplicate within the batch is a duplicate of the first. What room a queue has goes to
     /// the first of the batch, one by one.
-    async fn enqueue(&self, batch: Vec<NewExecution>) -> Result<Vec<Enqueued>, StoreError>;
+    async fn enqueue(&self, batch: Vec<NewExecution>) -> Result<Vec<Enqueued>, StoreError> {
+        self.enqueue_noted(batch, Vec::new()).await
+    }
+
+    /// Accepts executions as [`enqueue`](Self::enqueue) does, and adds to the audit log what is to be noted of them in
+    /// the same transaction: nothing is accepted without its entry, and no entry tells of what was not accepted. An entry
+    /// that is there already, by its id, stays as it is.
+    async fn enqueue_noted(
+        &self,
+        batch: Vec<NewExecution>,
+        notes: Vec<AcceptanceNote>,
+    ) -> Result<Vec<Enqueued>, StoreError>;
 
     /// Leases up to `limit` due executions to a worker, highest priority first within a tenant, and fairly across
     /// tenants: each with due work gets a share of the batch by its weight, and what one leaves the others take. Limits

@@ -93,7 +93,7 @@ impl Node {
         };
         let id = execution.id;
         let callback = NewCallback { url: Some(url), reference: Some(json!("order-7")) };
-        assert_eq!(self.core.enqueue_with_callback(execution, callback).await.unwrap(), Enqueued::Accepted);
+        assert_eq!(self.core.enqueue_with_callback(execution, callback, None).await.unwrap(), Enqueued::Accepted);
         id
     }
 

@@ -17,6 +17,8 @@
 //! Before all of these, an advisory lock on PostgreSQL: whoever makes or drops a day of the history holds it alone, and
 //! those who delete executions one by one share it.
 //!
+//! Entries of the audit log come last, in the order of their ids: an id that somebody else is writing is waited for.
+//!
 //! Callbacks stand outside of it: one that is not due is touched by whoever ends its execution alone, and one that is
 //! due only by whoever hands it over, before anything else.
 //!
@@ -24,9 +26,12 @@
 //! (with an ordinary write, say) is answered by running the whole method again.
 
 use async_trait::async_trait;
+use horarium_domain::audit::AuditEntry;
 use horarium_domain::callback::{HandedOver, Handover, NewCallback};
 use horarium_domain::execution::NewExecution;
-use horarium_domain::store::{Drift, Enqueued, ExecutionQueue, FireOutcome, Firing, Released, StoreError};
+use horarium_domain::store::{
+    AcceptanceNote, Drift, Enqueued, ExecutionQueue, FireOutcome, Firing, Released, StoreError,
+};
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 
 mod aftermath;
@@ -42,8 +47,8 @@ pub(crate) use aftermath::first_in_time;
 pub(crate) use postgres::{HOLD_DAYS, PostgresHot};
 pub(crate) use sqlite::SqliteHot;
 
-/// What a database's hot path offers: the queue, and what of the planner's and the housekeeper's ports rewrites the
-/// queue, the history or its counters.
+/// What a database's hot path offers: the queue, what of the planner's and the housekeeper's ports rewrites the queue,
+/// the history or its counters, and the audit log's entries, since those of accepted executions are written with them.
 #[async_trait]
 pub(crate) trait HotStore: ExecutionQueue {
     /// Jobs of active tenants whose next slot is at or before `now`, soonest first, each with that slot.
@@ -60,7 +65,11 @@ pub(crate) trait HotStore: ExecutionQueue {
         &self,
         execution: NewExecution,
         callback: NewCallback,
+        note: Option<AcceptanceNote>,
     ) -> Result<Enqueued, StoreError>;
+
+    /// See [`AuditStore::append_audit`](horarium_domain::store::AuditStore::append_audit).
+    async fn append_audit(&self, entries: Vec<AuditEntry>) -> Result<(), StoreError>;
 
     /// See [`CallbackStore::hand_over`](horarium_domain::store::CallbackStore::hand_over).
     async fn hand_over(&self, batch: Vec<Handover>, postponed_to: Timestamp) -> Result<Vec<HandedOver>, StoreError>;

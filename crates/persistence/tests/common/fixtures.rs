@@ -1,6 +1,7 @@
 //! Things to store.
 
 use horarium_domain::api_key::{ApiKeyRecord, SecretHash};
+use horarium_domain::execution::{NewExecution, Trigger};
 use horarium_domain::job::{CodeExecution, Job, JobSpec};
 use horarium_domain::tenant::Tenant;
 use horarium_domain::{ApiKeyId, IdGenerator, JobId, TenantId, Timestamp};
@@ -25,6 +26,26 @@ pub(crate) fn job(tenant: &Tenant, name: &str) -> Job {
         JobSpec::new(name, CodeExecution::of("nothing")),
         NOW,
     )
+}
+
+pub(crate) fn execution(job: &Job) -> NewExecution {
+    NewExecution {
+        id: IdGenerator::new().execution(NOW),
+        tenant_id: job.tenant_id,
+        job_id: job.id,
+        trigger: Trigger::Api,
+        triggered_by: "alice".to_owned(),
+        payload: None,
+        queue: "default".to_owned(),
+        priority: 0,
+        scheduled_for: NOW,
+        run_at: NOW,
+        created_at: NOW,
+        retry_parent_id: None,
+        unique_key: None,
+        concurrency_key: None,
+        max_attempts: None,
+    }
 }
 
 pub(crate) fn api_key(tenant: &Tenant) -> ApiKeyRecord {

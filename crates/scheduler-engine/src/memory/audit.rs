@@ -7,11 +7,12 @@ use horarium_domain::store::{AuditFilter, AuditStore, StoreError};
 use horarium_domain::{AuditId, TenantId, Timestamp};
 
 use super::MemoryStore;
+use super::state::State;
 
 #[async_trait]
 impl AuditStore for MemoryStore {
     async fn append_audit(&self, entries: Vec<AuditEntry>) -> Result<(), StoreError> {
-        self.state().audit.extend(entries.into_iter().map(|entry| (entry.id, entry)));
+        self.state().append_audit(entries);
         Ok(())
     }
 
@@ -40,6 +41,15 @@ impl AuditStore for MemoryStore {
             state.audit.remove(id);
         }
         Ok(old.len() as u64)
+    }
+}
+
+impl State {
+    /// Adds entries; those that are there already stay as they are.
+    pub(super) fn append_audit(&mut self, entries: impl IntoIterator<Item = AuditEntry>) {
+        for entry in entries {
+            self.audit.entry(entry.id).or_insert(entry);
+        }
     }
 }
 

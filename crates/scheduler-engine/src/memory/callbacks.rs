@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use horarium_domain::callback::{Callback, DueCallback, HandedOver, Handover, NewCallback, SigningSecret};
 use horarium_domain::execution::NewExecution;
-use horarium_domain::store::{CallbackStore, Enqueued, StoreError};
+use horarium_domain::store::{AcceptanceNote, CallbackStore, Enqueued, StoreError};
 use horarium_domain::{ExecutionId, TenantId, Timestamp};
 
 use super::MemoryStore;
@@ -21,11 +21,13 @@ impl CallbackStore for MemoryStore {
         &self,
         execution: NewExecution,
         callback: NewCallback,
+        note: Option<AcceptanceNote>,
     ) -> Result<Enqueued, StoreError> {
         self.hot(|store| {
             let mut state = store.state();
             let (tenant, execution_id) = (execution.tenant_id, execution.id);
-            let answer = state.accept(execution);
+            let answer = state.accept(execution.clone());
+            state.append_audit(note.and_then(|note| note.entry(&[execution], &[answer])));
             if answer == Enqueued::Accepted {
                 let callback = Callback { execution_id, asked: callback, due_at: None, delivery_id: None };
                 state.callbacks.entry(execution_id).or_insert(CallbackRecord { tenant, callback });

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use horarium_domain::execution::NewExecution;
 use horarium_domain::store::{
-    CancelOutcome, ClaimRequest, Claimed, Decision, Enqueued, ExecutionQueue, ExpiredLease, Lease, Promoted, Settled,
-    Settlement, Signal, StoreError,
+    AcceptanceNote, CancelOutcome, ClaimRequest, Claimed, Decision, Enqueued, ExecutionQueue, ExpiredLease, Lease,
+    Promoted, Settled, Settlement, Signal, StoreError,
 };
 use horarium_domain::{ExecutionId, TenantId, Timestamp};
 
@@ -13,8 +13,18 @@ use super::record::Stage;
 
 #[async_trait]
 impl ExecutionQueue for MemoryStore {
-    async fn enqueue(&self, batch: Vec<NewExecution>) -> Result<Vec<Enqueued>, StoreError> {
-        self.hot(|store| Ok(store.state().accept_all(batch))).await
+    async fn enqueue_noted(
+        &self,
+        batch: Vec<NewExecution>,
+        notes: Vec<AcceptanceNote>,
+    ) -> Result<Vec<Enqueued>, StoreError> {
+        self.hot(|store| {
+            let mut state = store.state();
+            let answers = state.accept_all(batch.clone());
+            state.append_audit(notes.iter().filter_map(|note| note.entry(&batch, &answers)));
+            Ok(answers)
+        })
+        .await
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {

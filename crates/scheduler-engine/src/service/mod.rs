@@ -47,15 +47,17 @@ pub use secret::{SecretService, SecretsFound};
 pub use statistics::{JobActivity, JobOverview, JobReport, StatisticsService};
 pub use tenant::{BuiltInJobs, NewTenant, TenantChange, TenantLimitsInput, TenantPolicy, TenantService};
 
+use crate::audited::AuditedCall;
 use crate::core::Core;
 
 /// Who calls, and in which tenant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Actor {
     /// The tenant that the call acts in.
     pub tenant: TenantId,
     name: String,
     seed: Option<RequestSeed>,
+    audited: Option<Arc<AuditedCall>>,
 }
 
 impl Actor {
@@ -63,7 +65,7 @@ impl Actor {
     /// it: control characters, and all beyond 200 characters.
     pub fn new(tenant: TenantId, name: &str) -> Self {
         let name = name.chars().filter(|c| !c.is_control()).take(limits::PERSON_CHARS).collect();
-        Self { tenant, name, seed: None }
+        Self { tenant, name, seed: None, audited: None }
     }
 
     /// The same in a request with an `Idempotency-Key`: a call that is made again in it asks for the executions that it
@@ -73,9 +75,20 @@ impl Actor {
         Self { seed: Some(seed), ..self }
     }
 
+    /// The same in a call that the audit log is to tell of: if it has executions accepted, in the same transaction.
+    #[must_use]
+    pub fn audited(self, call: Arc<AuditedCall>) -> Self {
+        Self { audited: Some(call), ..self }
+    }
+
     /// A person's or a key's name, as histories show it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The call, if the audit log is to tell of what it has accepted.
+    fn call(&self) -> Option<&AuditedCall> {
+        self.audited.as_deref()
     }
 
     /// The id for execution number `index` of those that the call asks for.

@@ -1,5 +1,6 @@
 //! The routes, below `/api/v1/admin/jobs`.
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, get, post, routes, web};
 use horarium_domain::page::PageRequest;
 use horarium_scheduler_engine::service::TriggerInput;
@@ -92,9 +93,9 @@ pub(crate) async fn trigger_admin_job(
     body: Body<TriggerJobRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let JobName(name) = JobName::new(&body.0.job_name)?;
-    let admission = state.services.executions.trigger_by_name(&caller.actor, &name, TriggerInput::default()).await;
+    let actor = audit.submitting(&caller.actor, StatusCode::OK);
+    let admission = state.services.executions.trigger_by_name(&actor, &name, TriggerInput::default()).await;
     let admission = admission.map_err(|failure| error::about(failure, &name))?;
-    audit.made("execution", admission.id.to_string());
     let data = map::triggered(&admission, name, &caller.principal);
     Ok(HttpResponse::Ok().json(AdminEnvelope::new("Job triggered successfully", data, state.core.now())))
 }

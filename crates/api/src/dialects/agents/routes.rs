@@ -3,6 +3,7 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, delete, get, post, routes, web};
 use horarium_domain::store::ExecutionFilter;
@@ -138,9 +139,8 @@ async fn create_agent_job(
 ) -> Result<HttpResponse, ApiError> {
     let CreateJobRequest { operation, target_hostname } = body.0;
     let new = NewAgentJob { operation: operation.0.kind, data: operation.0.data, target: target_hostname };
-    let accepted = state.services.agent_jobs.submit(&caller.actor, new).await?;
-    audit.made("execution", accepted.0.to_string());
-    Ok(created(accepted))
+    let actor = audit.submitting(&caller.actor, StatusCode::CREATED);
+    Ok(created(state.services.agent_jobs.submit(&actor, new).await?))
 }
 
 /// Count jobs
@@ -221,10 +221,12 @@ async fn delete_agent_job(
 async fn retry_agent_job(
     caller: Authorized<perm::AgentsUse>,
     state: web::Data<ApiState>,
+    audit: AuditHandle,
     id: PathJob,
     body: OptionalBody<RetryJobRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let RetryJobRequest { target_hostname, only_failed } = body.0.unwrap_or_default();
     let retry = RetryAgentJob { target: target_hostname, only_failed: only_failed.unwrap_or(false) };
-    Ok(created(state.services.agent_jobs.retry(&caller.actor, id.0, &retry).await.map_err(named)?))
+    let actor = audit.submitting(&caller.actor, StatusCode::CREATED);
+    Ok(created(state.services.agent_jobs.retry(&actor, id.0, &retry).await.map_err(named)?))
 }

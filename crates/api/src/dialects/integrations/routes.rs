@@ -1,5 +1,6 @@
 //! The routes, below `/api/integrations/jobs`.
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, get, routes, web};
 use horarium_domain::ExecutionId;
 use horarium_domain::execution::ExecutionState;
@@ -126,12 +127,12 @@ pub(crate) async fn submit_integration_job(
 ) -> Result<HttpResponse, ApiError> {
     let SubmitIntegrationJobRequest { kind, payload, dedupe_key, run_at, max_attempts } = body.0;
     let input = IntegrationInput { payload, run_at, unique_key: dedupe_key, max_attempts };
-    let submitted = state.services.integrations.submit(&caller.actor, &kind, input).await;
+    let actor = audit.submitting(&caller.actor, StatusCode::ACCEPTED);
+    let submitted = state.services.integrations.submit(&actor, &kind, input).await;
     let (admission, status) = submitted.map_err(|failure| error::submission(failure, &kind))?;
     let body = SubmittedIntegrationJobDto { id: admission.id.as_uuid(), status: status.into() };
     if admission.is_duplicate {
         return Ok(HttpResponse::Ok().json(body));
     }
-    audit.made("execution", admission.id.to_string());
     Ok(HttpResponse::Accepted().json(body))
 }

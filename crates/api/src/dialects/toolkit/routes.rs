@@ -178,14 +178,14 @@ pub(crate) async fn submit_job(
     let waits = webhook_url.is_none();
     let callback = CallbackInput { url: webhook_url, reference: id.clone() };
     let executions = &state.services.executions;
-    let admission = match executions.submit_called_back(&caller.actor, submission, callback).await {
+    let actor = audit.submitting(&caller.actor, StatusCode::ACCEPTED);
+    let admission = match executions.submit_called_back(&actor, submission, callback).await {
         Ok(admission) => admission,
         Err(ServiceError::QueueFull { queue, max_length }) => {
             return full(&state, &caller, id, &queue, max_length, begun).await;
         }
         Err(error) => return Err(error.into()),
     };
-    audit.made("execution", admission.id.to_string());
     if waits {
         patience.at_least(state.config.submit_wait + TIME_TO_ANSWER);
     }

@@ -5,11 +5,12 @@ use std::collections::HashSet;
 use horarium_domain::Timestamp;
 use horarium_domain::callback::{HandedOver, Handover, NewCallback};
 use horarium_domain::execution::NewExecution;
-use horarium_domain::store::{Enqueued, StoreError};
+use horarium_domain::store::{AcceptanceNote, Enqueued, StoreError};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::PostgresHot;
+use super::audit;
 use super::enqueue::enqueue_within;
 use super::session::{self, Session};
 use super::values::{Ts, column};
@@ -41,6 +42,7 @@ impl PostgresHot {
         &self,
         execution: &NewExecution,
         callback: &NewCallback,
+        note: Option<&AcceptanceNote>,
     ) -> Result<Enqueued, StoreError> {
         let reference = callback.reference.as_ref().map(storable_json);
         let reference: Option<&Value> = reference.as_deref();
@@ -48,6 +50,7 @@ impl PostgresHot {
         session::run(&self.pool, async |session: &Session| {
             let record = session.statement(RECORD).await?;
             let flag = session.statement(FLAG).await?;
+            let append = session.statement(audit::APPEND).await?;
             session.begin().await?;
             let answers = enqueue_within(session, std::slice::from_ref(execution)).await?;
             let missing = || StoreError::Internal("an execution was neither accepted nor refused".to_owned());
@@ -59,7 +62,9 @@ impl PostgresHot {
                     session.run(&flag, &[&id]).await?;
                 }
             }
-            session.commit().await?;
+            let batch = std::slice::from_ref(execution);
+            let entries: Vec<_> = note.into_iter().filter_map(|note| note.entry(batch, &[answer])).collect();
+            tokio::try_join!(biased; audit::append(session, &append, &entries), session.commit())?;
             Ok(answer)
         })
         .await

@@ -1,15 +1,16 @@
-//! Accepting executions: one statement for the whole batch, one round trip when nothing stands in the way. What is left
-//! out by [`insert`](super::insert) is told apart afterwards.
+//! Accepting executions: one statement for the whole batch, one round trip when nothing stands in the way, and a second
+//! one when the audit log is to tell of it. What is left out by [`insert`](super::insert) is told apart afterwards.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use horarium_domain::execution::NewExecution;
-use horarium_domain::store::{Enqueued, StoreError};
+use horarium_domain::store::{AcceptanceNote, Enqueued, StoreError};
 use horarium_domain::{ExecutionId, JobId};
 use uuid::Uuid;
 
 use super::PostgresHot;
+use super::audit;
 use super::insert::{Form, insert};
 use super::session::{self, Session};
 use super::values::column;
@@ -47,23 +48,37 @@ pub(super) const LENGTHS: &str = "
     from unnest($1::uuid[], $2::text[], $3::int8[]) as d (tenant_id, name, enough)";
 
 impl PostgresHot {
-    pub(super) async fn enqueue_batch(&self, batch: Vec<NewExecution>) -> Result<Vec<Enqueued>, StoreError> {
+    pub(super) async fn enqueue_batch(
+        &self,
+        batch: &[NewExecution],
+        notes: &[AcceptanceNote],
+    ) -> Result<Vec<Enqueued>, StoreError> {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        let batch = Batch::new(&batch);
+        let (all, batch) = (batch, Batch::new(batch));
         let may_collide = AtomicBool::new(batch.firsts.iter().any(|new| new.unique_key.is_some()));
-        let left_out = session::run(&self.pool, async |session: &Session| {
-            // One that was accepted before makes the first try fail; the next one expects that.
-            let form = if may_collide.swap(true, Ordering::Relaxed) { Form::Any } else { Form::New };
-            insert(session, &batch.firsts, form, false).await
-        });
+        // One that was accepted before makes the first try fail; the next one expects that.
+        let form = || if may_collide.swap(true, Ordering::Relaxed) { Form::Any } else { Form::New };
+        if !notes.is_empty() {
+            let noted = session::run(&self.pool, async |session: &Session| {
+                let append = session.statement(audit::APPEND).await?;
+                let ((), answers) = tokio::try_join!(biased; session.begin(), accept(session, &batch.firsts, form()))?;
+                let answers = batch.answers(&answers)?;
+                let entries: Vec<_> = notes.iter().filter_map(|note| note.entry(all, &answers)).collect();
+                tokio::try_join!(biased; audit::append(session, &append, &entries), session.commit())?;
+                Ok(answers)
+            });
+            return noted.await;
+        }
+        let left_out =
+            session::run(&self.pool, async |session: &Session| insert(session, &batch.firsts, form(), false).await);
         let left_out = left_out.await?;
         let (rest, mut answers) = sorted_out(&batch.firsts, &left_out);
         if !rest.is_empty() {
             let explained = session::run(&self.pool, async |session: &Session| {
                 session.begin().await?;
-                let answers = accept(session, &rest).await?;
+                let answers = accept(session, &rest, Form::Any).await?;
                 session.commit().await?;
                 Ok(answers)
             });
@@ -79,7 +94,7 @@ pub(super) async fn enqueue_within(session: &Session, batch: &[NewExecution]) ->
         return Ok(Vec::new());
     }
     let batch = Batch::new(batch);
-    let answers = accept(session, &batch.firsts).await?;
+    let answers = accept(session, &batch.firsts, Form::Any).await?;
     Ok(batch.answers(&answers)?)
 }
 
@@ -128,8 +143,8 @@ impl<'a> Batch<'a> {
 }
 
 /// Accepts or refuses each, within a transaction.
-async fn accept(session: &Session, rows: &[&NewExecution]) -> Result<HashMap<Uuid, Enqueued>, Fault> {
-    let left_out = insert(session, rows, Form::Any, false).await?;
+async fn accept(session: &Session, rows: &[&NewExecution], form: Form) -> Result<HashMap<Uuid, Enqueued>, Fault> {
+    let left_out = insert(session, rows, form, false).await?;
     let (rest, mut answers) = sorted_out(rows, &left_out);
     if rest.is_empty() {
         return Ok(answers);

@@ -9,12 +9,13 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
+use horarium_domain::audit::AuditEntry;
 use horarium_domain::callback::{HandedOver, Handover, NewCallback};
 use horarium_domain::execution::NewExecution;
 use horarium_domain::fair_share::FairShare;
 use horarium_domain::store::{
-    CancelOutcome, ClaimRequest, Claimed, Drift, Enqueued, ExecutionQueue, ExpiredLease, FireOutcome, Firing, Lease,
-    Promoted, Released, Settled, Settlement, Signal, StoreError,
+    AcceptanceNote, CancelOutcome, ClaimRequest, Claimed, Drift, Enqueued, ExecutionQueue, ExpiredLease, FireOutcome,
+    Firing, Lease, Promoted, Released, Settled, Settlement, Signal, StoreError,
 };
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 use uuid::Uuid;
@@ -24,6 +25,7 @@ use super::gates::Group;
 use crate::postgres::Server;
 
 mod aftermath;
+mod audit;
 mod callbacks;
 mod cancel;
 mod claim;
@@ -81,8 +83,12 @@ impl PostgresHot {
 
 #[async_trait]
 impl ExecutionQueue for PostgresHot {
-    async fn enqueue(&self, batch: Vec<NewExecution>) -> Result<Vec<Enqueued>, StoreError> {
-        self.enqueue_batch(batch).await
+    async fn enqueue_noted(
+        &self,
+        batch: Vec<NewExecution>,
+        notes: Vec<AcceptanceNote>,
+    ) -> Result<Vec<Enqueued>, StoreError> {
+        self.enqueue_batch(&batch, &notes).await
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
@@ -146,8 +152,16 @@ impl HotStore for PostgresHot {
         &self,
         execution: NewExecution,
         callback: NewCallback,
+        note: Option<AcceptanceNote>,
     ) -> Result<Enqueued, StoreError> {
-        self.enqueue_called_back(&execution, &callback).await
+        self.enqueue_called_back(&execution, &callback, note.as_ref()).await
+    }
+
+    async fn append_audit(&self, entries: Vec<AuditEntry>) -> Result<(), StoreError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        self.append_entries(&entries).await
     }
 
     async fn hand_over(&self, batch: Vec<Handover>, postponed_to: Timestamp) -> Result<Vec<HandedOver>, StoreError> {

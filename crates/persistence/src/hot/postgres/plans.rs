@@ -6,7 +6,8 @@ use horarium_domain::id::first_uuid_at;
 use tokio_postgres::NoTls;
 
 use super::{
-    aftermath, callbacks, cancel, claim, counters, enqueue, fire, gated, held, insert, promote, prune, renew, settle,
+    aftermath, audit, callbacks, cancel, claim, counters, enqueue, fire, gated, held, insert, promote, prune, renew,
+    settle,
 };
 use crate::options::DatabaseOptions;
 use crate::postgres::PostgresDatabase;
@@ -74,6 +75,7 @@ const STATEMENTS: &[(&str, &str, &[&str])] = &[
     ("fire: end", fire::END, &["job_slots_pkey"]),
     ("fire: live", fire::LIVE, &["execution_queue_by_job"]),
     ("aftermath: due", aftermath::DUE, &["callbacks_pkey"]),
+    ("audit: append", audit::APPEND, &[]),
     ("callbacks: flag", callbacks::FLAG, &["execution_queue_pkey"]),
     ("callbacks: take", callbacks::TAKE, &["callbacks_pkey"]),
     ("callbacks: correct", callbacks::CORRECT, &["callbacks_pkey"]),

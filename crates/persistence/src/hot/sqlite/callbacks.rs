@@ -1,8 +1,10 @@
 //! Recording callbacks with their executions, and handing due ones over to their deliveries.
 
+use std::slice;
+
 use horarium_domain::callback::{HandedOver, Handover, NewCallback};
 use horarium_domain::execution::NewExecution;
-use horarium_domain::store::{Enqueued, StoreError};
+use horarium_domain::store::{AcceptanceNote, Enqueued, StoreError};
 use horarium_domain::{ExecutionId, Timestamp};
 use rusqlite::{Connection, params};
 
@@ -22,13 +24,14 @@ const TAKE: &str = "
 
 const CORRECT: &str = "update callbacks set delivery_id = ?2, due_at = coalesce(?3, due_at) where execution_id = ?1";
 
-/// Accepts an execution together with its callback.
+/// Accepts an execution together with its callback, and what is to be noted of it.
 pub(super) fn enqueue(
     connection: &Connection,
     execution: &NewExecution,
     callback: &NewCallback,
+    note: Option<&AcceptanceNote>,
 ) -> Result<Enqueued, StoreError> {
-    let answer = enqueue_one(connection, execution)?;
+    let answer = enqueue_one(connection, execution, note)?;
     if answer != Enqueued::Accepted {
         return Ok(answer);
     }
@@ -66,7 +69,7 @@ fn hand_over_one(
         let row = params![of, delivery.map(Key::from), due_at.map(Ts)];
         connection.prepare_cached(CORRECT).checked()?.execute(row).checked()
     };
-    match enqueue_one(connection, delivery)? {
+    match enqueue_one(connection, delivery, None)? {
         Enqueued::Accepted => {}
         Enqueued::Duplicate(live) => drop(correct(Some(live), None)?),
         Enqueued::QueueFull { .. } | Enqueued::NoSuchJob => {
@@ -77,8 +80,12 @@ fn hand_over_one(
     Ok(HandedOver::Accepted)
 }
 
-fn enqueue_one(connection: &Connection, execution: &NewExecution) -> Result<Enqueued, StoreError> {
-    let answers = enqueue::enqueue(connection, std::slice::from_ref(execution))?;
+fn enqueue_one(
+    connection: &Connection,
+    execution: &NewExecution,
+    note: Option<&AcceptanceNote>,
+) -> Result<Enqueued, StoreError> {
+    let answers = enqueue::enqueue_noted(connection, slice::from_ref(execution), note.map_or(&[], slice::from_ref))?;
     let missing = || StoreError::Internal("an execution was neither accepted nor refused".to_owned());
     answers.into_iter().next().ok_or_else(missing)
 }

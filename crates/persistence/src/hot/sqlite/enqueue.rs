@@ -5,10 +5,11 @@ use std::collections::hash_map::Entry;
 
 use horarium_domain::concurrency::ConcurrencyKey;
 use horarium_domain::execution::NewExecution;
-use horarium_domain::store::{Enqueued, StoreError};
+use horarium_domain::store::{AcceptanceNote, Enqueued, StoreError};
 use horarium_domain::{ExecutionId, JobId, TenantId};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::audit;
 use super::values::{Checked, Key, Ts};
 use crate::text::{storable, storable_json};
 
@@ -42,6 +43,18 @@ const KNOWN: &str = "select 1 from executions where id = ?1";
 pub(super) fn enqueue(connection: &Connection, batch: &[NewExecution]) -> Result<Vec<Enqueued>, StoreError> {
     let mut seen = Seen::default();
     batch.iter().map(|new| accept(connection, new, &mut seen)).collect()
+}
+
+/// The same, and what is to be noted of those that are accepted.
+pub(super) fn enqueue_noted(
+    connection: &Connection,
+    batch: &[NewExecution],
+    notes: &[AcceptanceNote],
+) -> Result<Vec<Enqueued>, StoreError> {
+    let answers = enqueue(connection, batch)?;
+    let entries: Vec<_> = notes.iter().filter_map(|note| note.entry(batch, &answers)).collect();
+    audit::append(connection, &entries)?;
+    Ok(answers)
 }
 
 /// What the batch's jobs, queues and keys are like: looked up once each.

@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use horarium_domain::audit::AuditEntry;
 use horarium_domain::callback::{HandedOver, Handover, NewCallback};
 use horarium_domain::execution::NewExecution;
 use horarium_domain::fair_share::FairShare;
 use horarium_domain::store::{
-    CancelOutcome, ClaimRequest, Claimed, Drift, Enqueued, ExecutionQueue, ExpiredLease, FireOutcome, Firing, Lease,
-    Promoted, Released, Settled, Settlement, Signal, StoreError,
+    AcceptanceNote, CancelOutcome, ClaimRequest, Claimed, Drift, Enqueued, ExecutionQueue, ExpiredLease, FireOutcome,
+    Firing, Lease, Promoted, Released, Settled, Settlement, Signal, StoreError,
 };
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 use uuid::Uuid;
@@ -23,6 +24,7 @@ use super::HotStore;
 use crate::sqlite::WriteGate;
 
 mod aftermath;
+mod audit;
 mod callbacks;
 mod cancel;
 mod claim;
@@ -61,11 +63,15 @@ impl SqliteHot {
 
 #[async_trait]
 impl ExecutionQueue for SqliteHot {
-    async fn enqueue(&self, batch: Vec<NewExecution>) -> Result<Vec<Enqueued>, StoreError> {
+    async fn enqueue_noted(
+        &self,
+        batch: Vec<NewExecution>,
+        notes: Vec<AcceptanceNote>,
+    ) -> Result<Vec<Enqueued>, StoreError> {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        self.writer.call(move |connection| enqueue::enqueue(connection, &batch)).await
+        self.writer.call(move |connection| enqueue::enqueue_noted(connection, &batch, &notes)).await
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
@@ -153,8 +159,17 @@ impl HotStore for SqliteHot {
         &self,
         execution: NewExecution,
         callback: NewCallback,
+        note: Option<AcceptanceNote>,
     ) -> Result<Enqueued, StoreError> {
-        self.writer.call(move |connection| callbacks::enqueue(connection, &execution, &callback)).await
+        let accept = move |connection: &_| callbacks::enqueue(connection, &execution, &callback, note.as_ref());
+        self.writer.call(accept).await
+    }
+
+    async fn append_audit(&self, entries: Vec<AuditEntry>) -> Result<(), StoreError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        self.writer.call(move |connection| audit::append(connection, &entries)).await
     }
 
     async fn hand_over(&self, batch: Vec<Handover>, postponed_to: Timestamp) -> Result<Vec<HandedOver>, StoreError> {

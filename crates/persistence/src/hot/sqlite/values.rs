@@ -1,7 +1,7 @@
 //! Domain values as SQLite keeps them, and rows read strictly.
 
 use horarium_domain::store::StoreError;
-use horarium_domain::{ExecutionId, JobId, NodeId, TenantId, Timestamp};
+use horarium_domain::{AuditId, ExecutionId, JobId, NodeId, TenantId, Timestamp};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{ErrorCode, Row};
 use uuid::Uuid;
@@ -20,7 +20,7 @@ macro_rules! key_of {
     )+};
 }
 
-key_of!(ExecutionId, JobId, NodeId, TenantId);
+key_of!(AuditId, ExecutionId, JobId, NodeId, TenantId);
 
 impl ToSql for Key {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

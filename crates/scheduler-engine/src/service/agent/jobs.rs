@@ -119,7 +119,7 @@ impl AgentJobService {
             concurrency_key: None,
             max_attempts: None,
         };
-        let admitted = Admission::wanted(&new).answered(self.core.enqueue(new).await?)?;
+        let admitted = Admission::wanted(&new).answered(self.core.enqueue_audited(new, actor.call()).await?)?;
         Ok((admitted.id, admitted.created_at))
     }
 

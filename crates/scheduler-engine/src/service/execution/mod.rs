@@ -79,7 +79,7 @@ impl ExecutionService {
         max_attempts: Option<u16>,
     ) -> Result<Admission, ServiceError> {
         let execution = self.asked_for(actor, submission, Trigger::Api).await?;
-        self.admit(NewExecution { max_attempts, ..execution }).await
+        self.admit(actor, NewExecution { max_attempts, ..execution }).await
     }
 
     /// Submits one execution on behalf of a program that wants to be called back, or to give it a name of its own.
@@ -99,7 +99,7 @@ impl ExecutionService {
         let execution = self.asked_for(actor, submission, Trigger::Api).await?;
         let wanted = Admission::wanted(&execution);
         let callback = callback::sealed(&self.core, actor.tenant, execution.id, callback)?;
-        wanted.answered(self.core.enqueue_with_callback(execution, callback).await?)
+        wanted.answered(self.core.enqueue_with_callback(execution, callback, actor.call()).await?)
     }
 
     /// Cancels an execution that waits or runs. A running one is told to stop, and its state is Cancelled at once.
@@ -175,9 +175,9 @@ impl ExecutionService {
         Ok(())
     }
 
-    async fn admit(&self, execution: NewExecution) -> Result<Admission, ServiceError> {
+    async fn admit(&self, actor: &Actor, execution: NewExecution) -> Result<Admission, ServiceError> {
         let wanted = Admission::wanted(&execution);
-        wanted.answered(self.core.enqueue(execution).await?)
+        wanted.answered(self.core.enqueue_audited(execution, actor.call()).await?)
     }
 }
 

@@ -78,7 +78,7 @@ impl ExecutionService {
     pub async fn test_queue(&self, actor: &Actor, patience: Duration) -> Result<Execution, ServiceError> {
         let job = system_job::ensure(&self.core, actor.tenant, SystemJob::QueueTest).await?;
         let now = self.core.now();
-        let admission = self.admit(NewExecution {
+        let execution = NewExecution {
             id: actor.execution(0, &self.core.ids, now),
             tenant_id: actor.tenant,
             job_id: job.id,
@@ -94,8 +94,8 @@ impl ExecutionService {
             unique_key: None,
             concurrency_key: None,
             max_attempts: None,
-        });
-        let id = admission.await?.id;
+        };
+        let id = self.admit(actor, execution).await?.id;
         self.wait(actor.tenant, id, patience).await
     }
 }

@@ -50,7 +50,7 @@ pub(in crate::service) async fn run_again(
         concurrency_key: source.summary.concurrency_key,
         max_attempts: source.max_attempts,
     };
-    let admission = Admission::wanted(&new).answered(core.enqueue(new).await?)?;
+    let admission = Admission::wanted(&new).answered(core.enqueue_audited(new, actor.call()).await?)?;
     let event = Event {
         execution_id: id,
         at: now,

@@ -171,7 +171,7 @@ impl ExecutionService {
                 wanted
             }));
         }
-        let mut enqueued = self.core.enqueue_many(batch).await?.into_iter();
+        let mut enqueued = self.core.enqueue_many_audited(batch, actor.call()).await?.into_iter();
         let mut next = move || {
             let missing =
                 || ServiceError::Internal { internal: "the store answered for too few executions".to_owned() };
@@ -187,7 +187,7 @@ impl ExecutionService {
         trigger: Trigger,
     ) -> Result<Admission, ServiceError> {
         let execution = self.asked_for(actor, submission, trigger).await?;
-        self.admit(execution).await
+        self.admit(actor, execution).await
     }
 
     /// The execution that a submission asks for.

@@ -1,17 +1,19 @@
 //! `/executions`, and the executions of a job.
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpResponse, get, post, web};
 use horarium_domain::execution::ExecutionState;
 use horarium_domain::page::PageRequest;
 use horarium_domain::store::ExecutionFilter;
 use horarium_domain::{ExecutionId, JobId, Timestamp};
+use horarium_scheduler_engine::Actor;
 use utoipa::IntoParams;
 
 use super::{PREFIX, STATUSES, started_between};
 use crate::dialects::scheduler::dto::{ExecutionStatusName, JobExecutionDetailDto, JobExecutionDto, PagedResponse};
 use crate::dialects::scheduler::error;
-use crate::http::{ApiError, Authorized, Caller, FromQuery, Id, Paging, Query, QueryFields, perm};
+use crate::http::{ApiError, AuditHandle, Authorized, Caller, FromQuery, Id, Paging, Query, QueryFields, perm};
 use crate::state::ApiState;
 
 /// 202 for an execution that is durable now.
@@ -128,9 +130,10 @@ pub(crate) async fn cancel_execution(
 pub(crate) async fn retry_execution(
     caller: Authorized<perm::ExecutionsRetry>,
     state: web::Data<ApiState>,
+    audit: AuditHandle,
     id: Id<ExecutionId>,
 ) -> Result<HttpResponse, ApiError> {
-    retried(&state, &caller, id.0).await
+    retried(&state, &audit.submitting(&caller.actor, StatusCode::ACCEPTED), id.0).await
 }
 
 /// An execution in full.
@@ -146,8 +149,8 @@ pub(crate) async fn cancelled(state: &ApiState, caller: &Caller, id: ExecutionId
 }
 
 /// Retries an execution.
-pub(crate) async fn retried(state: &ApiState, caller: &Caller, id: ExecutionId) -> Result<HttpResponse, ApiError> {
-    let result = state.services.executions.retry(&caller.actor, id).await;
+pub(crate) async fn retried(state: &ApiState, actor: &Actor, id: ExecutionId) -> Result<HttpResponse, ApiError> {
+    let result = state.services.executions.retry(actor, id).await;
     let admission = result.map_err(|failure| error::retry(failure, id))?;
     Ok(accepted(admission.id))
 }

@@ -15,7 +15,9 @@ use crate::dialects::scheduler::dto::{
     SortDirectionName, TriggerRequest,
 };
 use crate::dialects::scheduler::map::entity;
-use crate::http::{ApiError, Authorized, Body, FromQuery, Id, IfMatch, OptionalBody, Paging, Query, QueryFields, perm};
+use crate::http::{
+    ApiError, AuditHandle, Authorized, Body, FromQuery, Id, IfMatch, OptionalBody, Paging, Query, QueryFields, perm,
+};
 use crate::state::ApiState;
 
 /// Create a job
@@ -360,11 +362,13 @@ pub(crate) async fn resume_job(
 pub(crate) async fn trigger_job(
     caller: Authorized<perm::ExecutionsTrigger>,
     state: web::Data<ApiState>,
+    audit: AuditHandle,
     id: Id<JobId>,
     body: OptionalBody<TriggerRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let input = body.0.unwrap_or_default().into_input();
-    let admission = state.services.executions.trigger(&caller.actor, id.0, input).await?;
+    let actor = audit.submitting(&caller.actor, StatusCode::ACCEPTED);
+    let admission = state.services.executions.trigger(&actor, id.0, input).await?;
     Ok(super::executions::accepted(admission.id))
 }
 
