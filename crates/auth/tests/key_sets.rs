@@ -104,6 +104,21 @@ async fn a_withdrawn_key_is_noticed_once_the_set_has_aged() {
 }
 
 #[tokio::test]
+async fn a_signature_that_was_good_counts_no_longer_than_its_key_and_its_time() {
+    let sets = [Ok(vec![Key::Rsa.jwk("k")]), Ok(vec![Key::OtherRsa.jwk("k")])];
+    let issuer = Issuer::serving(sets);
+    let verifier = verifier(&issuer);
+    let token = Key::Rsa.sign_as("k", &claims());
+    for _ in 0..2 {
+        assert_eq!(outcome(&verifier, &token, 0).await, Ok(()));
+    }
+    assert_eq!(outcome(&verifier, &token, 601).await, Err(AuthError::BadSignature), "another key has its name now");
+    let token = Key::OtherRsa.sign_as("k", &claims());
+    assert_eq!(outcome(&verifier, &token, 602).await, Ok(()));
+    assert_eq!(outcome(&verifier, &token, 3630).await, Err(AuthError::TokenExpired));
+}
+
+#[tokio::test]
 async fn an_issuer_that_is_down_locks_nobody_out_whose_key_is_known() {
     let issuer = Issuer::serving([Ok(vec![Key::Rsa.jwk("k")]), Err("connection refused")]);
     let verifier = verifier(&issuer);

@@ -4,6 +4,7 @@
 //! the algorithms and the keys are configured, and its header can only pick among them.
 
 mod algorithm;
+mod checked;
 mod claims;
 mod config;
 mod header;

@@ -9,6 +9,7 @@ use jsonwebtoken::DecodingKey;
 use jsonwebtoken::crypto;
 
 use super::algorithm::JwtAlgorithm;
+use super::checked::CheckedSignatures;
 use super::claims::Claims;
 use super::config::{JwtConfig, JwtConfigError, JwtKeys, read_public_key};
 use super::header::Header;
@@ -29,6 +30,7 @@ pub struct JwtVerifier {
     issuers: Vec<String>,
     audiences: Vec<String>,
     leeway: Duration,
+    checked: CheckedSignatures,
 }
 
 #[derive(Debug)]
@@ -51,7 +53,8 @@ impl JwtVerifier {
             }
             JwtKeys::Jwks(config) => Keys::Set(JwksCache::new(config)),
         };
-        Ok(Self { keys, issuers: config.issuers, audiences: config.audiences, leeway: config.leeway })
+        let checked = CheckedSignatures::new();
+        Ok(Self { keys, issuers: config.issuers, audiences: config.audiences, leeway: config.leeway, checked })
     }
 
     /// Checks a token at `now`.
@@ -69,7 +72,7 @@ impl JwtVerifier {
         let (header, payload) = message.split_once('.').ok_or(AuthError::MalformedToken)?;
         let header = Header::parse(&decode(header)?)?;
         let payload = decode(payload)?;
-        self.check_signature(&header, message, signature, now).await?;
+        self.check_signature(&header, token, message, signature, now).await?;
 
         let claims = Claims::parse(&payload)?;
         claims.check_time(now, self.leeway)?;
@@ -90,6 +93,7 @@ impl JwtVerifier {
     async fn check_signature(
         &self,
         header: &Header,
+        token: &str,
         message: &str,
         signature: &str,
         now: Timestamp,
@@ -98,10 +102,17 @@ impl JwtVerifier {
         let is_signed_with =
             |key: &DecodingKey| crypto::verify(signature, message.as_bytes(), key, algorithm.to_library()) == Ok(true);
         let good = match &self.keys {
-            Keys::One { algorithm: accepted, key } if algorithm == *accepted => is_signed_with(key),
+            // It costs no more to check than to remember.
+            Keys::One { algorithm: JwtAlgorithm::Hs256, key } if algorithm == JwtAlgorithm::Hs256 => {
+                is_signed_with(key)
+            }
+            Keys::One { algorithm: accepted, key } if algorithm == *accepted => {
+                self.checked.is_good(token, None, || is_signed_with(key))
+            }
             Keys::Set(cache) if cache.accepts(algorithm) => {
                 let kid = header.kid.as_deref();
-                cache.key_set_for(kid, algorithm, now).await?.keys.candidates(kid, algorithm).any(is_signed_with)
+                let set = cache.key_set_for(kid, algorithm, now).await?;
+                self.checked.is_good(token, Some(&set), || set.keys.candidates(kid, algorithm).any(is_signed_with))
             }
             Keys::One { .. } | Keys::Set(_) => return Err(AuthError::AlgorithmNotAccepted),
         };
