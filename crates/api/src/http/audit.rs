@@ -24,6 +24,7 @@ use horarium_scheduler_engine::{Actor, AuditedCall};
 
 use super::changes::changes;
 use super::etag::version_of;
+use super::route::route;
 use super::{ApiError, request_id};
 use crate::state::ApiState;
 
@@ -59,7 +60,7 @@ pub(crate) struct AuditNote {
     at: Timestamp,
     action: String,
     method: Method,
-    route: String,
+    route: Rc<str>,
     /// The last parameter of the path: what kind of thing, and its value.
     named: Option<(String, String)>,
     version_before: Option<i64>,
@@ -77,8 +78,8 @@ impl AuditNote {
     /// The note of a call; `None` for one that changes nothing.
     fn of(req: &ServiceRequest) -> Option<Self> {
         let method = req.method();
-        let is_noted = |route: &String| changes(method, route) && !OF_WORKERS.contains(&route.as_str());
-        let route = req.match_pattern().filter(is_noted)?;
+        let is_noted = |route: &Rc<str>| changes(method, route) && !OF_WORKERS.contains(&&**route);
+        let route = route(req).filter(is_noted)?;
         let state = req.app_data::<web::Data<ApiState>>()?.clone();
         let action = req.app_data::<web::Data<Actions>>()?.name(method.as_str(), &route);
         let client = state.config.trusted_proxies.client(req.peer_addr(), req.headers());
@@ -132,7 +133,7 @@ impl AuditNote {
             actor,
             action: self.action.clone(),
             method: self.method.to_string(),
-            route: self.route.clone(),
+            route: self.route.to_string(),
             target: self.said.borrow().clone().or_else(|| self.target(status, headers)),
             status: status.map(|status| status.as_u16()),
             address: self.address.clone(),

@@ -16,6 +16,7 @@ use horarium_auth::{
 use horarium_domain::tenant::{Tenant, TenantRef};
 use horarium_scheduler_engine::service::{Actor, ServiceError, TenantService};
 
+use super::route::route;
 use super::{ApiError, AuditNote};
 use crate::state::ApiState;
 
@@ -70,7 +71,7 @@ async fn admit<B: MessageBody + 'static>(
     next: Next<B>,
     takes: Takes,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let is_open = req.method() == Method::OPTIONS || req.match_pattern().is_none();
+    let is_open = req.method() == Method::OPTIONS || route(&req).is_none();
     let Some(state) = req.app_data::<web::Data<ApiState>>().filter(|_| !is_open).cloned() else {
         return Ok(next.call(req).await?.map_into_left_body());
     };

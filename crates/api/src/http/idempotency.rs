@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::changes::changes;
+use super::route::route;
 use super::{ApiError, Caller, read_limited};
 use crate::state::ApiState;
 
@@ -81,7 +82,7 @@ impl Request {
     /// `None` for one without a key, or that changes nothing, or whose caller is not known (and which is refused).
     fn of(req: &ServiceRequest) -> Option<Self> {
         let key = req.headers().get(&HEADER)?.clone();
-        req.match_pattern().filter(|route| changes(req.method(), route))?;
+        route(req).filter(|route| changes(req.method(), route))?;
         let state = req.app_data::<web::Data<ApiState>>()?.clone();
         let caller = req.extensions().get::<Rc<Caller>>()?.clone();
         Some(Self { state, caller, key })

@@ -24,6 +24,7 @@ mod problem;
 mod query;
 mod rate_limit;
 mod request_id;
+mod route;
 mod security_headers;
 mod shell;
 mod slow_body;
