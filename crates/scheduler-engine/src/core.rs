@@ -14,6 +14,7 @@ use crate::agents::AgentHub;
 use crate::audited::AuditedCall;
 use crate::bus::{Bus, LiveEvent, LiveEventKind};
 use crate::enqueuer::Enqueuer;
+use crate::job_reader::JobReader;
 use crate::running::RunningSet;
 
 /// Why a job's loops and listeners are told of it.
@@ -63,6 +64,7 @@ pub struct Core {
     pub(crate) wakes: Wakes,
     pub(crate) running: RunningSet,
     pub(crate) agents: AgentHub,
+    pub(crate) jobs: JobReader,
     enqueuer: Enqueuer,
 }
 
@@ -78,14 +80,15 @@ impl Core {
         Self::with_secrets(store, clock, entropy, Arc::new(Unsealed))
     }
 
-    /// Ties the parts together. Must be called within a Tokio runtime: it starts the writers of the group commit.
+    /// Ties the parts together. Must be called within a Tokio runtime: it starts the readers and writers that gather what
+    /// callers want.
     pub fn with_secrets(
         store: SharedStore,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         secrets: Arc<dyn SecretSealer>,
     ) -> Arc<Self> {
-        let enqueuer = Enqueuer::start(&store);
+        let (jobs, enqueuer) = (JobReader::start(&store), Enqueuer::start(&store));
         Arc::new(Self {
             store,
             clock,
@@ -96,6 +99,7 @@ impl Core {
             wakes: Wakes::default(),
             running: RunningSet::default(),
             agents: AgentHub::default(),
+            jobs,
             enqueuer,
         })
     }

@@ -1,4 +1,5 @@
-//! Group commit: callers that arrive while a commit is under way share the next one.
+//! Group commit: callers that arrive while a commit is under way share the next one. What many callers read at once is
+//! gathered alike.
 //!
 //! There is no timer. A lone caller is served at once; the more callers there are, the larger the batches grow by
 //! themselves.

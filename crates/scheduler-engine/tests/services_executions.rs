@@ -2,6 +2,7 @@
 
 mod services_support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use horarium_domain::ExecutionId;
@@ -9,8 +10,10 @@ use horarium_domain::execution::{EventKind, ExecutionState, Trigger};
 use horarium_domain::page::PageRequest;
 use horarium_domain::store::ExecutionFilter;
 use horarium_scheduler_engine::service::{
-    ExecutionService, IntegrationInput, JobInput, JobRef, QueueInput, ServiceError, Submission, TriggerInput,
+    ExecutionService, IntegrationInput, JobInput, JobRef, QueueInput, ServiceError, Submission, TenantPolicy,
+    TriggerInput,
 };
+use horarium_scheduler_engine::{Core, Services, SystemEntropy};
 use serde_json::json;
 use services_support::{START, World, manual, problems};
 
@@ -36,6 +39,28 @@ async fn a_triggered_execution_takes_after_its_job_unless_told_otherwise() {
     assert_eq!((later.payload, later.summary.priority), (Some(json!({"n": 1})), -3));
     assert_eq!(later.summary.scheduled_for, START + Duration::from_hours(1));
     assert_eq!(world.claim().await.len(), 1, "the later one must not start yet");
+}
+
+#[tokio::test]
+async fn a_change_of_a_job_counts_for_the_next_submission_to_any_node() {
+    let world = World::new().await;
+    let core = Core::new(world.store.clone(), world.clock.clone(), Arc::new(SystemEntropy));
+    let (elsewhere, alice) = (Services::new(&core, TenantPolicy::without_jobs()), world.alice());
+    let job = world.create(manual("job")).await.job;
+    for (priority, queue) in [(1, "one"), (2, "two")] {
+        let input = JobInput { queue: Some(queue.into()), priority: Some(priority), ..manual("job") };
+        world.services.jobs.update(&alice, job.id, &input, None).await.unwrap();
+        for node in [&world.services, &elsewhere] {
+            let trigger = || node.executions.trigger(&alice, job.id, TriggerInput::default());
+            let (first, second) = tokio::try_join!(trigger(), trigger()).unwrap();
+            for admitted in [first, second] {
+                assert_eq!((i64::from(admitted.priority), admitted.queue.as_str()), (priority, queue));
+            }
+        }
+    }
+    world.services.jobs.delete(&alice, job.id, None).await.unwrap();
+    let gone = elsewhere.executions.trigger(&alice, job.id, TriggerInput::default()).await;
+    assert!(matches!(gone, Err(ServiceError::NotFound("job"))), "{gone:?}");
 }
 
 #[tokio::test]

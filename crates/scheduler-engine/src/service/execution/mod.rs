@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use horarium_domain::callback::NewCallback;
 use horarium_domain::execution::{Execution, ExecutionSummary, NewExecution, Trigger};
-use horarium_domain::job::Job;
 use horarium_domain::page::{Page, PageRequest};
 use horarium_domain::store::{CancelOutcome, CursorPage, ExecutionFilter, SkippedSlots};
 use horarium_domain::{ExecutionId, JobId, TenantId};
@@ -179,9 +178,4 @@ impl ExecutionService {
         let wanted = Admission::wanted(&execution);
         wanted.answered(self.core.enqueue_audited(execution, actor.call()).await?)
     }
-}
-
-/// A deleted job is none that anything could be asked of.
-fn asked(job: Job) -> Option<Job> {
-    (!job.is_deleted).then_some(job)
 }

@@ -1,6 +1,7 @@
 //! Asking for executions, one by one and in bulk.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use horarium_domain::callback::NewCallback;
@@ -12,7 +13,7 @@ use horarium_domain::store::{Enqueued, StoreError};
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 use serde_json::Value;
 
-use super::{ExecutionService, asked};
+use super::ExecutionService;
 use crate::secrets::Secrets;
 use crate::service::job::refuse_masks;
 use crate::service::{Actor, FieldErrors, ServiceError, limits};
@@ -253,18 +254,19 @@ impl ExecutionService {
         })
     }
 
-    async fn job(&self, tenant: TenantId, named: &JobRef) -> Result<Option<Job>, ServiceError> {
+    async fn job(&self, tenant: TenantId, named: &JobRef) -> Result<Option<Arc<Job>>, ServiceError> {
         let found = match named {
-            JobRef::Id(id) => self.core.store.job(tenant, *id).await,
+            JobRef::Id(id) => self.core.jobs.read(*id).await?.filter(|job| job.tenant_id == tenant),
             // No job has a name with NUL, and PostgreSQL refuses to even look for one.
-            JobRef::Name(name) if name.contains('\0') => return Ok(None),
-            JobRef::Name(name) => self.core.store.job_by_name(tenant, name.trim()).await,
+            JobRef::Name(name) if name.contains('\0') => None,
+            JobRef::Name(name) => match self.core.store.job_by_name(tenant, name.trim()).await {
+                Ok(summary) => Some(Arc::new(summary.job)),
+                Err(StoreError::NotFound(_)) => None,
+                Err(error) => return Err(error.into()),
+            },
         };
-        match found {
-            Ok(summary) => Ok(asked(summary.job)),
-            Err(StoreError::NotFound(_)) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        // A deleted job is none that anything could be asked of.
+        Ok(found.filter(|job| !job.is_deleted))
     }
 
     /// Jobs as a batch names them: each is read once, those with an id many at a time.
@@ -272,15 +274,15 @@ impl ExecutionService {
         &self,
         tenant: TenantId,
         named: impl Iterator<Item = &JobRef>,
-    ) -> Result<HashMap<JobRef, Job>, ServiceError> {
+    ) -> Result<HashMap<JobRef, Arc<Job>>, ServiceError> {
         let named: HashSet<&JobRef> = named.collect();
         let ids: Vec<_> =
             named.iter().filter_map(|job| if let JobRef::Id(id) = job { Some(*id) } else { None }).collect();
         let mut jobs = HashMap::with_capacity(named.len());
         for chunk in ids.chunks(DEFINITIONS_AT_ONCE) {
             let found = self.core.store.definitions(chunk).await?;
-            let own = found.into_iter().filter(|job| job.tenant_id == tenant).filter_map(asked);
-            jobs.extend(own.map(|job| (JobRef::Id(job.id), job)));
+            let own = found.into_iter().filter(|job| job.tenant_id == tenant && !job.is_deleted);
+            jobs.extend(own.map(|job| (JobRef::Id(job.id), Arc::new(job))));
         }
         let by_name = named.into_iter().filter(|job| matches!(job, JobRef::Name(_)));
         let found: Vec<_> = stream::iter(by_name)
