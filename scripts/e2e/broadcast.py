@@ -2,13 +2,12 @@
 
 The agents are connections that speak the protocol, as other machines would: each holds a call for work open, reports,
 and sends heartbeats. That they run on the same machine as the server makes the figures worse, not better. `scripts/bench`
-names a file in HORARIUM_BROADCAST_TABLE, to which the figures are added as a row of its table.
+names a file in HORARIUM_BROADCAST_FIGURES, to which the figures are added as a line of JSON.
 """
 
 import http.client
 import json
 import os
-import statistics
 import threading
 import time
 
@@ -101,12 +100,10 @@ def check(world):
                 f"the server's CPU {cpu:.2f} s, its memory {resident_mib(pid):.0f} MiB",
                 flush=True,
             )
-        if table := os.environ.get("HORARIUM_BROADCAST_TABLE"):
-            with open(table, "a") as rows:
-                rows.write(
-                    f"| {world.database} | {min(times):.2f} / **{statistics.median(times):.2f}** / {max(times):.2f} s "
-                    f"| {statistics.median(costs):.2f} s | {resident_mib(pid):.0f} MiB |\n"
-                )
+        if file := os.environ.get("HORARIUM_BROADCAST_FIGURES"):
+            with open(file, "a") as lines:
+                figures = {"database": world.database, "seconds": times, "cpu": costs, "mib": resident_mib(pid)}
+                lines.write(json.dumps(figures) + "\n")
     finally:
         for agent in agents:
             agent.over.set()

@@ -1,53 +1,116 @@
-//! Measures Horarium beside a yardstick, in one run on one machine, and prints the table that docs/performance.md
-//! shows. A figure alone says more of the machine than of the program; a ratio taken side by side says what the
-//! program costs.
+//! Measures Horarium beside the database's own limits and beside other job queues, in one run on one machine, and writes
+//! what docs/performance.md shows. A figure alone says more of the machine than of the program; a ratio taken side by side
+//! says what the program costs.
 //!
-//! `scripts/bench` starts a private PostgreSQL, builds the release binaries, runs this and writes the page.
+//! `scripts/bench` starts a private PostgreSQL, builds the release binaries, installs the other job queues when it is
+//! asked to, runs this and writes the page.
 
-mod calls;
 mod ceiling;
-mod drain;
-mod process;
+mod driver;
+mod goals;
+mod lab;
+mod node;
+mod peers;
 mod report;
+mod serve;
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
+
+use goals::{Compared, Goal};
+use lab::{Backend, Lab};
+use node::Settings;
 
 /// Any error ends the run: a benchmark that carries on after a fault measures something else.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Measures claiming and completing through the engine beside hand-written SQL, listing recent jobs, and what the
-/// server costs at rest.
+/// Measures Horarium beside the database's own limits and beside other job queues.
 #[derive(Debug, Parser)]
 #[command(version, about)]
 struct Options {
-    /// A PostgreSQL server on which databases may be created; without it only SQLite is measured.
-    #[arg(long, env = "HORARIUM_TEST_POSTGRES_URL")]
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measures goals and keeps what was found.
+    Measure(Measure),
+    /// Writes the page and its plots from what was kept.
+    Page {
+        /// The folder of the results; plots are written beside them.
+        #[arg(long, default_value = "docs/performance")]
+        results: PathBuf,
+        /// The page, in the folder above.
+        #[arg(long, default_value = "docs/performance.md")]
+        page: PathBuf,
+    },
+    /// Speaks the protocol that all who are compared speak.
+    Driver {
+        #[command(flatten)]
+        settings: Settings,
+        #[command(subcommand)]
+        command: driver::Command,
+    },
+    /// Serves the API over a node whose jobs do nothing.
+    Serve {
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Measure {
+    /// Which goals, by name or number; all when none is named.
+    goals: Vec<Goal>,
+    /// A PostgreSQL server on which databases may be created.
+    #[arg(long, env = "HORARIUM_TEST_POSTGRES_URL", hide_env_values = true)]
     postgres: Option<String>,
-    /// The server binary whose listing, start and rest are measured; without it they are left out.
+    /// The server's program, whose start and rest are measured.
     #[arg(long)]
-    binary: Option<PathBuf>,
-    /// Executions drained in each round.
-    #[arg(long, default_value_t = 100_000)]
-    count: usize,
-    /// Rounds; the median is reported. Each round measures the yardstick and the engine in turn.
+    server: Option<PathBuf>,
+    /// The folder of the other job queues; without it Horarium is measured beside the ceilings alone.
+    #[arg(long)]
+    peers: Option<PathBuf>,
+    /// Only the peers whose names hold this; may be given several times.
+    #[arg(long = "peer")]
+    wanted: Vec<String>,
+    /// Rounds; the median is reported. In each round everything takes its turn.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// A hundredth of the work in one round: shows that everything runs, and says nothing of speed.
+    #[arg(long)]
+    quick: bool,
+    /// Where results are kept.
+    #[arg(long, default_value = "docs/performance")]
+    results: PathBuf,
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let options = Options::parse();
-    let mut sections = Vec::new();
-    if let Some(url) = &options.postgres {
-        sections.push(drain::postgres(url, options.count, options.rounds).await?);
+    match Options::parse().command {
+        Command::Measure(measure) => measure.run().await,
+        Command::Page { results, page } => report::write(&results, &page),
+        Command::Driver { settings, command } => driver::run(command, &settings).await,
+        Command::Serve { settings } => serve::run(&settings).await,
     }
-    sections.push(drain::sqlite(options.count, options.rounds).await?);
-    if let Some(binary) = &options.binary {
-        sections.push(process::at_rest(binary, options.rounds)?);
-        sections.push(calls::reports(binary, options.postgres.as_deref(), options.rounds).await?);
+}
+
+impl Measure {
+    async fn run(self) -> Result<(), Failure> {
+        let peers = match &self.peers {
+            Some(folder) => peers::installed(folder, &self.wanted)?,
+            None => Vec::new(),
+        };
+        let needs_redis = peers.iter().any(|peer| matches!(peer.backend, Backend::Redis(_)));
+        let rounds = if self.quick { 1 } else { self.rounds };
+        let lab = Lab::open(self.postgres.as_deref(), needs_redis, rounds, self.quick).await?;
+        let compared = Compared { peers: &peers, server: self.server.as_deref() };
+        let goals = if self.goals.is_empty() { Goal::ALL.to_vec() } else { self.goals };
+        for goal in goals {
+            goal.measure(&lab, &compared).await?.keep(&self.results, goal.key())?;
+        }
+        Ok(())
     }
-    report::print(&sections, options.count, options.rounds);
-    Ok(())
 }

@@ -1,12 +1,12 @@
-//! The yardstick: claiming and completing by hand-written SQL and nothing else. No tenants, no limits, no retries, no
-//! counters; what is left is what the database itself costs. Same server, same durability, same shape (a wide row
-//! written twice, a narrow queue row), batches of 500, four connections.
+//! Claiming and completing, in the same shape as the engine's (a wide row written twice, a narrow queue row), in batches
+//! of 500 over four connections.
 
 use std::time::Instant;
 
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 
 use crate::Failure;
+use crate::lab::Database;
 
 const CONNECTIONS: usize = 4;
 const BATCH: i64 = 500;
@@ -45,28 +45,28 @@ const COMPLETE: &str = "
     with d as (delete from ceiling.queue where id = any ($1) and state + 0 = 1 returning id)
     update ceiling.runs r set state = 2, started_at = now(), ended_at = now() from d where r.id = d.id";
 
-async fn connect(url: &str) -> Result<Client, Failure> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
-    tokio::spawn(connection);
-    client
-        .batch_execute(
-            "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_hashjoin = off; \
-             set enable_mergejoin = off",
-        )
-        .await?;
+const SETTINGS: &str = "
+    set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_hashjoin = off;
+    set enable_mergejoin = off";
+
+async fn connect(database: &Database) -> Result<Client, Failure> {
+    let client = database.connect().await?;
+    client.batch_execute(SETTINGS).await?;
     Ok(client)
 }
 
-/// Fills the queue and drains it; executions per second.
-pub(crate) async fn drain(url: &str, count: usize) -> Result<f64, Failure> {
-    let client = connect(url).await?;
-    client.batch_execute(SCHEMA).await?;
-    client.execute(FILL, &[&i64::try_from(count)?]).await?;
-    client.batch_execute("analyze ceiling.runs; analyze ceiling.queue; checkpoint").await?;
+/// Makes the tables and fills the queue.
+pub(crate) async fn fill(database: &Database, count: u64) -> Result<(), Failure> {
+    database.run(SCHEMA).await?;
+    database.client.execute(FILL, &[&i64::try_from(count)?]).await?;
+    database.run("analyze ceiling.runs; analyze ceiling.queue; checkpoint").await
+}
 
+/// Drains what it was [filled](fill) with; executions a second.
+pub(crate) async fn drain(database: &Database, count: u64) -> Result<f64, Failure> {
     let mut workers = Vec::new();
     for _ in 0..CONNECTIONS {
-        let client = connect(url).await?;
+        let client = connect(database).await?;
         let (claim, complete) = (client.prepare(CLAIM).await?, client.prepare(COMPLETE).await?);
         workers.push((client, claim, complete));
     }
@@ -74,14 +74,14 @@ pub(crate) async fn drain(url: &str, count: usize) -> Result<f64, Failure> {
     let mut tasks = tokio::task::JoinSet::new();
     for (client, claim, complete) in workers {
         tasks.spawn(async move {
-            let mut done = 0_usize;
+            let mut done = 0;
             loop {
                 let rows = client.query(&claim, &[&BATCH]).await?;
                 if rows.is_empty() {
                     return Ok::<_, tokio_postgres::Error>(done);
                 }
                 let ids: Vec<uuid::Uuid> = rows.iter().map(|row| row.get(0)).collect();
-                done += usize::try_from(client.execute(&complete, &[&ids]).await?).unwrap_or(0);
+                done += client.execute(&complete, &[&ids]).await?;
             }
         });
     }
@@ -91,7 +91,7 @@ pub(crate) async fn drain(url: &str, count: usize) -> Result<f64, Failure> {
     }
     let seconds = start.elapsed().as_secs_f64();
     if done != count {
-        return Err(format!("the yardstick completed {done} of {count}").into());
+        return Err(format!("hand-written SQL completed {done} of {count}").into());
     }
     Ok(count as f64 / seconds)
 }

@@ -1,0 +1,94 @@
+//! Rows by the million, by SQL: history, and work that waits. Ids are of their time, as the engine's are.
+
+use crate::Failure;
+use crate::lab::Database;
+
+/// An id of the instant `at`, in order and unlike any other of the same `salt`.
+const ID: &str = "(lpad(to_hex((extract(epoch from at) * 1000)::int8), 12, '0') || '7' || substr(noise, 1, 3) || '8'
+    || substr(noise, 4, 15))::uuid";
+
+/// Jobs like the one that does nothing, of its tenant, named `{prefix}-1` and so on.
+pub(super) async fn add_jobs(database: &Database, prefix: &str, count: u64) -> Result<(), Failure> {
+    let count = i64::try_from(count)?;
+    let add = "
+        with added as (
+            insert into jobs
+            select made.* from jobs j, generate_series(1, $2::int8) n,
+                jsonb_populate_record(j, jsonb_build_object('id', gen_random_uuid(), 'name', $1 || '-' || n)) made
+            where j.name = 'no-op'
+            returning id, tenant_id
+        )
+        insert into job_counters (job_id, tenant_id) select id, tenant_id from added";
+    database.client.execute(add, &[&prefix, &count]).await?;
+    Ok(())
+}
+
+/// Ended executions, evenly over all jobs and over `days` days up to `days_ago` days ago, one in a thousand failed, and
+/// the counters that their ends would have made.
+pub(super) async fn history(database: &Database, count: u64, days_ago: f64, days: f64) -> Result<(), Failure> {
+    let count = i64::try_from(count)?;
+    let rows = format!(
+        "insert into executions (id, tenant_id, job_id, trigger, triggered_by, queue, priority, payload, scheduled_for,
+            created_at, state, attempt, started_at, completed_at, worker)
+        select {ID}, j.tenant_id, j.id, 'Schedule', 'schedule', 'default', 0, '{{\"i\": 1, \"t\": 0}}', at, at,
+            case when n % 1000 = 0 then 3 else 2 end, 1, at, at + interval '45 s', 'bench'
+        from (select id, tenant_id, row_number() over () - 1 as number, count(*) over () as jobs from jobs) j,
+            lateral (select generate_series(j.number + 1, $1::int8, j.jobs) as n) rows,
+            lateral (select now() - interval '1 day' * ($2::float8 + $3::float8 * (1 - n / $1::float8)) as at,
+                            md5(n::text) as noise) made"
+    );
+    database.client.execute(&rows, &[&count, &days_ago, &days]).await?;
+    database
+        .run(
+            "update job_counters c set succeeded = h.succeeded, failed = h.failed, duration_ms = 45000 * h.ended,
+                last_state = 2, last_started_at = h.last, last_completed_at = h.last + interval '45 s',
+                last_duration_ms = 45000
+            from (select job_id, count(*) filter (where state = 2) as succeeded,
+                         count(*) filter (where state = 3) as failed, count(*) as ended, max(started_at) as last
+                  from executions where state > 0 group by job_id) h
+            where h.job_id = c.job_id",
+        )
+        .await?;
+    settle(database).await
+}
+
+/// Work of the job that does nothing, which waits to be claimed.
+pub(super) async fn waiting(database: &Database, count: u64) -> Result<(), Failure> {
+    let count = i64::try_from(count)?;
+    let rows = format!(
+        "with made as (
+            select {ID} as id, j.tenant_id, j.id as job_id, at
+            from jobs j, generate_series(1, $1::int8) n,
+                lateral (select now() - interval '1 hour' * (1 - n / $1::float8) as at, md5(n::text) as noise) row
+            where j.name = 'no-op'
+        ), written as (
+            insert into executions (id, tenant_id, job_id, trigger, triggered_by, queue, priority, payload,
+                scheduled_for, created_at)
+            select id, tenant_id, job_id, 'Api', 'bench', 'default', 0, '{{\"i\": 0, \"t\": 0}}', at, at from made
+        )
+        insert into execution_queue (id, tenant_id, job_id, queue, state, priority, run_at)
+        select id, tenant_id, job_id, 'default', 0, 0, at from made"
+    );
+    database.client.execute(&rows, &[&count]).await?;
+    settle(database).await
+}
+
+/// As autovacuum and the checkpointer would have left it by and by.
+async fn settle(database: &Database) -> Result<(), Failure> {
+    database.run("vacuum analyze").await?;
+    database.run("checkpoint").await
+}
+
+/// Rows of the queue that are no more, but that a held snapshot still sees. They lie where the next claim looks first.
+pub(super) async fn dead(database: &Database, count: u64) -> Result<(), Failure> {
+    let count = i64::try_from(count)?;
+    let rows = format!(
+        "insert into execution_queue (id, tenant_id, job_id, queue, state, priority, run_at)
+        select {ID}, j.tenant_id, j.id, 'default', 0, 0, at
+        from jobs j, generate_series(1, $1::int8) n,
+            lateral (select now() - interval '1 hour' * (1 - n / $1::float8) as at, md5(n::text) as noise) made
+        where j.name = 'no-op'"
+    );
+    database.client.execute(&rows, &[&count]).await?;
+    database.run("delete from execution_queue").await
+}

@@ -1,0 +1,219 @@
+//! What Horarium sets out to be, each goal with its measure, its targets and how it is shown.
+
+mod agents;
+mod drain;
+mod enqueue;
+mod fairness;
+mod fill;
+mod history;
+mod http;
+mod nodes;
+mod pickup;
+mod rest;
+mod retention;
+mod schedules;
+mod snapshot;
+mod sqlite;
+
+use std::path::Path;
+
+use clap::ValueEnum;
+
+use crate::Failure;
+use crate::lab::{Backend, Lab, Subject};
+use crate::report::{Kind, Measured, Record, Target};
+
+/// A goal, by name or by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Goal {
+    /// Claiming, running and completing a backlog.
+    #[value(alias = "1")]
+    Drain,
+    /// Accepting one by one and in bulk.
+    #[value(alias = "2")]
+    Enqueue,
+    /// How soon an idle system picks up work.
+    #[value(alias = "3")]
+    Pickup,
+    /// The same through the API.
+    #[value(alias = "4")]
+    Http,
+    /// With ten million executions of history.
+    #[value(alias = "5")]
+    History,
+    /// With a held snapshot and a million dead rows.
+    #[value(alias = "6")]
+    Snapshot,
+    /// A large tenant and a hundred small ones.
+    #[value(alias = "7")]
+    Fairness,
+    /// A hundred thousand schedules due at once.
+    #[value(alias = "8")]
+    Schedules,
+    /// Removing a day of a million executions.
+    #[value(alias = "9")]
+    Retention,
+    /// On SQLite.
+    #[value(alias = "10")]
+    Sqlite,
+    /// One, two and four nodes.
+    #[value(alias = "11")]
+    Nodes,
+    /// A broadcast to 200 agents.
+    Agents,
+    /// The server's start and its rest.
+    Rest,
+}
+
+/// How a goal is shown.
+struct Shown {
+    title: &'static str,
+    /// What is measured, and how.
+    method: &'static str,
+    targets: &'static [Target],
+    /// The figures that are plotted.
+    plotted: &'static [&'static str],
+}
+
+impl Goal {
+    /// All, in order.
+    pub(crate) const ALL: [Self; 13] = [
+        Self::Drain,
+        Self::Enqueue,
+        Self::Pickup,
+        Self::Http,
+        Self::History,
+        Self::Snapshot,
+        Self::Fairness,
+        Self::Schedules,
+        Self::Retention,
+        Self::Sqlite,
+        Self::Nodes,
+        Self::Agents,
+        Self::Rest,
+    ];
+
+    const fn shown(self) -> &'static Shown {
+        match self {
+            Self::Drain => &drain::SHOWN,
+            Self::Enqueue => &enqueue::SHOWN,
+            Self::Pickup => &pickup::SHOWN,
+            Self::Http => &http::SHOWN,
+            Self::History => &history::SHOWN,
+            Self::Snapshot => &snapshot::SHOWN,
+            Self::Fairness => &fairness::SHOWN,
+            Self::Schedules => &schedules::SHOWN,
+            Self::Retention => &retention::SHOWN,
+            Self::Sqlite => &sqlite::SHOWN,
+            Self::Nodes => &nodes::SHOWN,
+            Self::Agents => &agents::SHOWN,
+            Self::Rest => &rest::SHOWN,
+        }
+    }
+
+    /// The name that its results are kept under.
+    pub(crate) const fn key(self) -> &'static str {
+        match self {
+            Self::Drain => "drain",
+            Self::Enqueue => "enqueue",
+            Self::Pickup => "pickup",
+            Self::Http => "http",
+            Self::History => "history",
+            Self::Snapshot => "snapshot",
+            Self::Fairness => "fairness",
+            Self::Schedules => "schedules",
+            Self::Retention => "retention",
+            Self::Sqlite => "sqlite",
+            Self::Nodes => "nodes",
+            Self::Agents => "agents",
+            Self::Rest => "rest",
+        }
+    }
+
+    /// Its heading.
+    pub(crate) const fn title(self) -> &'static str {
+        self.shown().title
+    }
+
+    /// What is measured, and how.
+    pub(crate) const fn method(self) -> &'static str {
+        self.shown().method
+    }
+
+    /// What is asked for.
+    pub(crate) const fn targets(self) -> &'static [Target] {
+        self.shown().targets
+    }
+
+    /// The figures that are plotted.
+    pub(crate) const fn plotted(self) -> &'static [&'static str] {
+        self.shown().plotted
+    }
+
+    /// Measures it.
+    pub(crate) async fn measure(self, lab: &Lab, compared: &Compared<'_>) -> Result<Measured, Failure> {
+        let postgres = lab.server().ok().map(|server| server.version.clone());
+        let mut record = Record::new(postgres, lab.rounds, lab.quick);
+        for round in 1..=lab.rounds {
+            eprintln!("  {}, round {round} of {}", self.title(), lab.rounds);
+            match self {
+                Self::Drain => drain::round(lab, compared, round, &mut record).await?,
+                Self::Enqueue => enqueue::round(lab, compared, round, &mut record).await?,
+                Self::Pickup => pickup::round(lab, compared, round, &mut record).await?,
+                Self::Http => http::round(lab, &mut record).await?,
+                Self::History => history::round(lab, &mut record).await?,
+                Self::Snapshot => snapshot::round(lab, &mut record).await?,
+                Self::Fairness => fairness::round(lab, &mut record).await?,
+                Self::Schedules => schedules::round(lab, &mut record).await?,
+                Self::Retention => retention::round(lab, &mut record).await?,
+                Self::Sqlite => sqlite::round(lab, &mut record).await?,
+                Self::Nodes => nodes::round(lab, &mut record).await?,
+                Self::Agents => agents::round(compared.server, round, &mut record)?,
+                Self::Rest => rest::round(compared.server, round, &mut record)?,
+            }
+        }
+        Ok(record.finish(lab.take_disturbance()))
+    }
+}
+
+/// What takes part beside Horarium as a library.
+pub(crate) struct Compared<'a> {
+    /// Other job queues.
+    pub(crate) peers: &'a [Subject],
+    /// The server's program.
+    pub(crate) server: Option<&'a Path>,
+}
+
+impl Compared<'_> {
+    /// Horarium and its peers, beginning with another one each round.
+    fn in_turn(&self, round: usize) -> Result<Vec<Subject>, Failure> {
+        let mut subjects = vec![horarium("Horarium")?];
+        subjects.extend(self.peers.iter().cloned());
+        let first = round % subjects.len();
+        subjects.rotate_left(first);
+        Ok(subjects)
+    }
+}
+
+/// Horarium as a library on PostgreSQL, through this program's driver. Each name has a database of its own.
+fn horarium(name: &str) -> Result<Subject, Failure> {
+    Ok(Subject {
+        name: name.to_owned(),
+        kind: Kind::Horarium,
+        backend: Backend::Postgres("select count(*) from execution_queue"),
+        program: vec![std::env::current_exe()?.into(), "driver".into()],
+        settings: Vec::new(),
+        most: u64::MAX,
+    })
+}
+
+/// Takes a subject's figures into the record. Where Horarium fails, so does the measurement; a peer is noted as absent.
+fn noted(record: &mut Record, subject: &Subject, result: Result<(), Failure>) -> Result<(), Failure> {
+    match result {
+        Err(problem) if subject.kind != Kind::Horarium => {
+            record.absent(&subject.name, &problem);
+            Ok(())
+        }
+        result => result,
+    }
+}

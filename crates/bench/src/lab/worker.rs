@@ -1,0 +1,119 @@
+//! Programs that speak the driver's protocol.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::cpu;
+use crate::Failure;
+
+/// A program that runs until this is dropped, and prints lines of JSON.
+pub(crate) struct Worker {
+    child: Child,
+    lines: Receiver<Value>,
+}
+
+impl Worker {
+    /// Starts it.
+    pub(crate) fn start(mut command: Command) -> Result<Self, Failure> {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("{} cannot be run: {error}", command.get_program().display()))?;
+        let output = child.stdout.take().ok_or("a program without output")?;
+        let (sender, lines) = channel();
+        // Ends with the program's output.
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if let Ok(value) = serde_json::from_str(&line) {
+                    // Who no longer listens needs no lines.
+                    let _ = sender.send(value);
+                }
+            }
+        });
+        Ok(Self { child, lines })
+    }
+
+    /// Waits for a line that has this member, passing over others.
+    pub(crate) fn wait_for(&self, member: &str, patience: Duration) -> Result<Value, Failure> {
+        let deadline = Instant::now() + patience;
+        loop {
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) if line.get(member).is_some() => return Ok(line),
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    return Err(format!("the worker said no {member:?} within {} s", patience.as_secs()).into());
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(format!("the worker ended without {member:?}").into());
+                }
+            }
+        }
+    }
+
+    /// Seconds of processor time that it took so far.
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        cpu::seconds(self.child.id())
+    }
+
+    /// MiB of memory: `VmRSS` for now, `VmHWM` for the most so far.
+    pub(crate) fn memory_mib(&self, line: &str) -> Result<f64, Failure> {
+        cpu::memory_mib(self.child.id(), line)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // It may have ended by itself; either way it must not outlive the measurement.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs a program to its end; its last line of JSON, if it printed any.
+pub(crate) fn call(mut command: Command, patience: Duration) -> Result<Value, Failure> {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("{} cannot be run: {error}", command.get_program().display()))?;
+    let (mut output, mut errors) = (child.stdout.take(), child.stderr.take());
+    let said = std::thread::spawn(move || read(output.as_mut()));
+    let complained = std::thread::spawn(move || read(errors.as_mut()));
+    let deadline = Instant::now() + patience;
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if Instant::now() > deadline {
+            child.kill()?;
+            child.wait()?;
+            return Err(format!("{} took longer than {} s", shown(&command), patience.as_secs()).into());
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    let said = said.join().unwrap_or_default();
+    if !status.success() {
+        let complaint = complained.join().unwrap_or_default();
+        let end: Vec<&str> = complaint.lines().rev().take(5).collect();
+        let end = end.into_iter().rev().collect::<Vec<_>>().join("\n");
+        return Err(format!("{} failed: {end}", shown(&command)).into());
+    }
+    Ok(said.lines().rev().find_map(|line| serde_json::from_str(line).ok()).unwrap_or_default())
+}
+
+fn read(stream: Option<&mut impl Read>) -> String {
+    let mut bytes = Vec::new();
+    // What cannot be read any more is not missed: the status tells whether it went well.
+    stream.map(|stream| stream.read_to_end(&mut bytes));
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Without its environment, which holds addresses.
+fn shown(command: &Command) -> String {
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,187 @@
+//! Samples, by what was measured of what.
+
+use std::path::Path;
+use std::process::Command;
+
+use horarium_domain::{Clock, SystemClock};
+use serde::{Deserialize, Serialize};
+
+use super::figures::median;
+use crate::Failure;
+use crate::lab::Machine;
+
+/// What kind of thing was measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    /// Horarium.
+    Horarium,
+    /// The database itself, by hand-written SQL.
+    Ceiling,
+    /// Another job queue, which keeps finished jobs as Horarium does.
+    Keeping,
+    /// Another job queue, which deletes finished jobs.
+    Deleting,
+}
+
+/// A figure's unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Unit {
+    PerSecond,
+    Milliseconds,
+    Seconds,
+    MiB,
+    Bytes,
+    Percent,
+    Count,
+}
+
+impl Unit {
+    /// What follows a figure.
+    pub(crate) const fn suffix(self) -> &'static str {
+        match self {
+            Self::PerSecond => "/s",
+            Self::Milliseconds => " ms",
+            Self::Seconds => " s",
+            Self::MiB => " MiB",
+            Self::Bytes => " B",
+            Self::Percent => " %",
+            Self::Count => "",
+        }
+    }
+
+    /// Whether more is better; of all else, less is.
+    pub(crate) const fn more_is_better(self) -> bool {
+        matches!(self, Self::PerSecond)
+    }
+}
+
+/// One figure of one subject, a sample for each round.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Series {
+    pub(crate) subject: String,
+    pub(crate) kind: Kind,
+    pub(crate) what: String,
+    pub(crate) unit: Unit,
+    pub(crate) samples: Vec<f64>,
+}
+
+impl Series {
+    pub(crate) fn median(&self) -> f64 {
+        median(&self.samples)
+    }
+
+    /// The median of the rounds' ratios: a slow moment of the machine weighs on both.
+    pub(crate) fn ratio_to(&self, other: &Self) -> f64 {
+        median(&self.samples.iter().zip(&other.samples).map(|(ours, other)| ours / other).collect::<Vec<_>>())
+    }
+}
+
+/// A subject that could not be measured, and why.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Absent {
+    pub(crate) subject: String,
+    pub(crate) problem: String,
+}
+
+/// Everything that was measured for one goal.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Measured {
+    /// The day.
+    pub(crate) on: String,
+    /// The commit.
+    pub(crate) commit: String,
+    pub(crate) machine: Machine,
+    /// PostgreSQL's version, where it took part.
+    pub(crate) postgres: Option<String>,
+    pub(crate) rounds: usize,
+    /// Whether it was a short run that says nothing of speed.
+    pub(crate) quick: bool,
+    /// The largest share of the machine that other programs took in a phase, 0 to 1.
+    pub(crate) disturbed: f64,
+    pub(crate) series: Vec<Series>,
+    pub(crate) absent: Vec<Absent>,
+}
+
+impl Measured {
+    /// What was kept in a folder for a goal; none when it was never measured.
+    pub(crate) fn read(folder: &Path, goal: &str) -> Result<Option<Self>, Failure> {
+        match std::fs::read(folder.join(format!("{goal}.json"))) {
+            Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Keeps it.
+    pub(crate) fn keep(&self, folder: &Path, goal: &str) -> Result<(), Failure> {
+        std::fs::create_dir_all(folder)?;
+        let text = serde_json::to_string_pretty(self)? + "\n";
+        Ok(std::fs::write(folder.join(format!("{goal}.json")), text)?)
+    }
+
+    /// The series of one figure of one subject.
+    pub(crate) fn find(&self, subject: &str, what: &str) -> Option<&Series> {
+        self.series.iter().find(|series| series.subject == subject && series.what == what)
+    }
+}
+
+/// Gathers what a goal's measures find.
+pub(crate) struct Record(Measured);
+
+impl Record {
+    /// Nothing yet.
+    pub(crate) fn new(postgres: Option<String>, rounds: usize, quick: bool) -> Self {
+        Self(Measured {
+            on: SystemClock.now().to_string().chars().take("2026-01-01".len()).collect(),
+            commit: commit(),
+            machine: Machine::here(),
+            postgres,
+            rounds,
+            quick,
+            disturbed: 0.0,
+            series: Vec::new(),
+            absent: Vec::new(),
+        })
+    }
+
+    /// Adds a round's sample; a figure that could not be had is left out.
+    pub(crate) fn add(&mut self, subject: &str, kind: Kind, (what, unit): (&str, Unit), sample: f64) {
+        if !sample.is_finite() {
+            return;
+        }
+        eprintln!("    {subject}: {what} {}", super::figures::with_unit(sample, unit));
+        if let Some(series) = self.0.series.iter_mut().find(|s| s.subject == subject && s.what == what) {
+            series.samples.push(sample);
+            return;
+        }
+        self.0.series.push(Series {
+            subject: subject.to_owned(),
+            kind,
+            what: what.to_owned(),
+            unit,
+            samples: vec![sample],
+        });
+    }
+
+    /// Notes that a subject could not be measured. The others go on: one stubborn peer must not stop the rest.
+    pub(crate) fn absent(&mut self, subject: &str, problem: &Failure) {
+        eprintln!("    {subject}: {problem}");
+        let problem: String = problem.to_string().lines().next().unwrap_or_default().chars().take(200).collect();
+        self.0.absent.retain(|absent| absent.subject != subject);
+        self.0.absent.push(Absent { subject: subject.to_owned(), problem });
+    }
+
+    /// All of it, and how disturbed the machine was meanwhile.
+    pub(crate) fn finish(mut self, disturbed: f64) -> Measured {
+        self.0.disturbed = disturbed;
+        self.0
+    }
+}
+
+fn commit() -> String {
+    let asked = Command::new("git").args(["describe", "--always", "--dirty"]).output();
+    let said = asked.ok().filter(|output| output.status.success()).map(|output| output.stdout);
+    said.map_or_else(|| "unknown".to_owned(), |text| String::from_utf8_lossy(&text).trim().to_owned())
+}
