@@ -141,6 +141,11 @@ impl Node {
     pub(crate) fn tell_others(&self) {
         self.hints.notify_one();
     }
+
+    /// Tells other nodes what they were not told yet, before this process ends.
+    pub(crate) async fn told_others(&self) -> Result<(), Failure> {
+        Ok(self.core.store.publish(Signal::Work).await?)
+    }
 }
 
 /// An execution of a job, accepted at that time and due ever since.

@@ -80,10 +80,17 @@ pub(crate) async fn run(command: Command, settings: &Settings) -> Result<(), Fai
     let node = Node::open(settings).await?;
     match command {
         Command::Setup => {}
-        Command::EnqOne { count, callers } => accept::one_by_one(&node, count, callers).await?,
-        Command::EnqBulk { count, batch, callers } => accept::in_batches(&node, count, batch, callers).await?,
+        Command::EnqOne { count, callers } => {
+            accept::one_by_one(&node, count, callers).await?;
+            node.told_others().await?;
+        }
+        Command::EnqBulk { count, batch, callers } => {
+            accept::in_batches(&node, count, batch, callers).await?;
+            node.told_others().await?;
+        }
         Command::Lat { count, interval_ms } => {
             let called = accept::now_and_then(&node, count, Duration::from_millis(interval_ms)).await?;
+            node.told_others().await?;
             println!("{}", json!({ "call_us": called }));
         }
         Command::Work { count } => {

@@ -70,7 +70,7 @@ fn section(goal: Goal, measured: &Measured, folder: &Path, name: &str) -> Result
     }
     let _ = writeln!(
         text,
-        "{}{} rounds on {}, commit {}: {} cores ({}), {:.0} GiB, Linux {}{}. Other programs took at most {:.0} % of the \
+        "{}Rounds: {}; on {}, commit {}: {} cores ({}), {:.0} GiB, Linux {}{}. Other programs took at most {:.0} % of the \
          machine in any phase.{}\n",
         if measured.absent.is_empty() { "" } else { "\n" },
         measured.rounds,
