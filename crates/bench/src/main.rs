@@ -14,13 +14,14 @@ mod peers;
 mod report;
 mod serve;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
 use goals::{Compared, Goal};
 use lab::{Backend, Lab};
 use node::Settings;
+use report::Measured;
 
 /// Any error ends the run: a benchmark that carries on after a fault measures something else.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -37,6 +38,15 @@ struct Options {
 enum Command {
     /// Measures goals and keeps what was found.
     Measure(Measure),
+    /// Measures goals 1 to 3 shortly, and fails where a ratio to its ceiling lost 30 % against what was kept.
+    Check {
+        /// A PostgreSQL server on which databases may be created.
+        #[arg(long, env = "HORARIUM_TEST_POSTGRES_URL", hide_env_values = true)]
+        postgres: String,
+        /// The folder of the results that it is compared with.
+        #[arg(long, default_value = "docs/performance")]
+        results: PathBuf,
+    },
     /// Writes the page and its plots from what was kept.
     Page {
         /// The folder of the results; plots are written beside them.
@@ -91,10 +101,31 @@ struct Measure {
 async fn main() -> Result<(), Failure> {
     match Options::parse().command {
         Command::Measure(measure) => measure.run().await,
+        Command::Check { postgres, results } => check(&postgres, &results).await,
         Command::Page { results, page } => report::write(&results, &page),
         Command::Driver { settings, command } => driver::run(command, &settings).await,
         Command::Serve { settings } => serve::run(&settings).await,
     }
+}
+
+/// Measures a quarter of the work in three rounds, beside the ceilings alone.
+async fn check(postgres: &str, results: &Path) -> Result<(), Failure> {
+    const MOST: f64 = 0.3;
+    let lab = Lab::open(Some(postgres), false, 3, 4).await?;
+    let compared = Compared { peers: &[], server: None };
+    let mut is_slower = false;
+    for goal in [Goal::Drain, Goal::Enqueue, Goal::Pickup] {
+        let now = goal.measure(&lab, &compared).await?;
+        let Some(before) = Measured::read(results, goal.key())? else {
+            return Err(format!("{} was never measured: scripts/bench --goal {}", goal.title(), goal.key()).into());
+        };
+        for loss in report::losses(&before, &now) {
+            let verdict = if loss.share > MOST { "SLOWER" } else { "well" };
+            println!("{verdict}: {}", loss.text);
+            is_slower |= loss.share > MOST;
+        }
+    }
+    if is_slower { Err("a ratio to its ceiling lost more than 30 %".into()) } else { Ok(()) }
 }
 
 impl Measure {
@@ -105,7 +136,8 @@ impl Measure {
         };
         let needs_redis = peers.iter().any(|peer| matches!(peer.backend, Backend::Redis(_)));
         let rounds = if self.quick { 1 } else { self.rounds };
-        let lab = Lab::open(self.postgres.as_deref(), needs_redis, rounds, self.quick).await?;
+        let part = if self.quick { 100 } else { 1 };
+        let lab = Lab::open(self.postgres.as_deref(), needs_redis, rounds, part).await?;
         let compared = Compared { peers: &peers, server: self.server.as_deref() };
         let goals = if self.goals.is_empty() { Goal::ALL.to_vec() } else { self.goals };
         for goal in goals {

@@ -67,6 +67,7 @@ pub(super) async fn round(
 async fn ceilings(lab: &Lab, record: &mut Record) -> Result<(), Failure> {
     let ours = horarium("Horarium")?;
     let trial = Trial::begin(lab, &ours).await?;
+    lab.quiet();
     let watch = lab.watch();
     let rate = ceiling::insert::one_by_one(trial.database()?, lab.size(ONE_BY_ONE), 8).await?;
     record.add(PGBENCH, Kind::Ceiling, what::ONE_8, rate);

@@ -84,12 +84,12 @@ pub(super) async fn round(lab: &Lab, record: &mut Record) -> Result<(), Failure>
     let accounts = Accounts::default();
     let engine = node.work(&settings, accounts.clone());
     let start = Instant::now();
-    let seconds = if lab.quick { 3 } else { SECONDS };
+    let seconds = if lab.is_trial() { 3 } else { SECONDS };
     submit(&node, jobs, seconds).await?;
     let (run, took) = (accounts.large.load(Ordering::Relaxed), start.elapsed().as_secs_f64());
     lab.note(&watch);
     engine.shutdown().await;
-    if !lab.quick && run >= lab.size(BACKLOG) {
+    if !lab.is_trial() && run >= lab.size(BACKLOG) {
         return Err("the large tenant ran out of work: there was nothing to be fair about".into());
     }
     let small = accounts.small_ms.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -153,7 +153,7 @@ impl Goal {
     /// Measures it.
     pub(crate) async fn measure(self, lab: &Lab, compared: &Compared<'_>) -> Result<Measured, Failure> {
         let postgres = lab.server().ok().map(|server| server.version.clone());
-        let mut record = Record::new(postgres, lab.rounds, lab.quick);
+        let mut record = Record::new(postgres, lab.rounds, lab.part);
         for round in 1..=lab.rounds {
             eprintln!("  {}, round {round} of {}", self.title(), lab.rounds);
             match self {

@@ -1,16 +1,20 @@
 //! Goal 3: how soon an idle system picks up work.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::{Compared, Shown, horarium, noted, sqlite};
 use crate::Failure;
+use crate::ceiling;
 use crate::lab::{Lab, Subject, Trial, milliseconds, what};
 use crate::report::figures::percentile;
-use crate::report::{Against, Bound, Record, Target};
+use crate::report::{Against, Bound, Kind, Record, Target};
 
 const JOBS: u64 = 400;
 const INTERVAL_MS: u64 = 50;
 
+const CEILING: &str = "a bare insert that notifies";
 const ONE_PROCESS: &str = "Horarium, one process";
 pub(super) const ON_SQLITE: &str = "Horarium on SQLite";
 
@@ -18,7 +22,8 @@ pub(super) const SHOWN: Shown = Shown {
     title: "3. Pickup when idle",
     method: "The worker has been idle for four seconds; then another process accepts one job every 50 ms, 400 times. From \
         the start of the call to the start of the handler. 'One process' and 'on SQLite': the process that accepts the \
-        job also runs it, as a single server does.",
+        job also runs it, as a single server does. The ceiling inserts a row and notifies in one statement, until a listener \
+        on another connection hears of it.",
     targets: &[
         Target {
             text: "p50 at most 1.5 ms",
@@ -65,6 +70,7 @@ pub(super) async fn round(
     round: usize,
     record: &mut Record,
 ) -> Result<(), Failure> {
+    ceiling(lab, record).await?;
     alone(lab, &horarium(ONE_PROCESS)?, record).await?;
     alone(lab, &sqlite::subject(ON_SQLITE)?, record).await?;
     for subject in compared.in_turn(round)? {
@@ -72,6 +78,18 @@ pub(super) async fn round(
         noted(record, &subject, result)?;
     }
     Ok(())
+}
+
+async fn ceiling(lab: &Lab, record: &mut Record) -> Result<(), Failure> {
+    let database = lab.server()?.fresh("ceiling").await?;
+    lab.quiet();
+    let watch = lab.watch();
+    let interval = Duration::from_millis(INTERVAL_MS);
+    let took = ceiling::pickup::hear(&database, lab.size(JOBS), interval).await?;
+    lab.note(&watch);
+    record.add(CEILING, Kind::Ceiling, what::P50, percentile(&took, 50.0));
+    record.add(CEILING, Kind::Ceiling, what::P99, percentile(&took, 99.0));
+    lab.server()?.remove(database).await
 }
 
 async fn across(lab: &Lab, subject: &Subject, record: &mut Record) -> Result<(), Failure> {

@@ -24,8 +24,8 @@ pub(crate) struct Lab {
     server: Option<Server>,
     redis: Option<(Redis, TempDir)>,
     pub(crate) rounds: usize,
-    /// Everything by a hundredth: to see that it runs, not to learn anything.
-    pub(crate) quick: bool,
+    /// What part of the work is done: 1 for all of it, 100 for a hundredth.
+    pub(crate) part: u64,
     /// The largest share of the machine that others took in any phase.
     disturbed: Cell<f64>,
 }
@@ -36,7 +36,7 @@ impl Lab {
         postgres: Option<&str>,
         with_redis: bool,
         rounds: usize,
-        quick: bool,
+        part: u64,
     ) -> Result<Self, Failure> {
         let server = match postgres {
             Some(url) => Some(Server::connect(url).await?),
@@ -48,7 +48,7 @@ impl Lab {
         } else {
             None
         };
-        Ok(Self { server, redis, rounds, quick, disturbed: Cell::new(0.0) })
+        Ok(Self { server, redis, rounds, part, disturbed: Cell::new(0.0) })
     }
 
     /// The PostgreSQL server.
@@ -61,14 +61,19 @@ impl Lab {
         self.redis.as_ref().map(|(redis, _)| redis).ok_or_else(|| "this needs redis-server".into())
     }
 
-    /// So many, or a hundredth of it.
+    /// So many, or the part of it that is done.
     pub(crate) fn size(&self, full: u64) -> u64 {
-        if self.quick { (full / 100).max(10) } else { full }
+        (full / self.part).max(10)
+    }
+
+    /// Whether this is to show that everything runs, and not to learn anything of speed.
+    pub(crate) const fn is_trial(&self) -> bool {
+        self.part >= 100
     }
 
     /// Waits until others leave the machine alone.
     pub(crate) fn quiet(&self) {
-        if !self.quick {
+        if !self.is_trial() {
             Watch::wait_for_quiet(&self.processes());
         }
     }

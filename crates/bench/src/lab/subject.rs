@@ -100,7 +100,7 @@ impl<'a> Trial<'a> {
         };
         let trial = Self { lab, subject, home };
         trial.call(&["setup"])?;
-        trial.flush().await?;
+        trial.checkpoint().await?;
         Ok(trial)
     }
 
@@ -235,13 +235,18 @@ impl<'a> Trial<'a> {
         })
     }
 
+    /// Has nothing left over from the last phase, and waits until others leave the machine alone.
     async fn flush(&self) -> Result<(), Failure> {
-        match self.subject.backend {
-            Backend::Postgres(_) => self.lab.server()?.checkpoint().await?,
-            Backend::Redis(_) | Backend::Sqlite(_) => {}
-        }
+        self.checkpoint().await?;
         self.lab.quiet();
         Ok(())
+    }
+
+    async fn checkpoint(&self) -> Result<(), Failure> {
+        match self.subject.backend {
+            Backend::Postgres(_) => self.lab.server()?.checkpoint().await,
+            Backend::Redis(_) | Backend::Sqlite(_) => Ok(()),
+        }
     }
 
     /// How many jobs are not over.

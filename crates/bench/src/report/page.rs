@@ -82,7 +82,7 @@ fn section(goal: Goal, measured: &Measured, folder: &Path, name: &str) -> Result
         machine.kernel,
         measured.postgres.as_ref().map_or_else(String::new, |version| format!(", PostgreSQL {version}")),
         measured.disturbed * 100.0,
-        if measured.quick { " **A short run, which says nothing of speed.**" } else { "" },
+        if measured.part > 1 { " **A short run: not all of the work was done.**" } else { "" },
     );
     Ok(text)
 }

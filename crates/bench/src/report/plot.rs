@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn the_best_is_on_top_and_said_first() {
-        let mut record = Record::new(None, 1, false);
+        let mut record = Record::new(None, 1, 1);
         record.add("slow & steady", Kind::Keeping, ("rate", Unit::PerSecond), 10.0);
         record.add("fast", Kind::Horarium, ("rate", Unit::PerSecond), 20.0);
         let plot = plot(&record.finish(0.0), "rate").unwrap();
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn one_alone_is_no_comparison() {
-        let mut record = Record::new(None, 1, false);
+        let mut record = Record::new(None, 1, 1);
         record.add("alone", Kind::Horarium, ("rate", Unit::PerSecond), 10.0);
         assert!(plot(&record.finish(0.0), "rate").is_none());
     }

@@ -96,8 +96,8 @@ pub(crate) struct Measured {
     /// PostgreSQL's version, where it took part.
     pub(crate) postgres: Option<String>,
     pub(crate) rounds: usize,
-    /// Whether it was a short run that says nothing of speed.
-    pub(crate) quick: bool,
+    /// What part of the work was done: 1 for all of it, 100 for a hundredth.
+    pub(crate) part: u64,
     /// The largest share of the machine that other programs took in a phase, 0 to 1.
     pub(crate) disturbed: f64,
     pub(crate) series: Vec<Series>,
@@ -125,6 +125,12 @@ impl Measured {
     pub(crate) fn find(&self, subject: &str, what: &str) -> Option<&Series> {
         self.series.iter().find(|series| series.subject == subject && series.what == what)
     }
+
+    /// The ceiling of the same figure, if there is one and this is not it.
+    pub(crate) fn ceiling_of(&self, series: &Series) -> Option<&Series> {
+        let is_ceiling = |other: &&Series| other.kind == Kind::Ceiling && other.what == series.what;
+        self.series.iter().find(is_ceiling).filter(|_| series.kind != Kind::Ceiling)
+    }
 }
 
 /// Gathers what a goal's measures find.
@@ -132,14 +138,14 @@ pub(crate) struct Record(Measured);
 
 impl Record {
     /// Nothing yet.
-    pub(crate) fn new(postgres: Option<String>, rounds: usize, quick: bool) -> Self {
+    pub(crate) fn new(postgres: Option<String>, rounds: usize, part: u64) -> Self {
         Self(Measured {
             on: SystemClock.now().to_string().chars().take("2026-01-01".len()).collect(),
             commit: commit(),
             machine: Machine::here(),
             postgres,
             rounds,
-            quick,
+            part,
             disturbed: 0.0,
             series: Vec::new(),
             absent: Vec::new(),

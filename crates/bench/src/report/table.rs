@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::figures::{extent, plain, with_unit};
-use super::{Kind, Measured, Series};
+use super::{Measured, Series};
 
 /// The table.
 pub(crate) fn table(measured: &Measured) -> String {
@@ -30,8 +30,7 @@ fn cell(measured: &Measured, series: &Series) -> String {
     if series.samples.len() > 1 {
         let _ = write!(text, " ({}–{})", plain(least), plain(most));
     }
-    let is_ceiling = |other: &&Series| other.kind == Kind::Ceiling && other.what == series.what;
-    if let Some(ceiling) = measured.series.iter().find(is_ceiling).filter(|_| series.kind != Kind::Ceiling) {
+    if let Some(ceiling) = measured.ceiling_of(series) {
         let _ = write!(text, " ×{}", plain(series.ratio_to(ceiling)));
     }
     text
@@ -50,12 +49,12 @@ fn in_order<'a>(measured: &'a Measured, name: fn(&'a Series) -> &'a String) -> V
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Record, Unit};
+    use super::super::{Kind, Record, Unit};
     use super::*;
 
     #[test]
     fn each_subject_has_a_row_and_each_figure_a_column() {
-        let mut record = Record::new(None, 2, false);
+        let mut record = Record::new(None, 2, 1);
         record.add("a", Kind::Horarium, ("rate", Unit::PerSecond), 1000.0);
         record.add("a", Kind::Horarium, ("rate", Unit::PerSecond), 3000.0);
         record.add("a", Kind::Horarium, ("p50", Unit::Milliseconds), 1.5);

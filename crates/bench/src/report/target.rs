@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     fn measured() -> Measured {
-        let mut record = Record::new(None, 3, false);
+        let mut record = Record::new(None, 3, 1);
         let rate = ("drained", Unit::PerSecond);
         for (ours, ceiling) in [(40.0, 50.0), (90.0, 100.0), (70.0, 100.0)] {
             record.add("Horarium", Kind::Horarium, rate, ours);
