@@ -38,7 +38,7 @@ pub(super) fn round(program: Option<&Path>, round: usize, record: &mut Record) -
     let figures = tempfile::NamedTempFile::new()?;
     let status = Command::new("python3")
         .arg("scripts/e2e/broadcast.py")
-        .env("HORARIUM_BIN", program)
+        .env("HORARIUM_BIN", program.canonicalize()?)
         .env("HORARIUM_BROADCAST_FIGURES", figures.path())
         .stdout(Stdio::null())
         .status()?;

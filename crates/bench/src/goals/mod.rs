@@ -168,8 +168,8 @@ impl Goal {
                 Self::Retention => retention::round(lab, &mut record).await?,
                 Self::Sqlite => sqlite::round(lab, &mut record).await?,
                 Self::Nodes => nodes::round(lab, &mut record).await?,
-                Self::Agents => agents::round(compared.server, round, &mut record)?,
-                Self::Rest => rest::round(compared.server, round, &mut record)?,
+                Self::Agents => lab.timed(|| agents::round(compared.server, round, &mut record))?,
+                Self::Rest => lab.timed(|| rest::round(compared.server, round, &mut record))?,
             }
         }
         Ok(record.finish(lab.take_disturbance()))
