@@ -23,7 +23,7 @@ pub struct Payload {
 /// A job queue.
 pub trait Queue: Send + Sync + 'static {
     /// Makes the schema.
-    fn setup(&self) -> impl Future<Output = Result<(), Failure>> + Send;
+    fn setup(&self) -> impl Future<Output = Result<(), Failure>>;
 
     /// Accepts one job.
     fn add(&self, job: Payload) -> impl Future<Output = Result<(), Failure>> + Send;
