@@ -24,6 +24,13 @@ pub(crate) const JOB: &str = "no-op";
 /// The least time between two hints to other nodes: what the engine's own relay keeps to.
 const HINTS_APART: Duration = Duration::from_millis(5);
 
+/// How a node works unless it is told otherwise. Attempts that do nothing are over so soon that more at once cost nothing.
+const CONCURRENCY: usize = 500;
+const CLAIM_BATCH: usize = 500;
+const CLAIMERS: usize = 2;
+const COMPLETERS: usize = 2;
+const HOT_CONNECTIONS: usize = 8;
+
 /// Where the database is, and how a node works on it.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Settings {
@@ -34,22 +41,22 @@ pub(crate) struct Settings {
     #[arg(long, env = "SQLITE_PATH")]
     pub(crate) sqlite: Option<PathBuf>,
     /// How many attempts run at once.
-    #[arg(long, env = "CONCURRENCY", default_value_t = 500)]
+    #[arg(long, env = "CONCURRENCY", default_value_t = CONCURRENCY)]
     pub(crate) concurrency: usize,
     /// How many executions are claimed at once.
-    #[arg(long, env = "CLAIM_BATCH", default_value_t = 500)]
+    #[arg(long, env = "CLAIM_BATCH", default_value_t = CLAIM_BATCH)]
     pub(crate) claim_batch: usize,
     /// How many claims are under way at once.
-    #[arg(long, env = "CLAIMERS", default_value_t = 2)]
+    #[arg(long, env = "CLAIMERS", default_value_t = CLAIMERS)]
     pub(crate) claimers: usize,
     /// How many batches of ends are written at once.
-    #[arg(long, env = "COMPLETERS", default_value_t = 2)]
+    #[arg(long, env = "COMPLETERS", default_value_t = COMPLETERS)]
     pub(crate) completers: usize,
     /// Connections for accepting, claiming and settling.
-    #[arg(long, env = "HOT_CONNECTIONS", default_value_t = 8)]
+    #[arg(long, env = "HOT_CONNECTIONS", default_value_t = HOT_CONNECTIONS)]
     pub(crate) hot_connections: usize,
     /// How many seconds ago everything counts as accepted.
-    #[arg(long, env = "ACCEPTED_AGO", default_value_t = 0)]
+    #[arg(long, default_value_t = 0)]
     pub(crate) accepted_ago: u64,
 }
 
@@ -59,13 +66,25 @@ impl Settings {
         Self {
             database: Some(url.to_owned()),
             sqlite: None,
-            concurrency: 500,
-            claim_batch: 500,
-            claimers: 2,
-            completers: 2,
-            hot_connections: 8,
+            concurrency: CONCURRENCY,
+            claim_batch: CLAIM_BATCH,
+            claimers: CLAIMERS,
+            completers: COMPLETERS,
+            hot_connections: HOT_CONNECTIONS,
             accepted_ago: 0,
         }
+    }
+
+    /// The defaults, as the environment of a driver.
+    pub(crate) fn told() -> Vec<(String, String)> {
+        let told = [
+            ("CONCURRENCY", CONCURRENCY),
+            ("CLAIM_BATCH", CLAIM_BATCH),
+            ("CLAIMERS", CLAIMERS),
+            ("COMPLETERS", COMPLETERS),
+            ("HOT_CONNECTIONS", HOT_CONNECTIONS),
+        ];
+        told.into_iter().map(|(name, value)| (name.to_owned(), value.to_string())).collect()
     }
 
     fn url(&self) -> Result<DatabaseUrl, Failure> {

@@ -1,8 +1,9 @@
-//! The job queues that Horarium is compared with, with the settings that they ran fastest with on a machine of two cores,
-//! or that their own benchmarks use.
+//! The job queues that Horarium is compared with. Each has one set of settings for everything that is measured, as Horarium
+//! has: that with which it drained fastest on a machine of two cores, or that of its own benchmark where that was not
+//! slower.
 
-use std::fmt::Write;
 use std::path::Path;
+use std::process::Command;
 
 use crate::Failure;
 use crate::lab::{Backend, Subject};
@@ -61,7 +62,7 @@ const PEERS: [Peer; 8] = [
         driver: "pgboss.mjs",
         kind: Kind::Keeping,
         backend: Backend::Postgres("select count(*) from pgboss.job where state < 'completed' and name = 'bench'"),
-        settings: &[("BATCH", "2000"), ("CONCURRENCY", "2")],
+        settings: &[("BATCH", "2000"), ("CONCURRENCY", "2"), ("POOL", "10")],
         most: u64::MAX,
     },
     Peer {
@@ -131,50 +132,86 @@ const PEERS: [Peer; 8] = [
         driver: "peer-apalis",
         kind: Kind::Keeping,
         backend: Backend::Postgres("select count(*) from apalis.jobs where status <> 'Done'"),
-        settings: &[("BATCH", "5000"), ("CONCURRENCY", "5000"), ("POLL_MS", "20")],
+        settings: &[("BATCH", "5000"), ("CONCURRENCY", "5000"), ("POLL_MS", "20"), ("POOL", "10")],
         most: u64::MAX,
     },
 ];
 
-/// All that were installed in this folder by `scripts/bench --peers`, or those whose names hold one of the `wanted`.
-pub(crate) fn installed(folder: &Path, wanted: &[String]) -> Result<Vec<Subject>, Failure> {
+/// The peers that are asked for.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) installed: Vec<Subject>,
+    /// Those that cannot be run, by name and problem.
+    pub(crate) missing: Vec<(String, String)>,
+}
+
+/// All that `scripts/bench --peers` installs into this folder, or those whose names hold one of the `wanted`.
+pub(crate) fn find(folder: &Path, wanted: &[String]) -> Result<Found, Failure> {
     let is_wanted = |peer: &&Peer| wanted.is_empty() || wanted.iter().any(|name| peer.name.contains(name.as_str()));
-    let found: Vec<Subject> = PEERS.iter().filter(is_wanted).map(|peer| peer.subject(folder)).collect();
-    match found.iter().find(|subject| !Path::new(&subject.program[0]).exists()) {
-        Some(missing) => Err(format!("{} is not installed in {}", missing.name, folder.display()).into()),
-        None => Ok(found),
+    let mut found = Found::default();
+    for peer in PEERS.iter().filter(is_wanted) {
+        let subject = peer.subject(folder)?;
+        if subject.program.iter().all(|part| Path::new(part).exists()) {
+            found.installed.push(subject);
+        } else {
+            eprintln!("{} is not installed in {}: it is left out", peer.name, folder.display());
+            found.missing.push((peer.name.to_owned(), "it could not be installed".to_owned()));
+        }
     }
+    if found.installed.is_empty() && found.missing.is_empty() {
+        let names: Vec<&str> = PEERS.iter().map(|peer| peer.name).collect();
+        return Err(format!("no peer is called {}; there are {}", wanted.join(" or "), names.join(", ")).into());
+    }
+    Ok(found)
 }
 
 impl Peer {
-    fn subject(&self, folder: &Path) -> Subject {
+    fn subject(&self, folder: &Path) -> Result<Subject, Failure> {
         let program = match self.language {
             Language::Node => vec![folder.join("node/bin/node"), folder.join("node").join(self.driver)],
             Language::Python => vec![folder.join("python/venv/bin/python"), folder.join("python").join(self.driver)],
             Language::Rust => vec![folder.join("rust/release").join(self.driver)],
         };
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Subject {
+        Ok(Subject {
             name: self.name.to_owned(),
+            version: format!("{} {}{}", self.package, self.pinned()?, self.language.version(&program[0])),
             kind: self.kind,
             backend: self.backend,
             program: program.into_iter().map(Into::into).collect(),
             settings: self.settings.iter().map(owned).collect(),
             most: self.most,
-        }
+        })
     }
 
-    /// The version that is installed.
-    fn version(&self) -> Option<&'static str> {
-        match self.language {
+    /// The version that is installed, if any is.
+    fn pinned(&self) -> Result<&'static str, Failure> {
+        let version = match self.language {
             Language::Node => pinned(NODE, &format!("\"{}\": \"", self.package)),
             Language::Python => pinned(PYTHON, &format!("{}==", self.package)),
             Language::Rust => {
-                let (package, manifest) = RUST.iter().find(|(package, _)| *package == self.package)?;
+                let manifest = RUST.iter().find(|(package, _)| *package == self.package).map_or("", |(_, text)| text);
+                let package = self.package;
                 pinned(manifest, &format!("{package} = {{ version = \"="))
                     .or_else(|| pinned(manifest, &format!("{package} = \"=")))
             }
-        }
+        };
+        version.ok_or_else(|| format!("{} is pinned nowhere", self.package).into())
+    }
+}
+
+impl Language {
+    /// What runs a driver, and which version of it; nothing for those that are compiled.
+    fn version(self, program: &Path) -> String {
+        let name = match self {
+            Self::Node => ", Node ",
+            Self::Python => ", ",
+            Self::Rust => return String::new(),
+        };
+        let asked = Command::new(program).arg("--version").output();
+        let said = asked.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        // One that is missing is told of soon.
+        said.map_or_else(|_| String::new(), |said| format!("{name}{}", said.trim_start_matches('v')))
     }
 }
 
@@ -184,34 +221,26 @@ fn pinned(manifest: &'static str, prefix: &str) -> Option<&'static str> {
     found.split('"').next().map(str::trim)
 }
 
-/// The peers' versions and settings, as a section of the page.
-pub(crate) fn versions() -> String {
-    let mut text =
-        "### Versions and settings\n\n| | version | finished jobs | settings |\n| --- | --- | --- | --- |\n".to_owned();
-    for peer in &PEERS {
-        let kept = if peer.kind == Kind::Keeping { "kept" } else { "deleted" };
-        let settings: Vec<String> = peer.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            text,
-            "| {} | {} {} | {kept} | `{}` |",
-            peer.name,
-            peer.package,
-            peer.version().unwrap_or_default(),
-            settings.join(" ")
-        );
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn a_peer_that_is_not_installed_is_missing_and_the_others_go_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("rust/release/peer-river");
+        std::fs::create_dir_all(program.parent().unwrap()).unwrap();
+        std::fs::write(program, "").unwrap();
+        let found = find(folder.path(), &["River".to_owned(), "Awa".to_owned()]).unwrap();
+        assert_eq!(found.installed.iter().map(|peer| peer.name.as_str()).collect::<Vec<_>>(), ["River (Rust)"]);
+        assert_eq!(found.missing.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["Awa"]);
+        assert!(find(folder.path(), &["nobody".to_owned()]).is_err());
+    }
+
+    #[test]
     fn every_peer_is_pinned() {
         for peer in &PEERS {
-            let version = peer.version().unwrap_or_default();
+            let version = peer.pinned().unwrap();
             assert!(version.starts_with(|first: char| first.is_ascii_digit()), "{} {version:?}", peer.name);
         }
     }

@@ -3,6 +3,7 @@ import pg from "pg";
 import { drive, setting } from "./protocol.mjs";
 
 const connectionString = process.env.DATABASE_URL;
+const complain = (error) => console.error(String(error));
 const logger = new Logger(() => (level, message) => {
   if (level === "error") console.error(message);
 });
@@ -21,8 +22,9 @@ await drive({
     return run({ preset: { worker }, taskList: { bench: async (job) => handle(job) }, noHandleSignals: true });
   },
   producer: async () => {
-    const pgPool = new pg.Pool({ connectionString, max: 10 });
-    pgPool.on("error", (error) => console.error(String(error)));
+    const pgPool = new pg.Pool({ connectionString, max: setting("POOL", 20) });
+    pgPool.on("error", complain);
+    pgPool.on("connect", (client) => client.on("error", complain));
     const utils = await makeWorkerUtils({ pgPool, logger });
     return {
       add: (job) => utils.addJob("bench", job),

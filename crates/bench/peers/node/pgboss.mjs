@@ -4,7 +4,7 @@ import { drive, setting } from "./protocol.mjs";
 const QUEUE = "bench";
 
 const start = async (options) => {
-  const boss = new PgBoss({ connectionString: process.env.DATABASE_URL, max: 10, schedule: false, ...options });
+  const boss = new PgBoss({ connectionString: process.env.DATABASE_URL, max: setting("POOL", 10), schedule: false, ...options });
   boss.on("error", (error) => console.error(String(error)));
   await boss.start();
   return boss;

@@ -1,10 +1,14 @@
 """procrastinate, with its asynchronous worker."""
 
 import asyncio
+import logging
 import os
 
 import procrastinate
 from protocol import drive, setting
+
+# It warns of tasks that are named after the main module; this one has a name of its own.
+logging.getLogger("procrastinate").setLevel(logging.ERROR)
 
 app = procrastinate.App(
     connector=procrastinate.PsycopgConnector(

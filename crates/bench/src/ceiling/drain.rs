@@ -26,8 +26,9 @@ const SCHEMA: &str = "
     create index on ceiling.queue (priority desc, id) where state = 0;
     create index on ceiling.queue (lease_until) where state = 1";
 
+/// Ids come in order, as the engine's do.
 const FILL: &str = "
-    with ids as (select gen_random_uuid() as id from generate_series(1, $1::int8)),
+    with ids as (select lpad(to_hex(n), 32, '0')::uuid as id from generate_series(1, $1::int8) n),
          runs as (insert into ceiling.runs (id, job, payload)
                   select id, '00000000-0000-0000-0000-000000000001', '{\"n\": 1}' from ids)
     insert into ceiling.queue (id) select id from ids";

@@ -51,9 +51,10 @@ pub(super) async fn round(
     record: &mut Record,
 ) -> Result<(), Failure> {
     record.add(CEILING, Kind::Ceiling, what::DRAIN, ceiling(lab).await?);
-    let old = Subject { settings: vec![("ACCEPTED_AGO".to_owned(), "3600".to_owned())], ..horarium(OLD)? };
+    let mut old = horarium(OLD)?;
+    old.program.extend(["--accepted-ago".into(), "3600".into()]);
     drain(lab, &old, record).await?;
-    for subject in compared.in_turn(round)? {
+    for subject in compared.in_turn(round, record)? {
         let result = drain(lab, &subject, record).await;
         noted(record, &subject, result)?;
     }
@@ -61,14 +62,13 @@ pub(super) async fn round(
 }
 
 async fn ceiling(lab: &Lab) -> Result<f64, Failure> {
-    let (server, count) = (lab.server()?, lab.size(JOBS));
-    let database = server.fresh("ceiling").await?;
+    let (count, database) = (lab.size(JOBS), lab.database("ceiling").await?);
     ceiling::drain::fill(&database, count).await?;
     lab.quiet();
     let watch = lab.watch();
     let rate = ceiling::drain::drain(&database, count).await?;
     lab.note(&watch);
-    server.remove(database).await?;
+    lab.server()?.remove(database).await?;
     Ok(rate)
 }
 

@@ -23,17 +23,19 @@ pub(super) async fn add_jobs(database: &Database, prefix: &str, count: u64) -> R
     Ok(())
 }
 
-/// Ended executions, evenly over all jobs and over `days` days up to `days_ago` days ago, one in a thousand failed, and
-/// the counters that their ends would have made.
+/// Ended executions, half of them of the job that is the first by name, the others evenly of all jobs, over `days` days up
+/// to `days_ago` days ago, one in a thousand failed, and the counters that their ends would have made.
 pub(super) async fn history(database: &Database, count: u64, days_ago: f64, days: f64) -> Result<(), Failure> {
+    eprintln!("    writing {count} executions of history");
     let count = i64::try_from(count)?;
     let rows = format!(
         "insert into executions (id, tenant_id, job_id, trigger, triggered_by, queue, priority, payload, scheduled_for,
             created_at, state, attempt, started_at, completed_at, worker)
-        select {ID}, j.tenant_id, j.id, 'Schedule', 'schedule', 'default', 0, '{{\"i\": 1, \"t\": 0}}', at, at,
-            case when n % 1000 = 0 then 3 else 2 end, 1, at, at + interval '45 s', 'bench'
-        from (select id, tenant_id, row_number() over () - 1 as number, count(*) over () as jobs from jobs) j,
-            lateral (select generate_series(j.number + 1, $1::int8, j.jobs) as n) rows,
+        select {ID}, t.tenant_id, t.jobs[case when n % 2 = 0 then 1 else n / 2 % cardinality(t.jobs) + 1 end],
+            'Schedule', 'schedule', 'default', 0, '{{\"i\": 1, \"t\": 0}}', at, at,
+            case when n % 999 = 0 then 3 else 2 end, 1, at, at + interval '45 s', 'bench'
+        from (select tenant_id, array_agg(id order by name) as jobs from jobs group by tenant_id) t,
+            generate_series(1, $1::int8) n,
             lateral (select now() - interval '1 day' * ($2::float8 + $3::float8 * (1 - n / $1::float8)) as at,
                             md5(n::text) as noise) made"
     );
@@ -54,6 +56,7 @@ pub(super) async fn history(database: &Database, count: u64, days_ago: f64, days
 
 /// Work of the job that does nothing, which waits to be claimed.
 pub(super) async fn waiting(database: &Database, count: u64) -> Result<(), Failure> {
+    eprintln!("    writing {count} executions that wait");
     let count = i64::try_from(count)?;
     let rows = format!(
         "with made as (
@@ -81,6 +84,7 @@ async fn settle(database: &Database) -> Result<(), Failure> {
 
 /// Rows of the queue that are no more, but that a held snapshot still sees. They lie where the next claim looks first.
 pub(super) async fn dead(database: &Database, count: u64) -> Result<(), Failure> {
+    eprintln!("    writing and removing {count} rows of the queue");
     let count = i64::try_from(count)?;
     let rows = format!(
         "insert into execution_queue (id, tenant_id, job_id, queue, state, priority, run_at)

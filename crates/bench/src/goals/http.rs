@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::{Shown, horarium};
 use crate::Failure;
 use crate::lab::http::Caller;
-use crate::lab::{Lab, Trial, Worker};
+use crate::lab::{Lab, Trial, Worker, what};
 use crate::node::TENANT;
 use crate::report::figures::percentile;
 use crate::report::{Against, Bound, Kind, Record, Target, Unit};
@@ -25,13 +25,15 @@ const LOAD_SECONDS: u64 = 15;
 /// No execution is to run while acceptance alone is measured.
 const FAR_AWAY: &str = "2999-01-01T00:00:00Z";
 
+/// The figures of `trigger`, with which docs/scaling.md reckons.
+pub(crate) const NODE_CPU: (&str, Unit) = ("server CPU for 10,000", Unit::Seconds);
 pub(super) const TRIGGER: (&str, Unit) = ("accepted, 64 callers", Unit::PerSecond);
 const BULK_RATE: (&str, Unit) = ("10,000 a call", Unit::PerSecond);
 const P50: (&str, Unit) = ("submit to Succeeded p50", Unit::Milliseconds);
 const P99: (&str, Unit) = ("submit to Succeeded p99", Unit::Milliseconds);
 const LOAD: (&str, Unit) = ("submitted meanwhile", Unit::PerSecond);
 
-const API: &str = "POST /jobs/{id}/trigger";
+pub(crate) const API: &str = "POST /jobs/{id}/trigger";
 const LIBRARY: &str = "as a library";
 const BULK_API: &str = "POST /executions/bulk";
 const AT_1K: &str = "at 1,000 a second";
@@ -71,7 +73,11 @@ pub(super) async fn round(lab: &Lab, record: &mut Record) -> Result<(), Failure>
 
     let trial = Trial::begin(lab, &ours).await?;
     let api = Api::start(&trial)?;
+    let (node, database) = (api.server.cpu_seconds(), lab.server()?.cpu_seconds());
     record.add(API, Kind::Horarium, TRIGGER, trigger(lab, &api).await?);
+    let per_10k = 10_000.0 / lab.size(TRIGGERED) as f64;
+    record.add(API, Kind::Horarium, NODE_CPU, (api.server.cpu_seconds() - node) * per_10k);
+    record.add(API, Kind::Horarium, what::SERVER_CPU, (lab.server()?.cpu_seconds() - database) * per_10k);
     record.add(BULK_API, Kind::Horarium, BULK_RATE, bulk(lab, &api).await?);
     for (name, rate) in [(AT_1K, 1_000), (AT_5K, 5_000)] {
         lab.quiet();
@@ -89,7 +95,7 @@ pub(super) async fn round(lab: &Lab, record: &mut Record) -> Result<(), Failure>
 /// A server of the API.
 pub(super) struct Api {
     // Ends with this.
-    _server: Worker,
+    server: Worker,
     pub(super) address: String,
     credential: String,
     pub(super) job: String,
@@ -99,7 +105,8 @@ impl Api {
     /// Starts one on a trial's database.
     pub(super) fn start(trial: &Trial<'_>) -> Result<Self, Failure> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("serve").env("DATABASE_URL", &trial.database()?.url);
+        command.arg("serve");
+        trial.lead(&mut command);
         let server = Worker::start(command)?;
         let said = server.wait_for("ready", Duration::from_secs(30))?;
         let text = |name: &str| {
@@ -109,11 +116,19 @@ impl Api {
                 .ok_or_else(|| format!("the server said no {name}"))
         };
         let credential = format!("Authorization: Bearer {}\r\nx-tenantid: {TENANT}", text("token")?);
-        Ok(Self { address: text("address")?, credential, job: text("job")?, _server: server })
+        Ok(Self { address: text("address")?, credential, job: text("job")?, server })
     }
 
     pub(super) async fn caller(&self) -> Result<Caller, Failure> {
         Caller::connect(&self.address, &self.credential).await
+    }
+
+    /// A caller with a key, as the toolkit's are.
+    pub(super) async fn key_holder(&self) -> Result<Caller, Failure> {
+        let made = r#"{"name": "bench", "scopes": ["*"]}"#;
+        let made = self.caller().await?.json("POST", "/api/v1/keys", made).await?;
+        let key = made.get("key").and_then(Value::as_str).ok_or("the answer holds no key")?;
+        Caller::connect(&self.address, &format!("X-API-Key: {key}")).await
     }
 
     fn trigger_path(&self) -> String {
@@ -158,11 +173,15 @@ async fn bulk(lab: &Lab, api: &Api) -> Result<f64, Failure> {
     let row = json!({ "jobId": api.job, "payload": { "i": 1, "t": 0 }, "runAt": FAR_AWAY });
     let body = Value::from(vec![row; usize::try_from(rows)?]).to_string();
     let mut caller = api.caller().await?;
+    lab.quiet();
+    let watch = lab.watch();
     let start = Instant::now();
     for _ in 0..BULKS {
         caller.call("POST", "/api/v1/executions/bulk", &body).await?;
     }
-    Ok((BULKS * rows) as f64 / start.elapsed().as_secs_f64())
+    let rate = (BULKS * rows) as f64 / start.elapsed().as_secs_f64();
+    lab.note(&watch);
+    Ok(rate)
 }
 
 /// While so many a second are submitted: how long single ones take until they are told to have succeeded, in

@@ -6,9 +6,10 @@ mod enqueue;
 mod fairness;
 mod fill;
 mod history;
-mod http;
-mod nodes;
+pub(crate) mod http;
+pub(crate) mod nodes;
 mod pickup;
+mod reads;
 mod rest;
 mod retention;
 mod schedules;
@@ -21,6 +22,7 @@ use clap::ValueEnum;
 
 use crate::Failure;
 use crate::lab::{Backend, Lab, Subject};
+use crate::node::Settings;
 use crate::report::{Kind, Measured, Record, Target};
 
 /// A goal, by name or by number.
@@ -152,10 +154,12 @@ impl Goal {
 
     /// Measures it.
     pub(crate) async fn measure(self, lab: &Lab, compared: &Compared<'_>) -> Result<Measured, Failure> {
-        let postgres = lab.server().ok().map(|server| server.version.clone());
-        let mut record = Record::new(postgres, lab.rounds, lab.part);
+        // What is left from a goal that failed.
+        lab.take_disturbance();
+        lab.take_described();
+        let mut record = Record::new(lab.rounds, lab.part);
         for round in 1..=lab.rounds {
-            eprintln!("  {}, round {round} of {}", self.title(), lab.rounds);
+            eprintln!("  round {round} of {}, {} min after the start", lab.rounds, lab.minutes());
             match self {
                 Self::Drain => drain::round(lab, compared, round, &mut record).await?,
                 Self::Enqueue => enqueue::round(lab, compared, round, &mut record).await?,
@@ -172,7 +176,7 @@ impl Goal {
                 Self::Rest => lab.timed(|| rest::round(compared.server, round, &mut record))?,
             }
         }
-        Ok(record.finish(lab.take_disturbance()))
+        Ok(record.finish(lab.take_described(), lab.take_disturbance()))
     }
 }
 
@@ -180,15 +184,22 @@ impl Goal {
 pub(crate) struct Compared<'a> {
     /// Other job queues.
     pub(crate) peers: &'a [Subject],
+    /// Those that were asked for and cannot be run, by name and problem.
+    pub(crate) missing: &'a [(String, String)],
     /// The server's program.
     pub(crate) server: Option<&'a Path>,
 }
 
 impl Compared<'_> {
-    /// Horarium and its peers, beginning with another one each round.
-    fn in_turn(&self, round: usize) -> Result<Vec<Subject>, Failure> {
+    /// Horarium and its peers, beginning with another one each round. Who failed in an earlier round takes no part.
+    fn in_turn(&self, round: usize, record: &mut Record) -> Result<Vec<Subject>, Failure> {
+        if round == 1 {
+            for (name, problem) in self.missing {
+                record.absent(name, problem);
+            }
+        }
         let mut subjects = vec![horarium("Horarium")?];
-        subjects.extend(self.peers.iter().cloned());
+        subjects.extend(self.peers.iter().filter(|peer| !record.is_absent(&peer.name)).cloned());
         let first = round % subjects.len();
         subjects.rotate_left(first);
         Ok(subjects)
@@ -199,10 +210,11 @@ impl Compared<'_> {
 fn horarium(name: &str) -> Result<Subject, Failure> {
     Ok(Subject {
         name: name.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         kind: Kind::Horarium,
         backend: Backend::Postgres("select count(*) from execution_queue"),
         program: vec![std::env::current_exe()?.into(), "driver".into()],
-        settings: Vec::new(),
+        settings: Settings::told(),
         most: u64::MAX,
     })
 }
@@ -211,7 +223,7 @@ fn horarium(name: &str) -> Result<Subject, Failure> {
 fn noted(record: &mut Record, subject: &Subject, result: Result<(), Failure>) -> Result<(), Failure> {
     match result {
         Err(problem) if subject.kind != Kind::Horarium => {
-            record.absent(&subject.name, &problem);
+            record.absent(&subject.name, &problem.to_string());
             Ok(())
         }
         result => result,

@@ -73,7 +73,7 @@ pub(super) async fn round(
     ceiling(lab, record).await?;
     alone(lab, &horarium(ONE_PROCESS)?, record).await?;
     alone(lab, &sqlite::subject(ON_SQLITE)?, record).await?;
-    for subject in compared.in_turn(round)? {
+    for subject in compared.in_turn(round, record)? {
         let result = across(lab, &subject, record).await;
         noted(record, &subject, result)?;
     }
@@ -81,7 +81,7 @@ pub(super) async fn round(
 }
 
 async fn ceiling(lab: &Lab, record: &mut Record) -> Result<(), Failure> {
-    let database = lab.server()?.fresh("ceiling").await?;
+    let database = lab.database("ceiling").await?;
     lab.quiet();
     let watch = lab.watch();
     let interval = Duration::from_millis(INTERVAL_MS);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use horarium_domain::store::MaintenanceStore;
 use horarium_domain::{Clock, SystemClock};
 
-use super::{Shown, fill};
+use super::{Shown, fill, horarium};
 use crate::Failure;
 use crate::lab::Lab;
 use crate::node::{Node, Settings};
@@ -49,7 +49,8 @@ const SIZE: (&str, Unit) = ("size on disk", Unit::MiB);
 
 pub(super) async fn round(lab: &Lab, record: &mut Record) -> Result<(), Failure> {
     let server = lab.server()?;
-    let database = server.fresh("retention").await?;
+    let database = lab.database("retention").await?;
+    lab.describe(horarium("Horarium")?.described());
     let node = Node::prepare(&Settings::postgres(&database.url)).await?;
     fill::history(&database, lab.size(KEPT), 0.0, 1.0).await?;
     let kept = megabytes(&database).await?;

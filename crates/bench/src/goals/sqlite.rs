@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Shown, horarium};
+use super::http::Api;
+use super::{Shown, horarium, reads};
 use crate::Failure;
 use crate::ceiling;
 use crate::lab::{Backend, Lab, Subject, Trial, what};
@@ -13,6 +14,7 @@ use crate::report::{Against, Bound, Kind, Record, Target, Unit};
 
 const ONE_BY_ONE: u64 = 20_000;
 const DRAINED: u64 = 100_000;
+const RECENT: u64 = 10_000;
 
 const OURS: &str = "Horarium";
 const CEILING: &str = "SQL by hand, one connection";
@@ -22,7 +24,8 @@ pub(super) const SHOWN: Shown = Shown {
     title: "10. On SQLite",
     method: "WAL and synchronous=FULL throughout: every answer is on disk. Accepting by 8 callers beside single inserts \
         into the same tables, each its own transaction; draining 100,000 beside SQL by hand in batches of 500. The long \
-        read is a connection that walks the whole history again and again, in one transaction each time.",
+        read is a connection that walks the whole history again and again, in one transaction each time. The listing is of \
+        10,000 executions of the last ten minutes, asked for 300 times by one client.",
     targets: &[
         Target {
             text: "8 callers: at least 1.0 of single autocommit inserts",
@@ -81,6 +84,17 @@ pub(super) async fn round(lab: &Lab, record: &mut Record) -> Result<(), Failure>
     let rate = trial.one_by_one(ones, 8).await?;
     reader.stop()?;
     record.add(OURS, Kind::Horarium, BESIDE_READERS, rate);
+    trial.end().await?;
+
+    let trial = Trial::begin(lab, &ours).await?;
+    trial.preload(lab.size(RECENT))?;
+    let api = Api::start(&trial)?;
+    trial.settled().await?;
+    lab.quiet();
+    let (listing, p50, p99) = reads::one(lab, &api, reads::RECENT, &[]).await?;
+    record.add(&listing, Kind::Horarium, reads::P50, p50);
+    record.add(&listing, Kind::Horarium, reads::P99, p99);
+    drop(api);
     trial.end().await
 }
 

@@ -8,6 +8,7 @@ use tokio_postgres::{Client, NoTls, Row};
 
 use super::cpu;
 use crate::Failure;
+use crate::report::Described;
 
 /// A server on which databases may be created.
 pub(crate) struct Server {
@@ -15,18 +16,27 @@ pub(crate) struct Server {
     client: Client,
     /// The server's first process, where it runs on this machine.
     pub(crate) process: Option<u32>,
-    /// What it calls itself.
-    pub(crate) version: String,
+    /// Its version, and the settings that decide how durable and how fast it is.
+    pub(crate) described: Described,
 }
+
+const DESCRIBE: &str = "
+    select pg_backend_pid(), split_part(current_setting('server_version'), ' ', 1),
+        string_agg(name || '=' || current_setting(name), ' ' order by name)
+    from pg_settings
+    where name in ('autovacuum', 'fsync', 'full_page_writes', 'max_connections', 'max_wal_size', 'shared_buffers',
+        'synchronous_commit', 'wal_level')";
 
 impl Server {
     /// Connects, as a user who may create databases.
     pub(crate) async fn connect(url: &str) -> Result<Self, Failure> {
         let client = connect(url).await?;
-        let row = client.query_one("select pg_backend_pid(), current_setting('server_version')", &[]).await?;
+        let row = client.query_one(DESCRIBE, &[]).await?;
         let backend: i32 = row.get(0);
         let process = u32::try_from(backend).ok().and_then(|pid| cpu::parent_of(pid, "postgres"));
-        Ok(Self { url: url.to_owned(), client, process, version: row.get(1) })
+        let name = "PostgreSQL".to_owned();
+        let described = Described { name, version: row.get(1), kind: None, settings: row.get(2) };
+        Ok(Self { url: url.to_owned(), client, process, described })
     }
 
     /// Seconds of processor time that the server took so far; none where it runs elsewhere.

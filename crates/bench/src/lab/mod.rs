@@ -8,11 +8,13 @@ mod redis;
 mod subject;
 mod worker;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::time::Instant;
 
 use tempfile::TempDir;
 
 use crate::Failure;
+use crate::report::Described;
 pub(crate) use cpu::{Machine, Watch};
 pub(crate) use database::{Database, Server};
 pub(crate) use redis::Redis;
@@ -22,12 +24,16 @@ pub(crate) use worker::{Worker, call};
 /// The servers, and how thoroughly to measure.
 pub(crate) struct Lab {
     server: Option<Server>,
-    redis: Option<(Redis, TempDir)>,
+    /// Or why there is none.
+    redis: Result<(Redis, TempDir), String>,
+    begun: Instant,
     pub(crate) rounds: usize,
     /// What part of the work is done: 1 for all of it, 100 for a hundredth.
     pub(crate) part: u64,
     /// The largest share of the machine that others took in any phase.
     disturbed: Cell<f64>,
+    /// Who took part.
+    described: RefCell<Vec<Described>>,
 }
 
 impl Lab {
@@ -44,11 +50,17 @@ impl Lab {
         };
         let redis = if with_redis {
             let folder = tempfile::tempdir()?;
-            Some((Redis::start(folder.path())?, folder))
+            Redis::start(folder.path()).map(|redis| (redis, folder)).map_err(|problem| problem.to_string())
         } else {
-            None
+            Err("Redis was not asked for".to_owned())
         };
-        Ok(Self { server, redis, rounds, part, disturbed: Cell::new(0.0) })
+        let (begun, disturbed) = (Instant::now(), Cell::new(0.0));
+        Ok(Self { server, redis, begun, rounds, part, disturbed, described: RefCell::default() })
+    }
+
+    /// Minutes since it was opened.
+    pub(crate) fn minutes(&self) -> u64 {
+        self.begun.elapsed().as_secs() / 60
     }
 
     /// The PostgreSQL server.
@@ -56,9 +68,16 @@ impl Lab {
         self.server.as_ref().ok_or_else(|| "this needs a PostgreSQL server: --postgres".into())
     }
 
+    /// An empty database on it.
+    pub(crate) async fn database(&self, name: &str) -> Result<Database, Failure> {
+        let server = self.server()?;
+        self.describe(server.described.clone());
+        server.fresh(name).await
+    }
+
     /// The Redis server.
     pub(crate) fn redis(&self) -> Result<&Redis, Failure> {
-        self.redis.as_ref().map(|(redis, _)| redis).ok_or_else(|| "this needs redis-server".into())
+        self.redis.as_ref().map(|(redis, _)| redis).map_err(|problem| problem.as_str().into())
     }
 
     /// So many, or the part of it that is done.
@@ -99,6 +118,19 @@ impl Lab {
     /// The largest share of the machine that others took in a phase since the last call.
     pub(crate) fn take_disturbance(&self) -> f64 {
         self.disturbed.replace(0.0)
+    }
+
+    /// Notes that somebody takes part.
+    pub(crate) fn describe(&self, described: Described) {
+        let mut all = self.described.borrow_mut();
+        if !all.contains(&described) {
+            all.push(described);
+        }
+    }
+
+    /// Who took part since the last call.
+    pub(crate) fn take_described(&self) -> Vec<Described> {
+        self.described.take()
     }
 
     fn processes(&self) -> Vec<u32> {

@@ -8,25 +8,41 @@ use std::time::{Duration, Instant};
 
 use super::cpu;
 use crate::Failure;
+use crate::report::Described;
 
 /// A running server; it ends with this.
 pub(crate) struct Redis {
     server: Child,
     pub(crate) port: u16,
+    pub(crate) described: Described,
 }
+
+/// How durable it is: less than PostgreSQL, whose answers wait for the disk.
+const DURABILITY: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "everysec"];
 
 impl Redis {
     /// Starts one with its data in `folder`.
     pub(crate) fn start(folder: &Path) -> Result<Self, Failure> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let said = Command::new("redis-server")
+            .arg("--version")
+            .output()
+            .map_err(|error| format!("redis-server cannot be run: {error}"))?;
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        let described = Described {
+            name: "Redis".to_owned(),
+            version: said.split_whitespace().find_map(|word| word.strip_prefix("v=")).unwrap_or_default().to_owned(),
+            kind: None,
+            settings: DURABILITY.chunks(2).map(|pair| pair.join("=").replace("--", "")).collect::<Vec<_>>().join(" "),
+        };
         let server = Command::new("redis-server")
             .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""])
-            .args(["--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction", "--dir"])
+            .args(DURABILITY)
+            .args(["--maxmemory-policy", "noeviction", "--dir"])
             .arg(folder)
             .stdout(Stdio::null())
-            .spawn()
-            .map_err(|error| format!("redis-server cannot be run: {error}"))?;
-        let redis = Self { server, port };
+            .spawn()?;
+        let redis = Self { server, port, described };
         let start = Instant::now();
         while redis.number("DBSIZE").is_err() {
             if start.elapsed() > Duration::from_secs(10) {

@@ -13,7 +13,7 @@ use super::clock::now_ns;
 use super::{Database, Lab, Redis, Worker, call};
 use crate::Failure;
 use crate::report::figures::percentile;
-use crate::report::{Kind, Unit};
+use crate::report::{Described, Kind, Unit};
 
 /// The longest that any one phase of any subject may take.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -36,6 +36,7 @@ pub(crate) enum Backend {
 #[derive(Debug, Clone)]
 pub(crate) struct Subject {
     pub(crate) name: String,
+    pub(crate) version: String,
     pub(crate) kind: Kind,
     pub(crate) backend: Backend,
     /// The program and its first arguments.
@@ -44,6 +45,20 @@ pub(crate) struct Subject {
     pub(crate) settings: Vec<(String, String)>,
     /// The most jobs in one phase, for those that would take forever.
     pub(crate) most: u64,
+}
+
+impl Subject {
+    /// Which it is and how it is set up. However many parts Horarium has in a comparison, it is one program.
+    pub(crate) fn described(&self) -> Described {
+        let name = if self.kind == Kind::Horarium { "Horarium" } else { &self.name };
+        let settings: Vec<String> = self.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        Described {
+            name: name.to_owned(),
+            version: self.version.clone(),
+            kind: Some(self.kind),
+            settings: settings.join(" "),
+        }
+    }
 }
 
 /// What a drain showed.
@@ -90,14 +105,20 @@ impl<'a> Trial<'a> {
         let home = match subject.backend {
             Backend::Postgres(_) => {
                 let name: String = subject.name.chars().filter(char::is_ascii_alphanumeric).collect();
-                Home::Database(Box::new(lab.server()?.fresh(&name.to_ascii_lowercase()).await?))
+                Home::Database(Box::new(lab.database(&name.to_ascii_lowercase()).await?))
             }
             Backend::Redis(_) => {
-                lab.redis()?.clear()?;
+                let redis = lab.redis()?;
+                lab.describe(redis.described.clone());
+                redis.clear()?;
                 Home::Redis
             }
-            Backend::Sqlite(_) => Home::Folder(tempfile::tempdir()?),
+            Backend::Sqlite(_) => {
+                lab.describe(sqlite());
+                Home::Folder(tempfile::tempdir()?)
+            }
         };
+        lab.describe(subject.described());
         let trial = Self { lab, subject, home };
         trial.call(&["setup"])?;
         trial.checkpoint().await?;
@@ -134,6 +155,12 @@ impl<'a> Trial<'a> {
         let mut command = Command::new(&self.subject.program[0]);
         command.args(&self.subject.program[1..]).args(arguments);
         command.envs(self.subject.settings.iter().map(|(name, value)| (name, value)));
+        self.lead(&mut command);
+        command
+    }
+
+    /// Leads a program to this store.
+    pub(crate) fn lead(&self, command: &mut Command) {
         if let Ok(database) = self.database() {
             command.env("DATABASE_URL", &database.url);
         }
@@ -143,7 +170,6 @@ impl<'a> Trial<'a> {
         if let Ok(redis) = self.lab.redis() {
             command.env("REDIS_PORT", redis.port.to_string());
         }
-        command
     }
 
     /// Runs the subject's program to its end; what it says.
@@ -195,9 +221,17 @@ impl<'a> Trial<'a> {
 
     /// Starts a worker that tells when it has run so many jobs.
     pub(crate) fn worker(&self, count: u64) -> Result<Worker, Failure> {
-        let worker = Worker::start(self.command(&["work", &count.to_string()]))?;
-        worker.wait_for("ready", PATIENCE)?;
-        Ok(worker)
+        Ok(self.workers(1, count)?.remove(0))
+    }
+
+    /// Starts workers at once.
+    pub(crate) fn workers(&self, workers: usize, count: u64) -> Result<Vec<Worker>, Failure> {
+        let start = |_| Worker::start(self.command(&["work", &count.to_string()]));
+        let workers = (0..workers).map(start).collect::<Result<Vec<_>, _>>()?;
+        for worker in &workers {
+            worker.wait_for("ready", PATIENCE)?;
+        }
+        Ok(workers)
     }
 
     /// Waits until nothing is left to be done or written; when that was, in nanoseconds of the shared clock.
@@ -268,6 +302,16 @@ impl<'a> Trial<'a> {
             // It is a part of the worker.
             Backend::Sqlite(_) => 0.0,
         }
+    }
+}
+
+/// The SQLite that is compiled in; drivers and ceilings set it up as `horarium-persistence` does.
+fn sqlite() -> Described {
+    Described {
+        name: "SQLite".to_owned(),
+        version: rusqlite::version().to_owned(),
+        kind: None,
+        settings: "journal_mode=WAL synchronous=FULL".to_owned(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -10,10 +10,19 @@ use serde_json::Value;
 use super::cpu;
 use crate::Failure;
 
+/// How many of a program's last complaints are told when it fails.
+const TOLD: usize = 5;
+
 /// A program that runs until this is dropped, and prints lines of JSON.
 pub(crate) struct Worker {
     child: Child,
-    lines: Receiver<Value>,
+    said: Receiver<Said>,
+}
+
+/// A line that a program prints.
+enum Said {
+    Answer(Value),
+    Complaint(String),
 }
 
 impl Worker {
@@ -21,37 +30,29 @@ impl Worker {
     pub(crate) fn start(mut command: Command) -> Result<Self, Failure> {
         let mut child = command
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| format!("{} cannot be run: {error}", command.get_program().display()))?;
-        let output = child.stdout.take().ok_or("a program without output")?;
-        let (sender, lines) = channel();
-        // Ends with the program's output.
-        std::thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if let Ok(value) = serde_json::from_str(&line) {
-                    // Who no longer listens needs no lines.
-                    let _ = sender.send(value);
-                }
-            }
-        });
-        Ok(Self { child, lines })
+        let (sender, said) = channel();
+        listen(child.stdout.take(), &sender, |line| serde_json::from_str(&line).ok().map(Said::Answer));
+        listen(child.stderr.take(), &sender, |line| Some(Said::Complaint(line)));
+        Ok(Self { child, said })
     }
 
     /// Waits for a line that has this member, passing over others.
     pub(crate) fn wait_for(&self, member: &str, patience: Duration) -> Result<Value, Failure> {
         let deadline = Instant::now() + patience;
-        loop {
-            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) if line.get(member).is_some() => return Ok(line),
-                Ok(_) => {}
-                Err(RecvTimeoutError::Timeout) => {
-                    return Err(format!("the worker said no {member:?} within {} s", patience.as_secs()).into());
-                }
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(format!("the worker ended without {member:?}").into());
-                }
+        let mut complaints = Vec::new();
+        let problem = loop {
+            match self.said.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(Said::Answer(line)) if line.get(member).is_some() => return Ok(line),
+                Ok(Said::Answer(_)) => {}
+                Ok(Said::Complaint(line)) => complaints.push(line),
+                Err(RecvTimeoutError::Timeout) => break format!("said no {member:?} within {} s", patience.as_secs()),
+                Err(RecvTimeoutError::Disconnected) => break format!("ended without {member:?}"),
             }
-        }
+        };
+        Err(format!("the worker {problem}: {}", last(complaints.iter().map(String::as_str))).into())
     }
 
     /// Seconds of processor time that it took so far.
@@ -97,12 +98,33 @@ pub(crate) fn call(mut command: Command, patience: Duration) -> Result<Value, Fa
     };
     let said = said.join().unwrap_or_default();
     if !status.success() {
-        let complaint = complained.join().unwrap_or_default();
-        let end: Vec<&str> = complaint.lines().rev().take(5).collect();
-        let end = end.into_iter().rev().collect::<Vec<_>>().join("\n");
-        return Err(format!("{} failed: {end}", shown(&command)).into());
+        let complaints = complained.join().unwrap_or_default();
+        return Err(format!("{} failed: {}", shown(&command), last(complaints.lines())).into());
     }
     Ok(said.lines().rev().find_map(|line| serde_json::from_str(line).ok()).unwrap_or_default())
+}
+
+/// Sends what is made of each line of a stream, until the program closes it.
+fn listen(
+    stream: Option<impl Read + Send + 'static>,
+    sender: &Sender<Said>,
+    heard: impl Fn(String) -> Option<Said> + Send + 'static,
+) {
+    let sender = sender.clone();
+    std::thread::spawn(move || {
+        let lines = stream.into_iter().flat_map(|stream| BufReader::new(stream).lines().map_while(Result::ok));
+        for said in lines.filter_map(heard) {
+            // Who no longer listens needs no lines.
+            let _ = sender.send(said);
+        }
+    });
+}
+
+/// The last lines of all.
+fn last<'a>(lines: impl DoubleEndedIterator<Item = &'a str>) -> String {
+    let mut last: Vec<&str> = lines.rev().take(TOLD).collect();
+    last.reverse();
+    last.join("\n")
 }
 
 fn read(stream: Option<&mut impl Read>) -> String {

@@ -12,9 +12,11 @@ pub(crate) struct Loss {
     pub(crate) share: f64,
 }
 
-/// Every ratio of Horarium's that both measurements have, with what it lost; what it gained is a negative loss.
-pub(crate) fn losses(before: &Measured, now: &Measured) -> Vec<Loss> {
-    let ours = now.series.iter().filter(|series| series.kind == Kind::Horarium);
+/// The ratios of Horarium's in these figures, where both measurements have them, with what each lost; what it gained is a
+/// negative loss.
+pub(crate) fn losses(before: &Measured, now: &Measured, figures: &[&str]) -> Vec<Loss> {
+    let is_wanted = |series: &&Series| series.kind == Kind::Horarium && figures.contains(&series.what.as_str());
+    let ours = now.series.iter().filter(is_wanted);
     ours.filter_map(|series| loss(before, now, series)).collect()
 }
 
@@ -32,21 +34,27 @@ mod tests {
     use super::*;
 
     fn measured(ours: f64, ceiling: f64, what: (&str, Unit)) -> Measured {
-        let mut record = Record::new(None, 1, 1);
+        let mut record = Record::new(1, 1);
         record.add("Horarium", Kind::Horarium, what, ours);
         record.add("SQL", Kind::Ceiling, what, ceiling);
-        record.finish(0.0)
+        record.finish(Vec::new(), 0.0)
     }
 
     fn share(before: (f64, f64), now: (f64, f64), unit: Unit) -> f64 {
         let [before, now] = [before, now].map(|(ours, ceiling)| measured(ours, ceiling, ("figure", unit)));
-        losses(&before, &now)[0].share
+        losses(&before, &now, &["figure"])[0].share
     }
 
     #[test]
     fn a_slower_machine_is_no_loss_and_a_lower_ratio_is() {
         assert!(share((80.0, 100.0), (40.0, 50.0), Unit::PerSecond).abs() < 1e-9);
         assert!((share((80.0, 100.0), (40.0, 100.0), Unit::PerSecond) - 0.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn figures_that_nobody_asks_for_are_not_compared() {
+        let measured = measured(80.0, 100.0, ("figure", Unit::PerSecond));
+        assert!(losses(&measured, &measured, &["another"]).is_empty());
     }
 
     #[test]

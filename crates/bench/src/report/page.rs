@@ -1,19 +1,19 @@
-//! The page's measured part, made of what was kept of all goals.
+//! The pages' measured parts, made of what was kept of all goals.
 
 use std::fmt::Write;
 use std::path::Path;
 
-use super::Measured;
 use super::plot::plot;
+use super::scaling;
 use super::table::table;
+use super::{Described, Kind, Measured};
 use crate::Failure;
 use crate::goals::Goal;
-use crate::peers;
 
 const BEGIN: &str = "<!-- measured -->";
 const END: &str = "<!-- /measured -->";
 
-/// Writes plots and page from what `folder` keeps; `page` lies beside it.
+/// Writes plots and pages from what `folder` keeps; `page` lies beside it, and so does `scaling.md`.
 pub(crate) fn write(folder: &Path, page: &Path) -> Result<(), Failure> {
     let mut kept = Vec::new();
     for goal in Goal::ALL {
@@ -26,10 +26,19 @@ pub(crate) fn write(folder: &Path, page: &Path) -> Result<(), Failure> {
     for (goal, measured) in &kept {
         body.push_str(&section(*goal, measured, folder, name)?);
     }
-    body.push_str(&peers::versions());
-    let text = std::fs::read_to_string(page)?;
-    let (before, rest) = text.split_once(BEGIN).ok_or("the page has no mark where the measured part begins")?;
-    let (_, after) = rest.split_once(END).ok_or("the page has no mark where the measured part ends")?;
+    body.push_str(&versions(&kept));
+    replace(page, &body)?;
+    let find = |goal| kept.iter().find(|(other, _)| *other == goal).map(|(_, measured)| measured);
+    let reckoned = scaling::tables(find(Goal::Nodes), find(Goal::Http));
+    replace(&page.with_file_name("scaling.md"), &reckoned)
+}
+
+/// Replaces a page's measured part.
+fn replace(page: &Path, body: &str) -> Result<(), Failure> {
+    let missing = |what: &str| format!("{} has no mark where the measured part {what}", page.display());
+    let text = std::fs::read_to_string(page).map_err(|error| format!("{}: {error}", page.display()))?;
+    let (before, rest) = text.split_once(BEGIN).ok_or_else(|| missing("begins"))?;
+    let (_, after) = rest.split_once(END).ok_or_else(|| missing("ends"))?;
     Ok(std::fs::write(page, format!("{before}{BEGIN}\n\n{body}\n{END}{after}"))?)
 }
 
@@ -80,9 +89,44 @@ fn section(goal: Goal, measured: &Measured, folder: &Path, name: &str) -> Result
         machine.processor,
         machine.memory_gib,
         machine.kernel,
-        measured.postgres.as_ref().map_or_else(String::new, |version| format!(", PostgreSQL {version}")),
+        databases(measured),
         measured.disturbed * 100.0,
         if measured.part > 1 { " **A short run: not all of the work was done.**" } else { "" },
     );
     Ok(text)
+}
+
+/// The databases that took part, as the end of an enumeration.
+fn databases(measured: &Measured) -> String {
+    let databases = measured.described.iter().filter(|described| described.kind.is_none());
+    let named: Vec<_> = databases.map(|Described { name, version, .. }| format!("{name} {version}")).collect();
+    if named.is_empty() { String::new() } else { format!(", {}", named.join(", ")) }
+}
+
+/// Everybody who took part anywhere.
+fn versions(kept: &[(Goal, Measured)]) -> String {
+    let mut all: Vec<&Described> = Vec::new();
+    for described in kept.iter().flat_map(|(_, measured)| &measured.described) {
+        if !all.contains(&described) {
+            all.push(described);
+        }
+    }
+    // Horarium first, then those that it is compared with, then the databases.
+    all.sort_by_key(|described| match described.kind {
+        Some(Kind::Horarium) => 0,
+        Some(Kind::Ceiling | Kind::Keeping | Kind::Deleting) => 1,
+        None => 2,
+    });
+    let mut text =
+        "### Versions and settings\n\n| | version | finished jobs | settings |\n| --- | --- | --- | --- |\n".to_owned();
+    for Described { name, version, kind, settings } in all {
+        let finished = match kind {
+            Some(Kind::Deleting) => "deleted",
+            Some(_) => "kept",
+            None => "",
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "| {name} | {version} | {finished} | `{settings}` |");
+    }
+    text
 }

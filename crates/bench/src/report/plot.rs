@@ -104,18 +104,18 @@ mod tests {
 
     #[test]
     fn the_best_is_on_top_and_said_first() {
-        let mut record = Record::new(None, 1, 1);
+        let mut record = Record::new(1, 1);
         record.add("slow & steady", Kind::Keeping, ("rate", Unit::PerSecond), 10.0);
         record.add("fast", Kind::Horarium, ("rate", Unit::PerSecond), 20.0);
-        let plot = plot(&record.finish(0.0), "rate").unwrap();
+        let plot = plot(&record.finish(Vec::new(), 0.0), "rate").unwrap();
         assert_eq!(plot.alternative, "Bar chart of rate (/s; more is better): fast 20.0/s, slow & steady 10.0/s.");
         assert!(plot.svg.contains("slow &amp; steady") && plot.svg.ends_with("</svg>\n"));
     }
 
     #[test]
     fn one_alone_is_no_comparison() {
-        let mut record = Record::new(None, 1, 1);
+        let mut record = Record::new(1, 1);
         record.add("alone", Kind::Horarium, ("rate", Unit::PerSecond), 10.0);
-        assert!(plot(&record.finish(0.0), "rate").is_none());
+        assert!(plot(&record.finish(Vec::new(), 0.0), "rate").is_none());
     }
 }

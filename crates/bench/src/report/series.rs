@@ -78,6 +78,17 @@ impl Series {
     }
 }
 
+/// A program that took part: which it was, and how it was set up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Described {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    /// None of a database, which is not compared.
+    pub(crate) kind: Option<Kind>,
+    /// As `NAME=value`, one after another.
+    pub(crate) settings: String,
+}
+
 /// A subject that could not be measured, and why.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Absent {
@@ -93,8 +104,8 @@ pub(crate) struct Measured {
     /// The commit.
     pub(crate) commit: String,
     pub(crate) machine: Machine,
-    /// PostgreSQL's version, where it took part.
-    pub(crate) postgres: Option<String>,
+    /// Databases and subjects.
+    pub(crate) described: Vec<Described>,
     pub(crate) rounds: usize,
     /// What part of the work was done: 1 for all of it, 100 for a hundredth.
     pub(crate) part: u64,
@@ -138,12 +149,12 @@ pub(crate) struct Record(Measured);
 
 impl Record {
     /// Nothing yet.
-    pub(crate) fn new(postgres: Option<String>, rounds: usize, part: u64) -> Self {
+    pub(crate) fn new(rounds: usize, part: u64) -> Self {
         Self(Measured {
             on: SystemClock.now().to_string().chars().take("2026-01-01".len()).collect(),
             commit: commit(),
             machine: Machine::here(),
-            postgres,
+            described: Vec::new(),
             rounds,
             part,
             disturbed: 0.0,
@@ -171,16 +182,23 @@ impl Record {
         });
     }
 
-    /// Notes that a subject could not be measured. The others go on: one stubborn peer must not stop the rest.
-    pub(crate) fn absent(&mut self, subject: &str, problem: &Failure) {
-        eprintln!("    {subject}: {problem}");
-        let problem: String = problem.to_string().lines().next().unwrap_or_default().chars().take(200).collect();
-        self.0.absent.retain(|absent| absent.subject != subject);
+    /// Notes that a subject could not be measured. The others go on: one stubborn peer must not stop the rest. What it
+    /// showed in earlier rounds is left out, since ratios are taken round by round.
+    pub(crate) fn absent(&mut self, subject: &str, problem: &str) {
+        eprintln!("    {subject} is left out: {problem}");
+        let problem: String = problem.lines().next().unwrap_or_default().chars().take(200).collect();
+        self.0.series.retain(|series| series.subject != subject);
         self.0.absent.push(Absent { subject: subject.to_owned(), problem });
     }
 
-    /// All of it, and how disturbed the machine was meanwhile.
-    pub(crate) fn finish(mut self, disturbed: f64) -> Measured {
+    /// Whether a subject was left out.
+    pub(crate) fn is_absent(&self, subject: &str) -> bool {
+        self.0.absent.iter().any(|absent| absent.subject == subject)
+    }
+
+    /// All of it, with who took part and how disturbed the machine was meanwhile.
+    pub(crate) fn finish(mut self, described: Vec<Described>, disturbed: f64) -> Measured {
+        self.0.described = described;
         self.0.disturbed = disturbed;
         self.0
     }
@@ -190,4 +208,22 @@ fn commit() -> String {
     let asked = Command::new("git").args(["describe", "--always", "--dirty"]).output();
     let said = asked.ok().filter(|output| output.status.success()).map(|output| output.stdout);
     said.map_or_else(|| "unknown".to_owned(), |text| String::from_utf8_lossy(&text).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_fails_in_a_later_round_is_left_out_of_all() {
+        let mut record = Record::new(2, 1);
+        for name in ["stubborn", "willing"] {
+            record.add(name, Kind::Keeping, ("rate", Unit::PerSecond), 10.0);
+        }
+        record.absent("stubborn", "it hangs\nand says much about it");
+        assert!(record.is_absent("stubborn") && !record.is_absent("willing"));
+        let measured = record.finish(Vec::new(), 0.0);
+        assert_eq!(measured.series.iter().map(|series| series.subject.as_str()).collect::<Vec<_>>(), ["willing"]);
+        assert_eq!(measured.absent[0].problem, "it hangs");
+    }
 }

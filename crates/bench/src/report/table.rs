@@ -54,13 +54,13 @@ mod tests {
 
     #[test]
     fn each_subject_has_a_row_and_each_figure_a_column() {
-        let mut record = Record::new(None, 2, 1);
+        let mut record = Record::new(2, 1);
         record.add("a", Kind::Horarium, ("rate", Unit::PerSecond), 1000.0);
         record.add("a", Kind::Horarium, ("rate", Unit::PerSecond), 3000.0);
         record.add("a", Kind::Horarium, ("p50", Unit::Milliseconds), 1.5);
         record.add("b", Kind::Ceiling, ("rate", Unit::PerSecond), 4000.0);
         record.add("b", Kind::Ceiling, ("rate", Unit::PerSecond), 4000.0);
-        let table = table(&record.finish(0.0));
+        let table = table(&record.finish(Vec::new(), 0.0));
         assert_eq!(
             table,
             "| | rate | p50 |\n| --- | --- | --- |\n| a | **3,000/s** (1,000–3,000) ×0.75 | **1.50 ms** |\n\

@@ -68,7 +68,7 @@ impl Target {
                     _ => best(|kind| matches!(kind, Kind::Keeping | Kind::Deleting)),
                 };
                 let Some(other) = other else { return unknown };
-                let ratio = ours.median() / other.median();
+                let ratio = ours.ratio_to(other);
                 (ratio, format!("{} ({}: {})", plain(ratio), other.subject, with_unit(other.median(), other.unit)))
             }
         };
@@ -94,19 +94,21 @@ mod tests {
     use super::*;
 
     fn measured() -> Measured {
-        let mut record = Record::new(None, 3, 1);
+        let mut record = Record::new(3, 1);
         let rate = ("drained", Unit::PerSecond);
         for (ours, ceiling) in [(40.0, 50.0), (90.0, 100.0), (70.0, 100.0)] {
             record.add("Horarium", Kind::Horarium, rate, ours);
             record.add("SQL", Kind::Ceiling, rate, ceiling);
         }
-        record.add("slow", Kind::Keeping, rate, 10.0);
-        record.add("fast", Kind::Keeping, rate, 35.0);
-        record.add("deleting", Kind::Deleting, rate, 140.0);
+        for _ in 0..3 {
+            record.add("slow", Kind::Keeping, rate, 10.0);
+            record.add("fast", Kind::Keeping, rate, 35.0);
+            record.add("deleting", Kind::Deleting, rate, 140.0);
+        }
         record.add("Horarium", Kind::Horarium, ("pickup", Unit::Milliseconds), 2.0);
         record.add("slow", Kind::Keeping, ("pickup", Unit::Milliseconds), 8.0);
         record.add("fast", Kind::Keeping, ("pickup", Unit::Milliseconds), 4.0);
-        record.finish(0.0)
+        record.finish(Vec::new(), 0.0)
     }
 
     fn judge(what: &'static str, against: Against, bound: Bound) -> (String, Option<bool>) {

@@ -46,6 +46,6 @@ impl Queue for Apalis {
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let pool = PgPoolOptions::new().max_connections(10).connect(&database()?).await?;
+    let pool = PgPoolOptions::new().max_connections(setting("POOL", 10)).connect(&database()?).await?;
     drive(Apalis(pool)).await
 }
