@@ -15,7 +15,7 @@ pub(crate) const BULK: &str = "accepting 1000 a call";
 
 pub(crate) const WAL: (&str, Unit) = ("write-ahead log for one", Unit::Bytes);
 pub(crate) const DISK: (&str, Unit) = ("disk for one that is kept", Unit::Bytes);
-pub(crate) const CONNECTIONS: (&str, Unit) = ("connections", Unit::Count);
+const CONNECTIONS: (&str, Unit) = ("connections", Unit::Count);
 
 pub(super) const SHOWN: Shown = Shown {
     title: "11. One, two and four nodes",
@@ -98,7 +98,8 @@ impl<'a> Meter<'a> {
     }
 }
 
-/// Bytes on disk, without the write-ahead log.
+/// Bytes on disk, without the write-ahead log and the queue, which keeps nothing.
 async fn size(database: &Database) -> Result<f64, Failure> {
-    Ok(database.count("select pg_database_size(current_database())").await? as f64)
+    let bytes = "select pg_database_size(current_database()) - pg_total_relation_size('execution_queue')";
+    Ok(database.count(bytes).await? as f64)
 }

@@ -21,6 +21,9 @@ const PATIENCE: Duration = Duration::from_mins(10);
 /// How long a worker is left alone before it counts as idle, and then watched.
 const REST: Duration = Duration::from_secs(2);
 
+/// How often the store is asked what is left. Counting costs the server time that ends still to be written need too.
+const LOOKS_APART: Duration = Duration::from_millis(5);
+
 /// What keeps a subject's jobs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Backend {
@@ -241,7 +244,7 @@ impl<'a> Trial<'a> {
             if Instant::now() > deadline {
                 return Err(format!("{}: jobs are left that never end", self.subject.name).into());
             }
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            tokio::time::sleep(LOOKS_APART).await;
         }
         Ok(now_ns())
     }

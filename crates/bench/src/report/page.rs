@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::plot::plot;
 use super::scaling;
-use super::table::table;
+use super::table::tables;
 use super::{Described, Kind, Measured};
 use crate::Failure;
 use crate::goals::Goal;
@@ -45,7 +45,9 @@ fn replace(page: &Path, body: &str) -> Result<(), Failure> {
 /// Every target and how it fared.
 fn summary(kept: &[(Goal, Measured)]) -> String {
     let mut text = "Medians, with the least and the greatest of the rounds. Everything takes its turn in each round, so \
-        ratios are taken round by round: × is the ratio to the ceiling of the same table.\n\n### Goals\n\n| | goal | measured | |\n| --- | --- | --- | --- |\n".to_owned();
+        ratios are taken round by round: × is the ratio to the ceiling of the same table. In the charts Horarium is blue, \
+        ceilings are grey, job queues that keep what is done are brown, and those that delete it are light brown; the \
+        thin lines go from the least to the greatest.\n\n### Goals\n\n| | goal | measured | |\n| --- | --- | --- | --- |\n".to_owned();
     for (goal, measured) in kept {
         for target in goal.targets() {
             let verdict = target.judge(measured);
@@ -72,7 +74,7 @@ fn section(goal: Goal, measured: &Measured, folder: &Path, name: &str) -> Result
             let _ = writeln!(text, "![{}]({name}/{file})\n", plot.alternative);
         }
     }
-    text.push_str(&table(measured));
+    text.push_str(&tables(measured));
     text.push('\n');
     for absent in &measured.absent {
         let _ = writeln!(text, "- {} could not be measured: {}", absent.subject, absent.problem);

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use super::figures::{extent, with_unit};
 use super::{Kind, Measured, Series};
 
-const WIDTH: f64 = 760.0;
+/// What is left for the longest bar.
+const LONGEST: f64 = 420.0;
 const ROW: f64 = 26.0;
 /// How wide a letter of a name is, more or less.
 const LETTER: f64 = 6.9;
@@ -37,7 +38,7 @@ pub(crate) fn plot(measured: &Measured, what: &str) -> Option<Plot> {
     let most = bars.iter().map(|bar| extent(&bar.samples).1).fold(f64::MIN_POSITIVE, f64::max);
     // Names stand left of the bars.
     let left = LETTER * bars.iter().map(|bar| name(bar).chars().count()).max().unwrap_or(0) as f64 + 16.0;
-    let scale = (WIDTH - left - RIGHT) / most;
+    let (width, scale) = (left + LONGEST + RIGHT, LONGEST / most);
     let direction = if unit.more_is_better() { "more is better" } else { "less is better" };
     let title = format!("{what} ({}; {direction})", unit.suffix().trim());
     let spoken: Vec<String> =
@@ -46,7 +47,7 @@ pub(crate) fn plot(measured: &Measured, what: &str) -> Option<Plot> {
 
     let height = TOP + ROW * bars.len() as f64 + 10.0;
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height}\" role=\"img\" \
          aria-labelledby=\"title description\">\n<title id=\"title\">{}</title>\n<desc id=\"description\">{}</desc>\n\
          <style>{STYLE}</style>\n<text class=\"title\" x=\"0\" y=\"20\">{0}</text>\n",
         escaped(&title),

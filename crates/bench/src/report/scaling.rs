@@ -2,10 +2,12 @@
 
 use std::fmt::Write;
 
+use horarium_persistence::DatabaseOptions;
+
 use super::Measured;
 use super::figures::plain;
 use crate::goals::http::{API, NODE_CPU};
-use crate::goals::nodes::{BULK, CONNECTIONS, DISK, ONE_NODE, ONES, WAL};
+use crate::goals::nodes::{BULK, DISK, ONE_NODE, ONES, WAL};
 use crate::lab::what::{SERVER_CPU, WORKER_CPU};
 
 /// How many are accepted and run in a second.
@@ -31,8 +33,6 @@ struct Cost {
     wal_accept_bulk: f64,
     wal_run: f64,
     disk: f64,
-    /// Of one node.
-    connections: f64,
 }
 
 impl Cost {
@@ -50,7 +50,6 @@ impl Cost {
             wal_accept_bulk: figure(nodes, BULK, WAL.0)?,
             wal_run: figure(nodes, ONE_NODE, WAL.0)?,
             disk: figure(nodes, ONE_NODE, DISK.0)?,
-            connections: figure(nodes, ONE_NODE, CONNECTIONS.0)?,
         })
     }
 }
@@ -89,6 +88,9 @@ fn together(cost: &Cost) -> String {
         "| accepted by themselves and run | nodes of 4 cores | database's cores | connections | write-ahead log \
         | history a day |\n| --- | --- | --- | --- | --- | --- |\n"
             .to_owned();
+    // One more listens.
+    let options = DatabaseOptions::default();
+    let connections = (options.connections + options.hot_connections + 1) as f64;
     for rate in RATES {
         let nodes = (rate * (cost.node_accept + cost.node_run) / (NODE_CORES * LOAD)).ceil().max(1.0);
         let cores = (rate * (cost.database_accept + cost.database_run) / LOAD).ceil().max(1.0);
@@ -99,7 +101,7 @@ fn together(cost: &Cost) -> String {
             text,
             "| {}/s | {nodes:.0} | {cores:.0} | {:.0} | {} MB/s | {} GB |",
             plain(rate),
-            nodes * cost.connections,
+            nodes * connections,
             plain(wal),
             plain(history)
         );
@@ -121,7 +123,6 @@ mod tests {
         wal_accept_bulk: 600.0,
         wal_run: 1_500.0,
         disk: 500.0,
-        connections: 16.0,
     };
 
     #[test]
@@ -133,8 +134,8 @@ mod tests {
     #[test]
     fn many_cost_as_many_times_as_much_and_machines_are_not_filled() {
         // 10,000 · 72 µs = 0.72 cores of 2.4 that a node gives; 10,000 · 60 µs = 0.6 cores, which are 1 at 60 %.
-        assert!(together(&COST).contains("| 10,000/s | 1 | 1 | 16 | 25.0 MB/s | 432 GB |"));
-        assert!(together(&COST).contains("| 100,000/s | 3 | 10 | 48 | 250 MB/s | 4,320 GB |"));
+        assert!(together(&COST).contains("| 10,000/s | 1 | 1 | 17 | 25.0 MB/s | 432 GB |"));
+        assert!(together(&COST).contains("| 100,000/s | 3 | 10 | 51 | 250 MB/s | 4,320 GB |"));
     }
 
     #[test]

@@ -1,18 +1,58 @@
-//! A goal's figures as a Markdown table: a row for each subject, a column for each figure.
+//! A goal's figures as Markdown tables: a row for each subject, a column for each figure.
 
 use std::fmt::Write;
 
 use super::figures::{extent, plain, with_unit};
-use super::{Measured, Series};
+use super::{Kind, Measured, Series};
 
-/// The table.
-pub(crate) fn table(measured: &Measured) -> String {
-    let subjects = in_order(measured, |series| &series.subject);
-    let columns = in_order(measured, |series| &series.what);
+/// The tables: one for all subjects that have figures in common, another for those that share none with them.
+pub(crate) fn tables(measured: &Measured) -> String {
+    let mut left: Vec<&Series> = measured.series.iter().collect();
+    // Ceilings on top, and Horarium right beside them, whoever began.
+    left.sort_by_key(|series| match series.kind {
+        Kind::Ceiling => 0,
+        Kind::Horarium => 1,
+        Kind::Keeping => 2,
+        Kind::Deleting => 3,
+    });
+    let mut tables = Vec::new();
+    while !left.is_empty() {
+        let (together, others) = apart(left);
+        tables.push(table(measured, &together));
+        left = others;
+    }
+    tables.join("\n")
+}
+
+/// Parts the series that are connected with the first one, by subject or by figure, from all others.
+fn apart(series: Vec<&Series>) -> (Vec<&Series>, Vec<&Series>) {
+    let (mut together, mut others): (Vec<&Series>, Vec<&Series>) = (Vec::new(), series);
+    loop {
+        let is_connected = |one: &&Series| {
+            together.is_empty() || together.iter().any(|other| one.subject == other.subject || one.what == other.what)
+        };
+        match others.iter().position(is_connected) {
+            Some(at) => together.push(others.remove(at)),
+            None => return (together, others),
+        }
+    }
+}
+
+fn table(measured: &Measured, series: &[&Series]) -> String {
+    let (mut subjects, mut columns): (Vec<&Series>, Vec<&str>) = (Vec::new(), Vec::new());
+    for one in series {
+        if !subjects.iter().any(|other| other.subject == one.subject) {
+            subjects.push(one);
+        }
+        if !columns.contains(&one.what.as_str()) {
+            columns.push(&one.what);
+        }
+    }
     let mut text = format!("| | {} |\n|{}\n", columns.join(" | "), " --- |".repeat(columns.len() + 1));
-    for subject in subjects {
+    for Series { subject, kind, .. } in subjects {
+        let deletes = if *kind == Kind::Deleting { " (deletes what is done)" } else { "" };
         // Writing to a String cannot fail.
-        let _ = write!(text, "| {subject} |");
+        let _ = write!(text, "| {subject}{deletes} |");
         for what in &columns {
             let cell = measured.find(subject, what).map_or_else(String::new, |series| cell(measured, series));
             let _ = write!(text, " {cell} |");
@@ -36,35 +76,37 @@ fn cell(measured: &Measured, series: &Series) -> String {
     text
 }
 
-/// The distinct names, in the order in which they come first.
-fn in_order<'a>(measured: &'a Measured, name: fn(&'a Series) -> &'a String) -> Vec<&'a str> {
-    let mut names: Vec<&str> = Vec::new();
-    for name in measured.series.iter().map(name) {
-        if !names.contains(&name.as_str()) {
-            names.push(name);
-        }
-    }
-    names
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::{Kind, Record, Unit};
+    use super::super::{Record, Unit};
     use super::*;
 
     #[test]
     fn each_subject_has_a_row_and_each_figure_a_column() {
         let mut record = Record::new(2, 1);
+        record.add("c", Kind::Deleting, ("rate", Unit::PerSecond), 8000.0);
         record.add("a", Kind::Horarium, ("rate", Unit::PerSecond), 1000.0);
         record.add("a", Kind::Horarium, ("rate", Unit::PerSecond), 3000.0);
         record.add("a", Kind::Horarium, ("p50", Unit::Milliseconds), 1.5);
         record.add("b", Kind::Ceiling, ("rate", Unit::PerSecond), 4000.0);
         record.add("b", Kind::Ceiling, ("rate", Unit::PerSecond), 4000.0);
-        let table = table(&record.finish(Vec::new(), 0.0));
         assert_eq!(
-            table,
-            "| | rate | p50 |\n| --- | --- | --- |\n| a | **3,000/s** (1,000–3,000) ×0.75 | **1.50 ms** |\n\
-             | b | **4,000/s** (4,000–4,000) |  |\n"
+            tables(&record.finish(Vec::new(), 0.0)),
+            "| | rate | p50 |\n| --- | --- | --- |\n| b | **4,000/s** (4,000–4,000) |  |\n\
+             | a | **3,000/s** (1,000–3,000) ×0.75 | **1.50 ms** |\n| c (deletes what is done) | **8,000/s** ×2.00 |  |\n"
+        );
+    }
+
+    #[test]
+    fn subjects_that_have_no_figure_in_common_have_tables_of_their_own() {
+        let mut record = Record::new(1, 1);
+        for (subject, what) in [("a", "rate"), ("b", "p50"), ("a", "memory"), ("c", "memory")] {
+            record.add(subject, Kind::Horarium, (what, Unit::Count), 1.0);
+        }
+        assert_eq!(
+            tables(&record.finish(Vec::new(), 0.0)),
+            "| | rate | memory |\n| --- | --- | --- |\n| a | **1.00** | **1.00** |\n| c |  | **1.00** |\n\n\
+             | | p50 |\n| --- | --- |\n| b | **1.00** |\n"
         );
     }
 }
