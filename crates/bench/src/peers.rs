@@ -96,7 +96,7 @@ const PEERS: [Peer; 8] = [
         most: u64::MAX,
     },
     Peer {
-        name: "Awa",
+        name: "Awa (keeps a ring)",
         package: "awa",
         language: Language::Rust,
         driver: "peer-awa",
@@ -233,7 +233,7 @@ mod tests {
         std::fs::write(program, "").unwrap();
         let found = find(folder.path(), &["River".to_owned(), "Awa".to_owned()]).unwrap();
         assert_eq!(found.installed.iter().map(|peer| peer.name.as_str()).collect::<Vec<_>>(), ["River (Rust)"]);
-        assert_eq!(found.missing.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["Awa"]);
+        assert_eq!(found.missing.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["Awa (keeps a ring)"]);
         assert!(find(folder.path(), &["nobody".to_owned()]).is_err());
     }
 
