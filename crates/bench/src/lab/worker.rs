@@ -1,6 +1,9 @@
 //! Programs that speak the driver's protocol.
 
+use std::cell::RefCell;
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -17,6 +20,8 @@ const TOLD: usize = 5;
 pub(crate) struct Worker {
     child: Child,
     said: Receiver<Said>,
+    /// So far; the two streams of a program come in any order.
+    complaints: RefCell<Vec<String>>,
 }
 
 /// A line that a program prints.
@@ -32,26 +37,26 @@ impl Worker {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|error| format!("{} cannot be run: {error}", command.get_program().display()))?;
+            .map_err(|error| format!("{} cannot be run: {error}", shown(&command)))?;
         let (sender, said) = channel();
         listen(child.stdout.take(), &sender, |line| serde_json::from_str(&line).ok().map(Said::Answer));
         listen(child.stderr.take(), &sender, |line| Some(Said::Complaint(line)));
-        Ok(Self { child, said })
+        Ok(Self { child, said, complaints: RefCell::default() })
     }
 
     /// Waits for a line that has this member, passing over others.
     pub(crate) fn wait_for(&self, member: &str, patience: Duration) -> Result<Value, Failure> {
         let deadline = Instant::now() + patience;
-        let mut complaints = Vec::new();
         let problem = loop {
             match self.said.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(Said::Answer(line)) if line.get(member).is_some() => return Ok(line),
                 Ok(Said::Answer(_)) => {}
-                Ok(Said::Complaint(line)) => complaints.push(line),
+                Ok(Said::Complaint(line)) => self.complaints.borrow_mut().push(line),
                 Err(RecvTimeoutError::Timeout) => break format!("said no {member:?} within {} s", patience.as_secs()),
                 Err(RecvTimeoutError::Disconnected) => break format!("ended without {member:?}"),
             }
         };
+        let complaints = self.complaints.borrow();
         Err(format!("the worker {problem}: {}", last(complaints.iter().map(String::as_str))).into())
     }
 
@@ -80,7 +85,7 @@ pub(crate) fn call(mut command: Command, patience: Duration) -> Result<Value, Fa
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|error| format!("{} cannot be run: {error}", command.get_program().display()))?;
+        .map_err(|error| format!("{} cannot be run: {error}", shown(&command)))?;
     let (mut output, mut errors) = (child.stdout.take(), child.stderr.take());
     let said = std::thread::spawn(move || read(output.as_mut()));
     let complained = std::thread::spawn(move || read(errors.as_mut()));
@@ -124,7 +129,7 @@ fn listen(
 fn last<'a>(lines: impl DoubleEndedIterator<Item = &'a str>) -> String {
     let mut last: Vec<&str> = lines.rev().take(TOLD).collect();
     last.reverse();
-    last.join("\n")
+    if last.is_empty() { "it said nothing of it".to_owned() } else { last.join("\n") }
 }
 
 fn read(stream: Option<&mut impl Read>) -> String {
@@ -134,8 +139,34 @@ fn read(stream: Option<&mut impl Read>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Without its environment, which holds addresses.
+/// Without its environment, which holds addresses, and without folders, which say nothing to readers of the page.
 fn shown(command: &Command) -> String {
     let words = [command.get_program()].into_iter().chain(command.get_args());
-    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    let name = |word: &OsStr| Path::new(word).file_name().unwrap_or(word).to_string_lossy().into_owned();
+    words.map(name).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn a_program_that_fails_is_told_of_by_its_last_words() {
+        let problem = call(shell("echo one; echo two >&2; exit 3"), Duration::from_secs(10)).unwrap_err().to_string();
+        assert!(problem.starts_with("sh -c ") && problem.ends_with("failed: two"), "{problem}");
+    }
+
+    #[test]
+    fn a_worker_that_ends_too_soon_is_told_of_by_its_last_words() {
+        let worker = Worker::start(shell(r#"echo '{"ready": 1}'; echo 'no luck' >&2"#)).unwrap();
+        assert_eq!(worker.wait_for("ready", Duration::from_secs(10)).unwrap()["ready"], 1);
+        let problem = worker.wait_for("done", Duration::from_secs(10)).unwrap_err().to_string();
+        assert_eq!(problem, "the worker ended without \"done\": no luck");
+    }
 }

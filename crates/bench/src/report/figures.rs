@@ -27,23 +27,27 @@ pub(crate) fn plain(value: f64) -> String {
         size if size < 10.0 => format!("{value:.2}"),
         size if size < 100.0 => format!("{value:.1}"),
         size if size < 1000.0 => format!("{value:.0}"),
-        _ => {
-            let digits = format!("{value:.0}");
-            let mut grouped = String::new();
-            for (at, digit) in digits.chars().enumerate() {
-                if at > 0 && (digits.len() - at).is_multiple_of(3) {
-                    grouped.push(',');
-                }
-                grouped.push(digit);
-            }
-            grouped
-        }
+        _ => whole(value),
     }
+}
+
+/// A count of things that have no parts, with separators.
+pub(crate) fn whole(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let mut grouped = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
 }
 
 /// A figure with its unit.
 pub(crate) fn with_unit(value: f64, unit: Unit) -> String {
-    format!("{}{}", plain(value), unit.suffix())
+    let figure = if unit == Unit::Count { whole(value) } else { plain(value) };
+    format!("{figure}{}", unit.suffix())
 }
 
 #[cfg(test)]
@@ -55,6 +59,7 @@ mod tests {
         let shown: Vec<_> = [0.1234, 12.34, 999.4, 1234.5, 1_234_567.0].into_iter().map(plain).collect();
         assert_eq!(shown, ["0.12", "12.3", "999", "1,234", "1,234,567"]);
         assert_eq!(with_unit(2.5, Unit::Milliseconds), "2.50 ms");
+        assert_eq!([9.0, 1275.0].map(|count| with_unit(count, Unit::Count)), ["9", "1,275"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use horarium_persistence::DatabaseOptions;
 
 use super::Measured;
-use super::figures::plain;
+use super::figures::{plain, whole};
 use crate::goals::http::{API, NODE_CPU};
 use crate::goals::nodes::{BULK, DISK, ONE_NODE, ONES, WAL};
 use crate::lab::what::{SERVER_CPU, WORKER_CPU};
@@ -99,9 +99,9 @@ fn together(cost: &Cost) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "| {}/s | {nodes:.0} | {cores:.0} | {:.0} | {} MB/s | {} GB |",
-            plain(rate),
-            nodes * connections,
+            "| {}/s | {nodes:.0} | {cores:.0} | {} | {} MB/s | {} GB |",
+            whole(rate),
+            whole(nodes * connections),
             plain(wal),
             plain(history)
         );
