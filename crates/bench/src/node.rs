@@ -117,6 +117,8 @@ impl Node {
         let store = settings.connect().await?;
         store.migrate().await?;
         let store: SharedStore = Arc::new(store);
+        // As the nodes of a database that has been in use do ahead of time.
+        store.prepare_history(SystemClock.now() - Duration::from_secs(settings.accepted_ago)).await?;
         let tenant = add_tenant(&store, TENANT).await?;
         let job = add_job(&store, &tenant, JOB).await?;
         Ok(Self::new(store, job, settings))

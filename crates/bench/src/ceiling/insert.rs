@@ -1,7 +1,10 @@
-//! Accepting: bare inserts into the engine's own tables, with their indexes. Ids come in order, as the engine's do.
+//! Accepting: bare inserts into the engine's own tables, with their indexes. Ids are of today and come in order, as the
+//! engine's do.
 
 use std::time::Instant;
 
+use horarium_domain::id::first_uuid_at;
+use horarium_domain::{Clock, SystemClock};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -11,6 +14,9 @@ use crate::lab::Database;
 
 /// Rows in one statement.
 const BATCH: u64 = 1000;
+
+/// The digits of an id that tell one from another.
+const DIGITS: usize = 12;
 
 /// Both tables in one statement. `rows` gives `id` and `payload`; `jobs` the job's columns.
 fn insert(rows: &str, jobs: &str) -> String {
@@ -29,14 +35,18 @@ fn insert(rows: &str, jobs: &str) -> String {
 
 /// One row a transaction, through `pgbench`; rows a second.
 pub(crate) async fn one_by_one(database: &Database, count: u64, clients: usize) -> Result<f64, Failure> {
-    database.run("create sequence if not exists bench_ids cache 1000").await?;
+    database.run("create sequence bench_ids cache 1000").await?;
     let job = database.row("select id, tenant_id from jobs", &[]).await?;
     let (id, tenant): (Uuid, Uuid) = (job.get(0), job.get(1));
-    let row =
-        "(select lpad(to_hex(nextval('bench_ids')), 32, '0')::uuid as id, '{\"i\": 1, \"t\": 0}'::jsonb as payload)";
+    let first = first_uuid_at(SystemClock.now()).to_string();
+    let fixed = &first[..first.len() - DIGITS];
+    let row = format!(
+        "(select ('{fixed}' || lpad(to_hex(nextval('bench_ids')), {DIGITS}, '0'))::uuid as id,
+            '{{\"i\": 1, \"t\": 0}}'::jsonb as payload)"
+    );
     let job =
         format!("(select '{id}'::uuid as id, '{tenant}'::uuid as tenant_id, 'default' as queue, 0::int2 as priority)");
-    database.pgbench(&format!("{};\n", insert(row, &job)), clients, usize::try_from(count)?)
+    database.pgbench(&format!("{};\n", insert(&row, &job)), clients, usize::try_from(count)?)
 }
 
 /// Arrays of 1000 by `unnest`, over two connections; rows a second.
@@ -50,15 +60,15 @@ pub(crate) async fn bulk(database: &Database, count: u64) -> Result<f64, Failure
         let prepared = client.prepare(&statement).await?;
         connections.push((number, client, prepared));
     }
+    let first_id = first_uuid_at(SystemClock.now()).as_u128();
     let start = Instant::now();
     let mut tasks = JoinSet::new();
     for (number, client, statement) in connections {
         tasks.spawn(async move {
             for batch in 0..each {
                 let first = (number * each + batch) * BATCH;
-                // Above those of `one_by_one`, which may have gone before.
                 let ids: Vec<Uuid> =
-                    (first..first + BATCH).map(|n| Uuid::from_u128(1 << 100 | u128::from(n))).collect();
+                    (first..first + BATCH).map(|n| Uuid::from_u128(first_id + u128::from(n))).collect();
                 let payloads: Vec<Value> = (first..first + BATCH).map(|n| json!({ "i": n, "t": 0 })).collect();
                 client.execute(&statement, &[&ids, &payloads]).await?;
             }

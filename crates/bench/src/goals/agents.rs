@@ -15,8 +15,8 @@ const MEMORY: (&str, Unit) = ("the server's memory", Unit::MiB);
 
 pub(super) const SHOWN: Shown = Shown {
     title: "A broadcast to 200 agents",
-    method: "From the submit to the end that holds every host's answer. The agents are 200 connections on the same machine, \
-        which share its cores with the server.",
+    method: "From the submit to the end that holds every host's answer, five times. The agents are 200 connections on the same \
+        machine, which share its cores with the server.",
     targets: &[],
     plotted: &[],
 };

@@ -6,20 +6,21 @@ use crate::ceiling;
 use crate::lab::{Lab, Subject, Trial, what};
 use crate::report::{Against, Bound, Kind, Record, Target};
 
-const ONE_BY_ONE: u64 = 20_000;
+/// As many as take each some seconds: some accept a thousand a second, others twenty thousand.
+const ONE_BY_ONE: u64 = 40_000;
+const ONE_BY_ONE_OF_PEERS: u64 = 10_000;
+const AT_256: u64 = 100_000;
 const BULK: u64 = 100_000;
-
-/// So many times as many are accepted from 256 callers, so that it takes Horarium longer than a moment.
-const LONGER: u64 = 5;
 
 const PGBENCH: &str = "pgbench, same tables";
 const UNNEST: &str = "bare unnest, same tables";
 
 pub(super) const SHOWN: Shown = Shown {
     title: "2. Accepting",
-    method: "One producer process, 8 or 256 concurrent callers that each wait for the commit of their own job, 20,000 in \
-        all (Horarium's 256 callers 100,000), or two callers with 1000 jobs a call, 100,000 in all. pgbench inserts single rows into Horarium's own tables with 8 clients; unnest \
-        inserts 1000 into them over two connections. BullMQ answers before its job is on disk.",
+    method: "One producer process, 8 or 256 concurrent callers that each wait for the commit of their own job: 40,000 by \
+        Horarium's 8 and 100,000 by its 256, 10,000 of each other job queue; or two callers with 1000 jobs a call, 100,000 \
+        in all. pgbench inserts 40,000 single rows into Horarium's own tables with 8 clients; unnest inserts 1000 at a time \
+        into them over two connections. BullMQ answers before its job is on disk.",
     targets: &[
         Target {
             text: "8 callers: at least 0.9 of pgbench's single rows",
@@ -82,13 +83,17 @@ async fn ceilings(lab: &Lab, record: &mut Record) -> Result<(), Failure> {
 }
 
 async fn accept(lab: &Lab, subject: &Subject, record: &mut Record) -> Result<(), Failure> {
-    let (ones, bulk) = (lab.size(ONE_BY_ONE).min(subject.most), lab.size(BULK).min(10 * subject.most.min(BULK)));
+    let (at_8, at_256) = match subject.kind {
+        Kind::Horarium | Kind::Ceiling => (ONE_BY_ONE, AT_256),
+        Kind::Keeping | Kind::Deleting => (ONE_BY_ONE_OF_PEERS, ONE_BY_ONE_OF_PEERS),
+    };
+    let [at_8, at_256] = [at_8, at_256].map(|count| lab.size(count).min(subject.most));
+    let bulk = lab.size(BULK).min(10 * subject.most.min(BULK));
     let trial = Trial::begin(lab, subject).await?;
-    record.add(&subject.name, subject.kind, what::ONE_8, trial.one_by_one(ones, 8).await?);
+    record.add(&subject.name, subject.kind, what::ONE_8, trial.one_by_one(at_8, 8).await?);
     trial.end().await?;
     let trial = Trial::begin(lab, subject).await?;
-    let many = if subject.kind == Kind::Horarium { ones * LONGER } else { ones };
-    record.add(&subject.name, subject.kind, what::ONE_256, trial.one_by_one(many, 256).await?);
+    record.add(&subject.name, subject.kind, what::ONE_256, trial.one_by_one(at_256, 256).await?);
     trial.end().await?;
     let trial = Trial::begin(lab, subject).await?;
     record.add(&subject.name, subject.kind, what::BULK, trial.bulk(bulk).await?);

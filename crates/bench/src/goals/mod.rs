@@ -7,6 +7,7 @@ mod fairness;
 mod fill;
 mod history;
 pub(crate) mod http;
+mod limits;
 pub(crate) mod nodes;
 mod pickup;
 mod reads;
@@ -46,7 +47,7 @@ pub(crate) enum Goal {
     /// With a held snapshot and a million dead rows.
     #[value(alias = "6")]
     Snapshot,
-    /// A large tenant and a hundred small ones.
+    /// A large tenant and a hundred small ones; weights and limits over two nodes.
     #[value(alias = "7")]
     Fairness,
     /// A hundred thousand schedules due at once.
@@ -147,6 +148,11 @@ impl Goal {
         self.shown().targets
     }
 
+    /// Whether other job queues take part.
+    pub(crate) const fn compares(self) -> bool {
+        matches!(self, Self::Drain | Self::Enqueue | Self::Pickup)
+    }
+
     /// The figures that are plotted.
     pub(crate) const fn plotted(self) -> &'static [&'static str] {
         self.shown().plotted
@@ -165,7 +171,7 @@ impl Goal {
                 Self::Enqueue => enqueue::round(lab, compared, round, &mut record).await?,
                 Self::Pickup => pickup::round(lab, compared, round, &mut record).await?,
                 Self::Http => http::round(lab, &mut record).await?,
-                Self::History => history::round(lab, &mut record).await?,
+                Self::History => history::round(lab, round, &mut record).await?,
                 Self::Snapshot => snapshot::round(lab, &mut record).await?,
                 Self::Fairness => fairness::round(lab, &mut record).await?,
                 Self::Schedules => schedules::round(lab, &mut record).await?,
