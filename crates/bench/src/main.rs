@@ -52,7 +52,8 @@ struct Options {
 enum Command {
     /// Measures goals and keeps what was found.
     Measure(Measure),
-    /// Measures goals 1 to 3 in three rounds, and fails where a ratio to its ceiling lost 30 % against what was kept.
+    /// Measures goals 1 to 3 in three rounds, and fails where a ratio to its ceiling lost 30 % against what was kept. What
+    /// was not kept is told of, and not compared.
     Check {
         /// A PostgreSQL server on which databases may be created.
         #[arg(long, env = "HORARIUM_TEST_POSTGRES_URL", hide_env_values = true)]
@@ -101,11 +102,15 @@ struct Measure {
     #[arg(long = "peer")]
     wanted: Vec<String>,
     /// Rounds; the median is reported. In each round everything takes its turn.
-    #[arg(long, default_value_t = 5, value_parser = RangedU64ValueParser::<usize>::new().range(1..=100))]
+    #[arg(long, default_value_t = 3, value_parser = RangedU64ValueParser::<usize>::new().range(1..=100))]
     rounds: usize,
     /// A hundredth of the work in one round: shows that everything runs, and says nothing of speed.
     #[arg(long)]
     quick: bool,
+    /// Only goals that were not yet measured of this code, in so many rounds and beside other job queues if these are
+    /// given: for a run that was broken off.
+    #[arg(long)]
+    resume: bool,
     /// Where results are kept.
     #[arg(long, default_value = "docs/performance")]
     results: PathBuf,
@@ -139,8 +144,13 @@ async fn check(postgres: &str, results: &Path) -> Result<(), Failure> {
     const FIGURES: [&str; 4] = [what::DRAIN.0, what::ONE_8.0, what::BULK.0, what::P50.0];
     let mut kept = Vec::new();
     for goal in [Goal::Drain, Goal::Enqueue, Goal::Pickup] {
-        let unknown = || format!("{} was never measured: scripts/bench --goal {}", goal.title(), goal.key());
-        kept.push((goal, Measured::read(results, goal.key())?.ok_or_else(unknown)?));
+        match Measured::read(results, goal.key())?.filter(|kept| kept.part == 1) {
+            Some(measured) => kept.push((goal, measured)),
+            None => println!("NOT COMPARED: {}: {} holds nothing to compare with", goal.title(), results.display()),
+        }
+    }
+    if kept.is_empty() {
+        return Ok(());
     }
     let lab = Lab::open(Some(postgres), false, 3, 1).await?;
     let compared = Compared { peers: &[], missing: &[], server: None };
@@ -168,7 +178,14 @@ impl Measure {
         let part = if self.quick { 100 } else { 1 };
         let lab = Lab::open(self.postgres.as_deref(), needs_redis, rounds, part).await?;
         let compared = Compared { peers: &peers.installed, missing: &peers.missing, server: self.server.as_deref() };
-        let goals = if self.goals.is_empty() { Goal::ALL.to_vec() } else { self.goals };
+        let mut goals = Vec::new();
+        for &goal in if self.goals.is_empty() { &Goal::ALL[..] } else { &self.goals } {
+            if self.resume && self.is_done(goal)? {
+                eprintln!("{}: measured already", goal.title());
+            } else {
+                goals.push(goal);
+            }
+        }
         let mut failed = Vec::new();
         for (number, goal) in goals.iter().enumerate() {
             eprintln!("{} ({} of {})", goal.title(), number + 1, goals.len());
@@ -180,5 +197,12 @@ impl Measure {
         }
         // The others are worth keeping: all of them together take hours.
         if failed.is_empty() { Ok(()) } else { Err(format!("not measured: {}", failed.join(", ")).into()) }
+    }
+
+    /// Whether what is kept of a goal is as good as what would be measured now.
+    fn is_done(&self, goal: Goal) -> Result<bool, Failure> {
+        let needs_peers = goal.compares() && self.peers.is_some();
+        let is_as_good = |kept: Measured| kept.is_current(self.rounds) && (kept.has_peers() || !needs_peers);
+        Ok(Measured::read(&self.results, goal.key())?.is_some_and(is_as_good))
     }
 }

@@ -2,6 +2,7 @@
 
 mod compare;
 pub(crate) mod figures;
+mod gaps;
 mod page;
 mod plot;
 mod scaling;

@@ -1,11 +1,12 @@
-//! docs/scaling.md's arithmetic: what one execution costs, times how many there are.
+//! docs/scaling.md's arithmetic: what one execution costs, times how many there are; and what it rests on.
 
 use std::fmt::Write;
 
 use horarium_persistence::DatabaseOptions;
 
-use super::Measured;
 use super::figures::{plain, whole};
+use super::{Measured, table};
+use crate::goals::Goal;
 use crate::goals::http::{API, NODE_CPU};
 use crate::goals::nodes::{BULK, DISK, ONE_NODE, ONES, WAL};
 use crate::lab::what::{SERVER_CPU, WORKER_CPU};
@@ -54,12 +55,26 @@ impl Cost {
     }
 }
 
-/// Both tables, or what to do to have them.
-pub(super) fn tables(nodes: Option<&Measured>, http: Option<&Measured>) -> String {
-    match nodes.zip(http).and_then(|(nodes, http)| Cost::of(nodes, http)) {
+/// What is reckoned, and the figures of several nodes and of one on SQLite; or what to do to have them.
+pub(super) fn tables(nodes: Option<&Measured>, http: Option<&Measured>, sqlite: Option<&Measured>) -> String {
+    let mut text = match nodes.zip(http).and_then(|(nodes, http)| Cost::of(nodes, http)) {
         Some(cost) => format!("{}\n{}", each(&cost), together(&cost)),
-        None => "Not measured yet: `scripts/bench --goal http --goal nodes` fills this in.\n".to_owned(),
+        None => missing("http --goal nodes"),
+    };
+    let measured = [
+        ("One, two and four nodes on one machine", nodes, Goal::Nodes),
+        ("One process on SQLite", sqlite, Goal::Sqlite),
+    ];
+    for (title, measured, goal) in measured {
+        let shown = measured.map_or_else(|| missing(goal.key()), table::tables);
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\n### {title}\n\n{shown}");
     }
+    text
+}
+
+fn missing(goals: &str) -> String {
+    format!("Not measured yet: `scripts/bench --goal {goals}` fills this in.\n")
 }
 
 /// What one costs, by step.
@@ -140,6 +155,6 @@ mod tests {
 
     #[test]
     fn what_was_not_measured_is_not_reckoned_with() {
-        assert!(tables(None, None).starts_with("Not measured yet"));
+        assert!(tables(None, None, None).starts_with("Not measured yet"));
     }
 }

@@ -101,7 +101,7 @@ pub(crate) struct Absent {
 pub(crate) struct Measured {
     /// The day.
     pub(crate) on: String,
-    /// The commit.
+    /// The last commit that changed what is measured.
     pub(crate) commit: String,
     pub(crate) machine: Machine,
     /// Databases and subjects.
@@ -123,6 +123,18 @@ impl Measured {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether it was measured of the code as it is now, without changes that nobody committed, in whole and in so many
+    /// rounds.
+    pub(crate) fn is_current(&self, rounds: usize) -> bool {
+        self.part == 1 && self.rounds >= rounds && self.commit == commit() && !self.commit.ends_with(DIRTY)
+    }
+
+    /// Whether other job queues took part, or would have.
+    pub(crate) fn has_peers(&self) -> bool {
+        !self.absent.is_empty()
+            || self.series.iter().any(|series| matches!(series.kind, Kind::Keeping | Kind::Deleting))
     }
 
     /// Keeps it.
@@ -204,10 +216,20 @@ impl Record {
     }
 }
 
+/// What follows a commit from which the measured code differs.
+const DIRTY: &str = "-dirty";
+
+/// The last commit that changed what is measured: results and pages may be committed between one goal and the next.
 fn commit() -> String {
-    let asked = Command::new("git").args(["describe", "--always", "--dirty"]).output();
-    let said = asked.ok().filter(|output| output.status.success()).map(|output| output.stdout);
-    said.map_or_else(|| "unknown".to_owned(), |text| String::from_utf8_lossy(&text).trim().to_owned())
+    const MEASURED: [&str; 4] = ["--", ":(top)crates", ":(top)migrations", ":(top)Cargo.lock"];
+    let git = |arguments: &[&str]| Command::new("git").args(arguments).args(MEASURED).output();
+    let said = git(&["log", "-1", "--format=%h"]).ok().filter(|output| output.status.success());
+    let commit = said.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
+    if commit.is_empty() {
+        return "unknown".to_owned();
+    }
+    let is_clean = git(&["diff", "--quiet", "HEAD"]).is_ok_and(|output| output.status.success());
+    if is_clean { commit } else { commit + DIRTY }
 }
 
 #[cfg(test)]

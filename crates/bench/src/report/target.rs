@@ -44,20 +44,35 @@ pub(crate) enum Bound {
 pub(crate) struct Verdict {
     /// What was measured, in words.
     pub(crate) measured: String,
-    /// None where it was not measured.
-    pub(crate) met: Option<bool>,
+    pub(crate) fate: Fate,
+}
+
+/// Whether a target was met.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Fate {
+    Met,
+    /// By what part of the bound.
+    Missed(f64),
+    /// It was not measured.
+    Unknown,
+}
+
+impl Verdict {
+    /// Of what was not measured.
+    pub(crate) const fn unknown() -> Self {
+        Self { measured: String::new(), fate: Fate::Unknown }
+    }
 }
 
 impl Target {
     /// How it fared.
     pub(crate) fn judge(&self, measured: &Measured) -> Verdict {
-        let unknown = Verdict { measured: "not measured".to_owned(), met: None };
-        let Some(ours) = measured.find(self.subject, self.what) else { return unknown };
+        let Some(ours) = measured.find(self.subject, self.what) else { return Verdict::unknown() };
         let best = |fits: fn(Kind) -> bool| best(measured, self.what, fits);
         let (value, measured) = match self.against {
             Against::Nothing => (ours.median(), with_unit(ours.median(), ours.unit)),
             Against::Figure(subject, what) => {
-                let Some(other) = measured.find(subject, what) else { return unknown };
+                let Some(other) = measured.find(subject, what) else { return Verdict::unknown() };
                 let ratio = ours.ratio_to(other);
                 (ratio, plain(ratio))
             }
@@ -67,16 +82,16 @@ impl Target {
                     Against::BestDeleting => best(|kind| kind == Kind::Deleting),
                     _ => best(|kind| matches!(kind, Kind::Keeping | Kind::Deleting)),
                 };
-                let Some(other) = other else { return unknown };
+                let Some(other) = other else { return Verdict::unknown() };
                 let ratio = ours.ratio_to(other);
                 (ratio, format!("{} ({}: {})", plain(ratio), other.subject, with_unit(other.median(), other.unit)))
             }
         };
-        let met = match self.bound {
-            Bound::AtLeast(bound) => value >= bound,
-            Bound::AtMost(bound) => value <= bound,
+        let missed_by = match self.bound {
+            Bound::AtLeast(bound) => 1.0 - value / bound,
+            Bound::AtMost(bound) => value / bound - 1.0,
         };
-        Verdict { measured, met: Some(met) }
+        Verdict { measured, fate: if missed_by > 0.0 { Fate::Missed(missed_by) } else { Fate::Met } }
     }
 }
 
@@ -111,30 +126,41 @@ mod tests {
         record.finish(Vec::new(), 0.0)
     }
 
-    fn judge(what: &'static str, against: Against, bound: Bound) -> (String, Option<bool>) {
+    fn judge(what: &'static str, against: Against, bound: Bound) -> (String, Fate) {
         let verdict = Target { text: "", subject: "Horarium", what, against, bound }.judge(&measured());
-        (verdict.measured, verdict.met)
+        // A percentage is as much as is shown of it.
+        let fate = match verdict.fate {
+            Fate::Missed(by) => Fate::Missed((by * 100.0).round()),
+            met_or_unknown => met_or_unknown,
+        };
+        (verdict.measured, fate)
     }
 
     #[test]
     fn a_ratio_is_the_median_of_the_rounds_ratios() {
         let of_sql = Against::Figure("SQL", "drained");
-        assert_eq!(judge("drained", of_sql, Bound::AtLeast(0.8)), ("0.80".to_owned(), Some(true)));
-        assert_eq!(judge("drained", of_sql, Bound::AtLeast(0.85)), ("0.80".to_owned(), Some(false)));
+        assert_eq!(judge("drained", of_sql, Bound::AtLeast(0.8)), ("0.80".to_owned(), Fate::Met));
+        assert_eq!(judge("drained", of_sql, Bound::AtLeast(1.0)), ("0.80".to_owned(), Fate::Missed(20.0)));
     }
 
     #[test]
     fn the_best_peer_is_the_fastest_or_the_quickest() {
         let best = judge("drained", Against::BestKeeping, Bound::AtLeast(1.4));
-        assert_eq!(best, ("2.00 (fast: 35.0/s)".to_owned(), Some(true)));
+        assert_eq!(best, ("2.00 (fast: 35.0/s)".to_owned(), Fate::Met));
         let best = judge("drained", Against::BestDeleting, Bound::AtLeast(1.0));
-        assert_eq!(best, ("0.50 (deleting: 140/s)".to_owned(), Some(false)));
+        assert_eq!(best, ("0.50 (deleting: 140/s)".to_owned(), Fate::Missed(50.0)));
         let best = judge("pickup", Against::BestPeer, Bound::AtMost(1.0));
-        assert_eq!(best, ("0.50 (fast: 4.00 ms)".to_owned(), Some(true)));
+        assert_eq!(best, ("0.50 (fast: 4.00 ms)".to_owned(), Fate::Met));
     }
 
     #[test]
     fn what_was_not_measured_is_neither_met_nor_missed() {
-        assert_eq!(judge("else", Against::Nothing, Bound::AtMost(1.0)), ("not measured".to_owned(), None));
+        assert_eq!(judge("else", Against::Nothing, Bound::AtMost(1.0)), (String::new(), Fate::Unknown));
+    }
+
+    #[test]
+    fn a_bound_is_missed_by_a_part_of_it() {
+        assert_eq!(judge("pickup", Against::Nothing, Bound::AtMost(1.6)), ("2.00 ms".to_owned(), Fate::Missed(25.0)));
+        assert_eq!(judge("pickup", Against::Nothing, Bound::AtMost(2.0)).1, Fate::Met);
     }
 }
