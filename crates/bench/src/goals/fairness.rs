@@ -12,7 +12,7 @@ use horarium_scheduler_engine::{Executor, Outcome, Run};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::limits::{self, MOST, QUEUE_LIMIT, SHARE, STARTED, TENANT_LIMIT, TENANT_RATE, WEIGHED};
+use super::limits::{self, KEY_LIMIT, MOST, QUEUE_LIMIT, SHARE, STARTED, TENANT_LIMIT, TENANT_RATE, WEIGHED};
 use super::{Shown, fill, horarium};
 use crate::Failure;
 use crate::lab::Lab;
@@ -61,6 +61,8 @@ pub(super) const SHOWN: Shown = Shown {
         together("and at most 5 % below", TENANT_RATE, STARTED, Bound::AtLeast(190.0)),
         together("a queue's limit of 10: never more at once", QUEUE_LIMIT, MOST, Bound::AtMost(10.0)),
         together("and no fewer while more wait", QUEUE_LIMIT, MOST, Bound::AtLeast(10.0)),
+        together("a concurrency key's limit of 10: never more at once", KEY_LIMIT, MOST, Bound::AtMost(10.0)),
+        together("and no fewer while more wait", KEY_LIMIT, MOST, Bound::AtLeast(10.0)),
     ],
     plotted: &[],
 };

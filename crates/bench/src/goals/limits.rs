@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use horarium_domain::TenantId;
+use horarium_domain::concurrency::{ConcurrencyKey, KeyLimits};
+use horarium_domain::execution::NewExecution;
 use horarium_domain::job::{Job, QueueName};
 use horarium_domain::queue::QueueLimits;
 use horarium_domain::store::{Enqueued, SharedStore};
@@ -24,16 +26,20 @@ const WORK: Duration = Duration::from_millis(20);
 const SLOTS: usize = 20;
 
 /// Of each tenant: more than two nodes run until the end.
-const BACKLOG: u64 = 50_000;
+const BACKLOG: u64 = 80_000;
 const AT_ONCE: u64 = 1_000;
 
 const LIMIT: u32 = 10;
 const RATE: u32 = 200;
 const WEIGHTS: [u32; 2] = [100, 300];
 
+/// What all executions of a tenant have in common.
+const KEY: &str = "an account";
+
 pub(super) const WEIGHED: &str = "weights 100 and 300, 2 nodes";
 pub(super) const TENANT_LIMIT: &str = "a tenant's limit of 10, 2 nodes";
 pub(super) const QUEUE_LIMIT: &str = "a queue's limit of 10, 2 nodes";
+pub(super) const KEY_LIMIT: &str = "a key's limit of 10, 2 nodes";
 pub(super) const TENANT_RATE: &str = "a tenant's 200 a second, 2 nodes";
 
 pub(super) const SHARE: (&str, Unit) = ("starts of the heavier one, of all", Unit::Percent);
@@ -49,7 +55,7 @@ pub(super) async fn round(lab: &Lab, record: &mut Record) -> Result<(), Failure>
     let store = &nodes[0].core.store;
     let light = &nodes[0].job;
     let heavy = add_job(store, &add_tenant(store, "heavy").await?, JOB).await?;
-    let backlog = if lab.is_trial() { BACKLOG / 5 } else { BACKLOG };
+    let backlog = if lab.is_trial() { BACKLOG / 4 } else { BACKLOG };
     for job in [light, &heavy] {
         accept(&nodes[0], job, backlog).await?;
     }
@@ -94,6 +100,13 @@ async fn measure(
     record.add(TENANT_RATE, Kind::Horarium, STARTED, limited.rate);
     store.set_tenant_limits(light, free).await?;
 
+    let key = KeyLimits::none(KEY.parse()?);
+    store.set_key_limits(light, KeyLimits { max_concurrency: Some(LIMIT), ..key.clone() }).await?;
+    let [limited, _] = stage.seen().await;
+    record.add(KEY_LIMIT, Kind::Horarium, MOST, limited.most);
+    record.add(KEY_LIMIT, Kind::Horarium, STARTED, limited.rate);
+    store.set_key_limits(light, key).await?;
+
     let queue = QueueLimits { max_concurrency: Some(LIMIT), ..QueueLimits::none(QueueName::default()) };
     store.set_queue(light, queue).await?;
     let [limited, _] = stage.seen().await;
@@ -104,9 +117,13 @@ async fn measure(
 
 /// What waits for the nodes.
 async fn accept(node: &Node, job: &Job, count: u64) -> Result<(), Failure> {
+    let key = KEY.parse()?;
     for _ in 0..count / AT_ONCE {
-        let new = || execution_of(&node.core, job, json!({ "i": 0, "t": 0 }), node.core.now());
-        let answers = node.core.enqueue_many((0..AT_ONCE).map(|_| new()).collect()).await?;
+        let new = |_| NewExecution {
+            concurrency_key: Some(ConcurrencyKey::clone(&key)),
+            ..execution_of(&node.core, job, json!({ "i": 0, "t": 0 }), node.core.now())
+        };
+        let answers = node.core.enqueue_many((0..AT_ONCE).map(new).collect()).await?;
         if answers.iter().any(|answer| *answer != Enqueued::Accepted) {
             return Err("an execution was not accepted".into());
         }

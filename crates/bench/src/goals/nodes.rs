@@ -1,5 +1,7 @@
 //! Goal 11: one, two and four nodes on one database, and what one execution costs.
 
+use std::time::{Duration, Instant};
+
 use super::{Shown, horarium};
 use crate::Failure;
 use crate::lab::clock::now_ns;
@@ -8,6 +10,9 @@ use crate::report::{Against, Bound, Kind, Record, Target, Unit};
 
 const JOBS: u64 = 200_000;
 const ONE_BY_ONE: u64 = 50_000;
+
+const LOOKS_APART: Duration = Duration::from_millis(5);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 pub(crate) const ONE_NODE: &str = "1 node";
 pub(crate) const ONES: &str = "accepting one by one, 64 callers";
@@ -62,6 +67,7 @@ async fn drain(lab: &Lab, name: &str, nodes: usize, record: &mut Record) -> Resu
     let watch = lab.watch();
     let (meter, start) = (Meter::start(server).await?, now_ns());
     let workers = trial.workers(nodes, count)?;
+    all_ended(trial.database()?, count).await?;
     let end = trial.settled().await?;
     lab.note(&watch);
     let connections =
@@ -76,6 +82,20 @@ async fn drain(lab: &Lab, name: &str, nodes: usize, record: &mut Record) -> Resu
     record.add(name, Kind::Horarium, DISK, kept / count as f64);
     drop(workers);
     trial.end().await
+}
+
+/// Waits until so many have ended. To ask what is left from the beginning on would cost the database as much as a node.
+async fn all_ended(database: &Database, count: u64) -> Result<(), Failure> {
+    let ended = "select coalesce(sum(succeeded), 0)::int8 from job_counters";
+    let count = i64::try_from(count)?;
+    let deadline = Instant::now() + PATIENCE;
+    while database.count(ended).await? < count {
+        if Instant::now() > deadline {
+            return Err("jobs are left that never end".into());
+        }
+        tokio::time::sleep(LOOKS_APART).await;
+    }
+    Ok(())
 }
 
 /// What the database takes meanwhile.

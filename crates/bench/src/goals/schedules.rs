@@ -13,6 +13,9 @@ const EACH_SECOND: u64 = 1_000;
 /// How many seconds of the latter are looked at.
 const SECONDS: u64 = 10;
 
+/// Looking costs the database time that planning needs.
+const LOOKS_APART: Duration = Duration::from_millis(20);
+
 const ALL: (&str, Unit) = ("until all are executions", Unit::Seconds);
 const P50: (&str, Unit) = ("lateness p50", Unit::Milliseconds);
 const P99: (&str, Unit) = ("lateness p99", Unit::Milliseconds);
@@ -63,7 +66,7 @@ async fn burst(lab: &Lab, ours: &Subject, record: &mut Record) -> Result<(), Fai
     let is_left =
         format!("select count(*) from (select from job_slots where next_run_at = to_timestamp({slot}) limit 1) x");
     while database.count(&is_left).await? > 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(LOOKS_APART).await;
     }
     let took: f64 =
         database.row(&format!("select (extract(epoch from clock_timestamp()) - {slot})::float8"), &[]).await?.get(0);
