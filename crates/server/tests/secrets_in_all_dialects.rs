@@ -258,7 +258,9 @@ async fn no_secret_is_in_any_column_of_postgresql() {
 
     let home = use_and_rotate(home().with("HORARIUM_DATABASE_URL", own.as_str())).await;
     let client = connect(&own).await;
-    let tables = "select table_name::text from information_schema.tables where table_schema = 'public'";
+    // Not the parts of a partitioned table: they are read with it.
+    let tables = "select relname::text from pg_class
+        where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition";
     let mut sealed = Vec::new();
     for row in client.query(tables, &[]).await.unwrap() {
         let table: &str = row.get(0);

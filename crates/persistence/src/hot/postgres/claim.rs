@@ -1,13 +1,16 @@
 //! Leasing due executions to a worker.
 //!
-//! One statement leases what is under no limit, whatever else waits. Where something is under one, [`turn`] says which
-//! rounds look at everything that waits and count what runs; [`gated`] does that.
+//! One statement leases what is under no limit, whatever else waits; while there is a backlog, one that goes on where
+//! the last claim ended ([`lanes`]). Where something is under a limit, [`turn`] says which rounds look at everything that
+//! waits and count what runs; [`gated`] does that.
 //!
 //! [`gated`]: super::gated
+//! [`lanes`]: super::lanes
 //! [`turn`]: super::turn
 
 use std::collections::HashMap;
 use std::sync::PoisonError;
+use std::time::Instant;
 
 use horarium_domain::execution::{ExecutionState, Lifecycle, Trigger};
 use horarium_domain::fair_share::DEFAULT_WEIGHT;
@@ -17,6 +20,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::PostgresHot;
+use super::lanes::{Lane, Place};
 use super::session::{self, Session};
 use super::values::{Ts, column, count, rows};
 use crate::error::Fault;
@@ -65,6 +69,18 @@ macro_rules! claimed_columns {
 }
 pub(super) use claimed_columns;
 
+/// Leases the rows that `picked` has locked, by where they are in the table: nobody else can move them.
+macro_rules! lease_picked {
+    () => {
+        "claimed as (
+        update execution_queue q set state = 1, attempt = q.attempt + 1, fence = q.fence + 1,
+            node_id = $3, worker = $4, started_at = $5, lease_until = $6, progress = null
+        where q.ctid = any(array(select p.at from picked p))
+        returning q.id, q.tenant_id, q.job_id, q.priority, q.attempt, q.lost, q.fence
+    )"
+    };
+}
+
 /// Claims what is under no limit, an equal part of each tenant's, and says whether anything is under one, and whether
 /// some of the tenants have another weight than others, or than those that it did not get to. The one row that it
 /// answers when there is nothing to claim has no id.
@@ -76,20 +92,17 @@ pub(super) const CLAIM: &str = concat!(
         from tenants t left join tenant_limits l on l.tenant_id = t.tenant_id
         where l.gated is not true
     ), picked as materialized (
-        select c.id from free t cross join lateral (
-            select q.id from execution_queue q
+        select c.at from free t cross join lateral (
+            select q.ctid as at from execution_queue q
             where q.state = 0 and q.tenant_id = t.tenant_id
             order by q.priority desc, q.id
-            limit (select ($3 + count(*) - 1) / greatest(count(*), 1) from free)
+            limit (select ($7 + count(*) - 1) / greatest(count(*), 1) from free)
             for update skip locked
         ) c
-        limit $3
-    ), claimed as (
-        update execution_queue q set state = 1, attempt = q.attempt + 1, fence = q.fence + 1,
-            node_id = $4, worker = $5, started_at = $6, lease_until = $7, progress = null
-        where q.id = any(array(select p.id from picked p))
-        returning q.id, q.tenant_id, q.job_id, q.priority, q.attempt, q.lost, q.fence
-    )
+        limit $7
+    ), ",
+    lease_picked!(),
+    "
     select ",
     claimed_columns!(),
     ", seen.free, seen.weighted, seen.limited
@@ -106,6 +119,34 @@ pub(super) const CLAIM: &str = concat!(
     ) on true"
 );
 
+/// Claims in lanes: of a tenant's ready executions of a priority, up to `$8` of those after an id.
+///
+/// The priority is a range of one so that the order is that of the index: with `priority = …` the planner may as well
+/// walk the primary key, through other tenants' rows.
+pub(super) const CLAIM_ON: &str = concat!(
+    "with picked as materialized (
+        select c.at
+        from unnest($1::uuid[], $2::int2[], $7::uuid[]) as lane (tenant_id, priority, after)
+        left join tenant_limits l on l.tenant_id = lane.tenant_id
+        cross join lateral (
+            select q.ctid as at from execution_queue q
+            where q.state = 0 and q.tenant_id = lane.tenant_id and q.priority between lane.priority and lane.priority
+              and q.id > lane.after
+            order by q.priority desc, q.id limit $8
+            for update skip locked
+        ) c
+        where l.gated is not true
+        limit $9
+    ), ",
+    lease_picked!(),
+    "
+    select ",
+    claimed_columns!(),
+    " from claimed c
+    join executions e on e.id = c.id and e.tenant_id = c.tenant_id
+    left join jobs j on j.id = c.job_id and j.tenant_id = c.tenant_id"
+);
+
 /// One round's result.
 pub(super) struct Round {
     pub(super) claimed: Vec<(i16, Claimed)>,
@@ -116,15 +157,20 @@ pub(super) struct Round {
 impl PostgresHot {
     pub(super) async fn claim_batch(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
         let mut claimed: Vec<(i16, Claimed)> = Vec::new();
-        for number in 0..ROUNDS {
+        for number in 1..=ROUNDS {
             let wanted = request.limit - claimed.len();
             if wanted == 0 {
                 break;
             }
-            let round = if self.turn.is_to_weigh(number > 0) {
+            let after = self.last_served();
+            // What the last round finds is what the caller knows of the backlog: it looks at everything.
+            let lanes = if number < ROUNDS { self.lanes.next(after, TENANTS, Instant::now()) } else { Vec::new() };
+            let round = if self.turn.is_to_weigh(number > 1 && lanes.is_empty()) {
                 self.claim_gated(request, wanted).await
+            } else if lanes.is_empty() {
+                self.claim_ready(request, wanted, after).await
             } else {
-                self.claim_ready(request, wanted).await
+                self.claim_on(request, wanted, after, &lanes).await
             };
             let round = match round {
                 Ok(round) => round,
@@ -142,14 +188,15 @@ impl PostgresHot {
         Ok(claimed.into_iter().map(|(_, claim)| claim).collect())
     }
 
-    async fn claim_ready(&self, request: &ClaimRequest, wanted: usize) -> Result<Round, StoreError> {
-        let after = self.last_served();
+    /// Claims from the beginning of what is ready.
+    async fn claim_ready(&self, request: &ClaimRequest, wanted: usize, after: TenantId) -> Result<Round, StoreError> {
+        let began = Instant::now();
         let mut claimed = session::run(&self.pool, async |session: &Session| {
             let claim = session.statement(CLAIM).await?;
             let tenants = i32::try_from(wanted.min(TENANTS)).unwrap_or(i32::MAX);
             let (now, until) = (Ts(request.now), Ts(request.lease_until));
             let (node, limit) = (request.node.as_uuid(), rows(wanted));
-            session.rows(&claim, &[&after.as_uuid(), &tenants, &limit, &node, &request.worker, &now, &until]).await
+            session.rows(&claim, &[&after.as_uuid(), &tenants, &node, &request.worker, &now, &until, &limit]).await
         })
         .await?;
         let seen = claimed.first().map(|row| (row.get::<_, i64>(13), row.get(14), row.get(15)));
@@ -158,23 +205,56 @@ impl PostgresHot {
         claimed.retain(|row| row.get::<_, Option<Uuid>>(0).is_some());
         let share = wanted.div_ceil(usize::try_from(tenants).unwrap_or(0).max(1));
         let claimed = claimed_rows(&claimed);
-        let mut per_tenant: HashMap<TenantId, usize> = HashMap::new();
-        for (_, claim) in &claimed {
-            *per_tenant.entry(claim.tenant_id).or_default() += 1;
-        }
-        self.served(after, per_tenant.keys().copied());
-        self.charge(&per_tenant);
+        self.lanes.looked(&places(&claimed), share, began);
+        let per_tenant = self.shared_out(after, &claimed);
         // Only a tenant that used up its share may have more, or one that is under a limit.
         let more = limited || (tenants > 1 && per_tenant.values().any(|count| *count >= share));
         Ok(Round { claimed, more })
     }
 
-    /// Notes what tenants had in a round that did not weigh, for the next one that does.
-    fn charge(&self, starts: &HashMap<TenantId, usize>) {
+    /// Claims from where the last claims ended.
+    async fn claim_on(
+        &self,
+        request: &ClaimRequest,
+        wanted: usize,
+        after: TenantId,
+        lanes: &[Lane],
+    ) -> Result<Round, StoreError> {
+        let began = Instant::now();
+        let share = wanted.div_ceil(lanes.len().max(1));
+        let claimed = session::run(&self.pool, async |session: &Session| {
+            let claim = session.statement(CLAIM_ON).await?;
+            let tenants: Vec<Uuid> = lanes.iter().map(|lane| lane.tenant_id.as_uuid()).collect();
+            let priorities: Vec<i16> = lanes.iter().map(|lane| lane.priority).collect();
+            let ids: Vec<Uuid> = lanes.iter().map(|lane| lane.after).collect();
+            let (now, until) = (Ts(request.now), Ts(request.lease_until));
+            let (node, limit) = (request.node.as_uuid(), rows(wanted));
+            let leased: session::Parameters<'_> =
+                &[&tenants, &priorities, &node, &request.worker, &now, &until, &ids, &rows(share), &limit];
+            session.rows(&claim, leased).await
+        })
+        .await?;
+        let claimed = claimed_rows(&claimed);
+        self.lanes.went_on(lanes, &places(&claimed), share, began);
+        self.turn.went_on();
+        self.shared_out(after, &claimed);
+        // What is left may be in other lanes, or behind them all.
+        Ok(Round { claimed, more: true })
+    }
+
+    /// Notes what each tenant had of a round that did not weigh, for those that do, and which tenant the next one begins
+    /// after.
+    fn shared_out(&self, after: TenantId, claimed: &[(i16, Claimed)]) -> HashMap<TenantId, usize> {
+        let mut per_tenant: HashMap<TenantId, usize> = HashMap::new();
+        for (_, claim) in claimed {
+            *per_tenant.entry(claim.tenant_id).or_default() += 1;
+        }
+        self.served(after, per_tenant.keys().copied());
         let mut share = self.share.lock().unwrap_or_else(PoisonError::into_inner);
-        for (tenant, count) in starts {
+        for (tenant, count) in &per_tenant {
             share.charge(*tenant, DEFAULT_WEIGHT, *count);
         }
+        per_tenant
     }
 
     /// The tenant that the last claim served last.
@@ -190,8 +270,13 @@ impl PostgresHot {
     }
 }
 
-/// Reads rows of [`claimed_columns`], of what is under no limit. They are leased already, so one that makes no sense must not cost the others their
-/// attempt: it is reported, and left to its lease, which runs out.
+/// Where a round's claims were in the index of what is ready.
+fn places(claimed: &[(i16, Claimed)]) -> Vec<Place> {
+    claimed.iter().map(|(priority, claim)| (claim.tenant_id, *priority, claim.lease.execution_id.as_uuid())).collect()
+}
+
+/// Reads rows of [`claimed_columns`], of what is under no limit. They are leased already, so one that makes no sense must
+/// not cost the others their attempt: it is reported, and left to its lease, which runs out.
 pub(super) fn claimed_rows(rows: &[Row]) -> Vec<(i16, Claimed)> {
     let read = |row| claimed_row(row).map_err(Fault::into_error);
     rows.iter()

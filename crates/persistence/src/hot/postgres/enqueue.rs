@@ -84,6 +84,8 @@ impl PostgresHot {
             });
             answers.extend(explained.await?);
         }
+        let ready = batch.firsts.iter().filter(|new| new.run_at <= new.created_at);
+        self.lanes.accepted(ready.map(|new| (new.tenant_id, new.priority, new.id.as_uuid())));
         batch.answers(&answers)
     }
 }

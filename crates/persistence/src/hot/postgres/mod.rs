@@ -36,6 +36,7 @@ mod fire;
 mod gated;
 mod held;
 mod insert;
+mod lanes;
 #[cfg(test)]
 mod plans;
 mod promote;
@@ -58,6 +59,8 @@ pub(crate) struct PostgresHot {
     listener: tokio::sync::Mutex<signals::Listener>,
     /// The tenant that the last claim served last; the next one begins after it.
     last_served: Mutex<TenantId>,
+    /// Where claims go on while there is a backlog.
+    lanes: lanes::Lanes,
     /// What each of the tenants had of late, for its weight.
     share: Mutex<FairShare>,
     /// Which claims weigh what is under a limit.
@@ -74,6 +77,7 @@ impl PostgresHot {
             pool: session::Connections::new(pool),
             listener: tokio::sync::Mutex::new(signals::Listener::new(server)),
             last_served: Mutex::new(TenantId::from_uuid(Uuid::nil())),
+            lanes: lanes::Lanes::default(),
             share: Mutex::default(),
             turn: turn::Turn::new(),
             groups_from: Mutex::new(None),

@@ -30,13 +30,12 @@ const STATEMENTS: &[(&str, &str, &[&str])] = &[
     (
         "claim",
         claim::CLAIM,
-        &[
-            "execution_queue_ready",
-            "execution_queue_pkey",
-            "executions_*_pkey",
-            "jobs_pkey|jobs_by_tenant",
-            "tenant_limits_pkey",
-        ],
+        &["execution_queue_ready", "executions_*_pkey", "jobs_pkey|jobs_by_tenant", "tenant_limits_pkey"],
+    ),
+    (
+        "claim: go on",
+        claim::CLAIM_ON,
+        &["execution_queue_ready", "executions_*_pkey", "jobs_pkey|jobs_by_tenant", "tenant_limits_pkey"],
     ),
     ("claim: ready tenants", gated::READY_TENANTS, &["execution_queue_ready", "tenant_limits_pkey"]),
     (
@@ -204,7 +203,8 @@ async fn days_visited(client: &tokio_postgres::Client) -> Vec<String> {
 
 /// What is wrong with a plan.
 fn problems(plan: &str, indexes: &[&str], may_scan_in_full: bool) -> Vec<String> {
-    let unwanted = ["Seq Scan", "Hash Join", "Merge Join", "Hash Semi", "Hash Anti", "Materialize"];
+    let unwanted =
+        ["Sort Key: q.priority", "Seq Scan", "Hash Join", "Merge Join", "Hash Semi", "Hash Anti", "Materialize"];
     let mut problems: Vec<String> =
         unwanted.iter().filter(|node| plan.contains(**node)).map(|node| format!("has a {node}")).collect();
     let lines: Vec<&str> = plan.lines().collect();

@@ -40,6 +40,12 @@ impl Turn {
         let _ = self.rest.fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest);
     }
 
+    /// Notes a round that neither weighed nor looked whether there is anything to weigh.
+    pub(super) fn went_on(&self) {
+        // It always gives a value to write.
+        let _ = self.rest.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |rest| Some(rest.saturating_sub(1)));
+    }
+
     /// Notes what a round saw that weighed, and whether anything under a limit started.
     pub(super) fn weighed(&self, limited: bool, weighted: bool, started: bool) {
         self.limited.store(limited || weighted, Ordering::Relaxed);
