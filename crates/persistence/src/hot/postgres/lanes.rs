@@ -153,7 +153,7 @@ fn ends(taken: &[Place]) -> HashMap<TenantId, (usize, (Reverse<i16>, Uuid))> {
 mod tests {
     use super::*;
 
-    const FAR: Duration = Duration::from_secs(3600);
+    const FAR: Duration = Duration::from_hours(1);
 
     fn tenant(number: u128) -> TenantId {
         TenantId::from_uuid(Uuid::from_u128(number))
