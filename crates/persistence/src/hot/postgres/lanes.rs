@@ -216,9 +216,9 @@ mod tests {
     fn of_two_claims_in_one_lane_the_one_that_went_further_counts() {
         let lanes = looked(10);
         let from = lanes.next(tenant(0), 64, Instant::now());
-        lanes.went_on(&from, &taken(1, 0, 121..=130), 10, Instant::now());
-        lanes.went_on(&from, &taken(1, 0, 111..=120), 10, Instant::now());
-        assert_eq!(next(&lanes, 0), [(tenant(1), 0, 130)]);
+        lanes.went_on(&from[..1], &taken(1, 0, 121..=130), 10, Instant::now());
+        lanes.went_on(&from[..1], &taken(1, 0, 111..=120), 10, Instant::now());
+        assert_eq!(next(&lanes, 0), [(tenant(1), 0, 130), (tenant(2), 5, 210)]);
     }
 
     #[test]
@@ -233,8 +233,8 @@ mod tests {
         let lanes = looked(10);
         let from = lanes.next(tenant(0), 64, Instant::now());
         lanes.accepted([(tenant(1), 0, Uuid::from_u128(50))]);
-        lanes.went_on(&from, &taken(1, 0, 111..=120), 10, Instant::now());
-        assert_eq!(next(&lanes, 0), [(tenant(1), 0, 49)]);
+        lanes.went_on(&from[..1], &taken(1, 0, 111..=120), 10, Instant::now());
+        assert_eq!(next(&lanes, 0), [(tenant(1), 0, 49), (tenant(2), 5, 210)]);
     }
 
     #[test]
