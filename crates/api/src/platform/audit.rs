@@ -82,7 +82,8 @@ struct AuditEntryDto {
     route: String,
     /// What it was about.
     target: Option<AuditTargetDto>,
-    /// The HTTP status of the answer; null where the caller went away, or its time was up, before there was one.
+    /// The HTTP status of the answer; where executions were accepted, the one that says so. Null where the caller went
+    /// away, or its time was up, before there was one.
     status: Option<u16>,
     /// The address of the client.
     address: Option<String>,

@@ -61,7 +61,7 @@ impl PostgresHot {
         // One that was accepted before makes the first try fail; the next one expects that.
         let form = || if may_collide.swap(true, Ordering::Relaxed) { Form::Any } else { Form::New };
         if !notes.is_empty() {
-            let noted = session::run(&self.pool, async |session: &Session| {
+            let written = session::run(&self.pool, async |session: &Session| {
                 let append = session.statement(audit::APPEND).await?;
                 let ((), answers) = tokio::try_join!(biased; session.begin(), accept(session, &batch.firsts, form()))?;
                 let answers = batch.answers(&answers)?;
@@ -69,7 +69,7 @@ impl PostgresHot {
                 tokio::try_join!(biased; audit::append(session, &append, &entries), session.commit())?;
                 Ok(answers)
             });
-            return noted.await;
+            return written.await;
         }
         let left_out =
             session::run(&self.pool, async |session: &Session| insert(session, &batch.firsts, form(), false).await);
