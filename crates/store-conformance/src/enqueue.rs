@@ -1,6 +1,6 @@
 //! Accepting executions: each exactly once, unless something stands against it.
 
-use horarium_domain::execution::{ExecutionState, Lifecycle, NewExecution, Trigger};
+use horarium_domain::execution::{Event, EventKind, ExecutionState, Lifecycle, NewExecution, Trigger};
 use horarium_domain::store::Enqueued;
 use horarium_domain::{JobId, TenantId};
 use serde_json::json;
@@ -146,6 +146,27 @@ pub async fn a_unique_key_is_free_again_once_its_execution_has_ended(world: Worl
         if end == "succeed" { world.succeed(&run, at(1)).await } else { world.fail(&run, at(1)).await }
     }
     world.submit(unique(world.execution(&job), "k")).await;
+}
+
+pub async fn what_is_noted_of_an_execution_that_is_over_frees_no_unique_key(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    let over = world.submit(unique(world.execution(&job), "k")).await;
+    world.fail(&world.claim_one(at(0)).await, at(1)).await;
+    let live = world.submit(unique(world.execution(&job), "k")).await;
+    let retried = Event {
+        execution_id: over,
+        at: at(2),
+        kind: EventKind::Retried,
+        attempt: 0,
+        attempt_started_at: None,
+        source: "alice".to_owned(),
+        message: "retried".to_owned(),
+        error: None,
+    };
+    world.a.record_event(tenant, retried).await.unwrap();
+    let again = unique(world.execution(&job), "k");
+    assert_eq!(world.a.enqueue(vec![again]).await.unwrap(), [Enqueued::Duplicate(live)]);
 }
 
 pub async fn a_unique_key_belongs_to_one_job(world: World) {

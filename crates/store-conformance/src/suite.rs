@@ -43,6 +43,7 @@ macro_rules! suite {
             the_answers_are_in_the_order_of_the_batch
             a_unique_key_admits_one_live_execution
             a_unique_key_is_free_again_once_its_execution_has_ended
+            what_is_noted_of_an_execution_that_is_over_frees_no_unique_key
             a_unique_key_belongs_to_one_job
             a_unique_key_holds_against_concurrent_submitters
             a_job_that_does_not_exist_takes_no_execution

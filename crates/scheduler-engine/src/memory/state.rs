@@ -99,8 +99,11 @@ impl State {
         change(record);
         self.lanes.insert(record);
         if let (Stage::Over(_), Some(key)) = (&record.stage, &record.accepted.unique_key) {
-            // It cannot be another execution's: the key was this one's until now.
-            self.unique_keys.remove(&(record.accepted.job_id, key.clone()));
+            let key = (record.accepted.job_id, key.clone());
+            // What is over may be noted upon; a later execution may have the key by then.
+            if self.unique_keys.get(&key) == Some(&id) {
+                self.unique_keys.remove(&key);
+            }
         }
     }
 
