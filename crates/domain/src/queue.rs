@@ -1,6 +1,7 @@
 //! Queues: where executions wait, and the limits an operator sets on them.
 
 use crate::Timestamp;
+use crate::fair_share::DEFAULT_WEIGHT;
 use crate::job::QueueName;
 
 /// The limits of one tenant's queue. A queue that nobody configured has none.
@@ -16,17 +17,30 @@ pub struct QueueLimits {
     pub rate_limit_per_second: Option<u32>,
     /// Whether nothing of it starts.
     pub paused: bool,
+    /// Its part of its tenant's starts while more waits than can start, beside the tenant's other queues: each that has
+    /// another weight than [`DEFAULT_WEIGHT`] by itself, and all the rest together with that one.
+    pub weight: u32,
 }
 
 impl QueueLimits {
     /// A queue without limits.
     pub const fn none(name: QueueName) -> Self {
-        Self { name, max_concurrency: None, max_length: None, rate_limit_per_second: None, paused: false }
+        Self {
+            name,
+            max_concurrency: None,
+            max_length: None,
+            rate_limit_per_second: None,
+            paused: false,
+            weight: DEFAULT_WEIGHT,
+        }
     }
 
-    /// Whether claiming from it must count or wait: such executions leave the fast path.
+    /// Whether claiming from it must count, wait or weigh: such executions leave the fast path.
     pub const fn is_gated(&self) -> bool {
-        self.paused || self.max_concurrency.is_some() || self.rate_limit_per_second.is_some()
+        self.weight != DEFAULT_WEIGHT
+            || self.paused
+            || self.max_concurrency.is_some()
+            || self.rate_limit_per_second.is_some()
     }
 }
 

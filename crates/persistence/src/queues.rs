@@ -27,6 +27,7 @@ struct LimitsRow {
     max_length: Option<i32>,
     rate_limit_per_second: Option<i32>,
     paused: bool,
+    weight: i32,
 }
 
 impl LimitsRow {
@@ -38,6 +39,7 @@ impl LimitsRow {
             max_length: limit("max_length", self.max_length)?,
             rate_limit_per_second: limit("rate_limit_per_second", self.rate_limit_per_second)?,
             paused: self.paused,
+            weight: row.value("weight", u32::try_from(self.weight))?,
             name: row.value("name", QueueName::try_from(self.name.clone()))?,
         })
     }
@@ -89,6 +91,7 @@ impl QueueStore for SqlStore {
                 queues::max_length.eq(limit(limits.max_length)),
                 queues::rate_limit_per_second.eq(limit(limits.rate_limit_per_second)),
                 queues::paused.eq(limits.paused),
+                queues::weight.eq(i32::try_from(limits.weight).unwrap_or(i32::MAX)),
                 queues::gated.eq(limits.is_gated()),
             );
             let id = (queues::tenant_id.eq(key(tenant)), queues::name.eq(limits.name.as_str()));

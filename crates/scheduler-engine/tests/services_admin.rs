@@ -32,6 +32,7 @@ async fn a_queues_limits_are_set_as_a_whole() {
         max_length: Some(-1),
         rate_limit_per_second: Some(i64::MAX),
         paused: None,
+        weight: Some(10_001),
     };
     insta::assert_snapshot!("wrong_queue", problems(queues.set(&alice, "no queue", wrong).await));
 }

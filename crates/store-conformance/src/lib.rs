@@ -44,6 +44,7 @@ pub mod key_limits;
 pub mod keys;
 pub mod leases;
 pub mod planning;
+pub mod queue_weights;
 pub mod queues;
 pub mod races;
 pub mod retention;

@@ -19,10 +19,12 @@ pub async fn limits_are_read_back_as_they_were_set(world: World) {
         max_length: Some(1_000_000),
         rate_limit_per_second: Some(250),
         paused: true,
+        weight: 300,
     };
     world.a.set_queue(tenant, full.clone()).await.unwrap();
     assert_eq!(world.b.queue(tenant, &full.name, at(0)).await.unwrap().limits, full);
-    let changed = QueueLimits { max_length: Some(0), rate_limit_per_second: None, paused: false, ..full.clone() };
+    let changed =
+        QueueLimits { max_length: Some(0), rate_limit_per_second: None, paused: false, weight: 1, ..full.clone() };
     world.b.set_queue(tenant, changed.clone()).await.unwrap();
     assert_eq!(world.a.queue(tenant, &full.name, at(0)).await.unwrap().limits, changed);
     let elsewhere = world.a.queue(other, &full.name, at(0)).await.unwrap().limits;

@@ -126,6 +126,12 @@ macro_rules! suite {
             more_limited_keys_than_a_claim_looks_at_are_all_served
             a_sweep_brings_keys_under_limits_that_changed_meanwhile
         });
+        $crate::suite!(@$make queue_weights {
+            starts_follow_the_weights_of_a_tenants_queues
+            a_queues_weight_is_nothing_to_other_tenants
+            a_queue_takes_what_others_leave_of_their_weights
+            a_weight_is_lifted_for_what_waits_already
+        });
         $crate::suite!(@$make secrets {
             payloads_with_sealed_secrets_are_found_and_replaced
             the_urls_of_callbacks_are_found_and_replaced

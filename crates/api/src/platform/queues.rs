@@ -26,6 +26,10 @@ struct QueueRequest {
     rate_limit_per_second: Option<i64>,
     /// Whether nothing of it starts.
     paused: Option<bool>,
+    /// Its part of the tenant's starts while more waits than can start, beside the tenant's other queues; 100 when none is
+    /// given.
+    #[schema(minimum = 1, maximum = 10_000)]
+    weight: Option<i64>,
 }
 
 /// A queue.
@@ -42,6 +46,9 @@ struct QueueDto {
     rate_limit_per_second: Option<u32>,
     /// Whether nothing of it starts.
     paused: bool,
+    /// Its part of the tenant's starts while more waits than can start. All queues of weight 100 are one beside those that
+    /// have another.
+    weight: u32,
     /// How many executions wait in it, those of a later time included.
     pending: u64,
     /// How many of its executions run.
@@ -70,6 +77,7 @@ impl From<QueueSummary> for QueueDto {
             max_length: limits.max_length,
             rate_limit_per_second: limits.rate_limit_per_second,
             paused: limits.paused,
+            weight: limits.weight,
             pending: queue.pending,
             running: queue.running,
             oldest_due_at: queue.oldest_due_at,
@@ -138,8 +146,8 @@ pub(super) async fn set_queue(
     let limits = body.0.ok_or_else(|| {
         ApiError::bad_request("The body holds no limits: send those that the queue is to have, or {} to lift them all.")
     })?;
-    let QueueRequest { max_concurrency, max_length, rate_limit_per_second, paused } = limits;
-    let input = QueueInput { max_concurrency, max_length, rate_limit_per_second, paused };
+    let QueueRequest { max_concurrency, max_length, rate_limit_per_second, paused, weight } = limits;
+    let input = QueueInput { max_concurrency, max_length, rate_limit_per_second, paused, weight };
     let queue = state.services.queues.set(&caller.actor, &name.0, input).await?;
     Ok(HttpResponse::Ok().json(QueueDto::from(queue)))
 }

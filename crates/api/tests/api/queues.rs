@@ -12,7 +12,7 @@ const QUEUES: &str = "/api/v1/queues";
 #[tokio::test]
 async fn limits_are_set_as_a_whole() {
     let app = TestApp::start().await;
-    let body = json!({"maxConcurrency": 4, "maxLength": 100, "rateLimitPerSecond": 10, "paused": true});
+    let body = json!({"maxConcurrency": 4, "maxLength": 100, "rateLimitPerSecond": 10, "paused": true, "weight": 300});
     let set = app.owner().put(&format!("{QUEUES}/mail"), body).await.expect(200);
     assert_json_snapshot!(set.json());
     assert_eq!(app.as_role(Role::Read).get(&format!("{QUEUES}/mail")).await.expect(200).json(), set.json());
@@ -23,6 +23,7 @@ async fn limits_are_set_as_a_whole() {
 
     let lifted = app.owner().put(&format!("{QUEUES}/mail"), json!({"maxLength": 5})).await.expect(200).json();
     assert_eq!((lifted["maxConcurrency"].is_null(), lifted["paused"].as_bool()), (true, Some(false)));
+    assert_eq!(lifted["weight"], 100);
     assert_eq!(app.as_role_in(Role::Read, "org-2").get(QUEUES).await.json()["items"], json!([]));
 }
 
@@ -77,10 +78,10 @@ async fn a_full_queue_refuses_with_429_and_says_when_to_try_again() {
 #[tokio::test]
 async fn limits_that_make_no_sense_are_refused_by_field() {
     let app = TestApp::start().await;
-    let body = json!({"maxConcurrency": 0, "maxLength": -1, "rateLimitPerSecond": 0});
+    let body = json!({"maxConcurrency": 0, "maxLength": -1, "rateLimitPerSecond": 0, "weight": 0});
     let refused = app.owner().put(&format!("{QUEUES}/mail"), body).await.problem(400);
     let fields: Vec<_> = refused["errors"].as_object().unwrap().keys().cloned().collect();
-    assert_eq!(fields, ["maxConcurrency", "maxLength", "rateLimitPerSecond"]);
+    assert_eq!(fields, ["maxConcurrency", "maxLength", "rateLimitPerSecond", "weight"]);
     app.owner().put(&format!("{QUEUES}/no%20spaces"), json!({})).await.problem(400);
     app.owner().get(&format!("{QUEUES}/no%20spaces")).await.problem(404);
     app.as_role(Role::Write).put(&format!("{QUEUES}/mail"), json!({})).await.problem(403);

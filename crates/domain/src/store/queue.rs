@@ -190,12 +190,13 @@ pub trait ExecutionQueue: Send + Sync {
 
     /// Leases up to `limit` due executions to a worker, highest priority first within a tenant, and fairly across
     /// tenants: each with due work gets a share of the batch by its weight, and what one leaves the others take. Limits
-    /// of tenants (concurrency, rate), of queues (concurrency, rate, pause), of concurrency keys (concurrency, rate) and
-    /// of jobs (`max_concurrency`, Forbid, Replace) are kept across all nodes, counting what is really running; what they hold back holds back nothing else,
-    /// and what is under a limit is not starved by what is not. Weights hold over a few claims, however small those are.
-    /// A rate limit is a token bucket that holds one second's worth. Within a tenant the answers
-    /// are in the order of priority, then of age. What was accepted runs, even if its tenant is no longer active or its
-    /// job is deleted.
+    /// of tenants (concurrency, rate), of queues (concurrency, rate, pause), of concurrency keys (concurrency, rate)
+    /// and of jobs (`max_concurrency`, Forbid, Replace) are kept across all nodes, counting what is really running;
+    /// what they hold back holds back nothing else, and what is under a limit is not starved by what is not. Queues of
+    /// a tenant that have a weight of their own take turns by it with each other and with all the rest, and priority
+    /// counts within each. Weights hold over a few claims, however small those are. A rate limit is a token bucket that
+    /// holds one second's worth. Within a tenant the answers are in the order of priority, then of age. What was
+    /// accepted runs, even if its tenant is no longer active or its job is deleted.
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError>;
 
     /// Writes the ends of attempts, with counters and rollups; the answers are in the order of the batch, and failures

@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use horarium_domain::fair_share::FairShare;
+use horarium_domain::fair_share::{DEFAULT_WEIGHT, FairShare, Shares};
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 
 /// An execution that waits and is due.
@@ -17,7 +17,9 @@ pub(crate) struct Candidate {
     pub(crate) tenant_id: TenantId,
     /// Its tenant's.
     pub(crate) weight: u32,
-    /// The higher goes first within its tenant.
+    /// Its queue's, if that takes turns with the rest of its tenant's work.
+    pub(crate) queue_weight: Option<u32>,
+    /// The higher goes first within its tenant, or within its queue if that takes turns.
     pub(crate) priority: i16,
     /// The group it waits in, if limits may hold it back.
     pub(crate) group: Option<Group>,
@@ -100,32 +102,72 @@ impl Room {
     }
 }
 
-/// Chooses up to `limit` of the candidates: tenants get theirs by weight, highest priority first and then the oldest;
-/// what one tenant leaves, the others take. Of tenants whose turn it is alike, the one after `after` is served first, so
-/// that with more tenants than places none is passed over for ever.
+/// The weight of a queue that takes turns with the rest of its tenant's work; those of the default weight do not.
+pub(crate) fn queue_weight(stored: u32) -> Option<u32> {
+    (stored != DEFAULT_WEIGHT).then_some(stored)
+}
+
+/// What waits of one tenant: a line for each queue that takes turns, and one for all the rest.
+#[derive(Default)]
+struct Lines {
+    /// Which queue, and its weight.
+    queues: Vec<(Option<String>, u32)>,
+    candidates: Vec<VecDeque<Candidate>>,
+}
+
+impl Lines {
+    fn push(&mut self, candidate: Candidate) {
+        let queue = candidate.queue_weight.and(candidate.group.as_ref()).map(|group| group.queue.as_str());
+        let position = self.queues.iter().position(|(known, _)| known.as_deref() == queue).unwrap_or_else(|| {
+            self.queues.push((queue.map(str::to_owned), candidate.queue_weight.unwrap_or(DEFAULT_WEIGHT)));
+            self.candidates.push(VecDeque::new());
+            self.queues.len() - 1
+        });
+        self.candidates[position].push_back(candidate);
+    }
+
+    /// Takes the next that there is room for. `shares` says whose turn it is, if there are several lines.
+    fn next(&mut self, shares: Option<&mut FairShare<Option<String>>>, room: &mut Room) -> Option<Candidate> {
+        let Self { queues, candidates } = self;
+        let mut next = |position: usize| {
+            let line = &mut candidates[position];
+            std::iter::from_fn(|| line.pop_front()).find(|candidate| room.take(candidate))
+        };
+        match shares {
+            Some(shares) => shares.give_out(queues, 1, next).pop(),
+            None => next(0),
+        }
+    }
+}
+
+/// Chooses up to `limit` of the candidates: tenants get theirs by weight, and so do those queues of a tenant that have one;
+/// highest priority first and then the oldest. What one leaves, the others take. Of tenants whose turn it is alike, the
+/// one after `after` is served first, so that with more tenants than places none is passed over for ever.
 pub(crate) fn choose(
     mut candidates: Vec<Candidate>,
     room: &mut Room,
-    share: &mut FairShare,
+    shares: &mut Shares,
     limit: usize,
     after: TenantId,
 ) -> Vec<Candidate> {
     candidates.sort_by_key(|c| (c.tenant_id <= after, c.tenant_id, std::cmp::Reverse(c.priority), c.id));
     let mut tenants: Vec<(TenantId, u32)> = Vec::new();
-    let mut lines: Vec<VecDeque<Candidate>> = Vec::new();
+    let mut lines: Vec<Lines> = Vec::new();
     for candidate in candidates {
         match (tenants.last(), lines.last_mut()) {
-            (Some((tenant, _)), Some(line)) if *tenant == candidate.tenant_id => line.push_back(candidate),
+            (Some((tenant, _)), Some(of_tenant)) if *tenant == candidate.tenant_id => of_tenant.push(candidate),
             _ => {
                 tenants.push((candidate.tenant_id, candidate.weight));
-                lines.push(VecDeque::from([candidate]));
+                let mut of_tenant = Lines::default();
+                of_tenant.push(candidate);
+                lines.push(of_tenant);
             }
         }
     }
-    share.give_out(&tenants, limit, |position| {
-        let line = &mut lines[position];
-        std::iter::from_fn(|| line.pop_front()).find(|candidate| room.take(candidate))
-    })
+    let several = tenants.iter().zip(&lines).filter(|(_, lines)| lines.queues.len() > 1);
+    shares.turns_within(several.map(|((tenant, _), _)| *tenant));
+    let Shares { tenants: of_tenants, queues: of_queues } = shares;
+    of_tenants.give_out(&tenants, limit, |position| lines[position].next(of_queues.get_mut(&tenants[position].0), room))
 }
 
 /// How many candidates of a tenant are worth a look, of `wanted` in all: its part of the weights of all, and some more
@@ -166,13 +208,12 @@ impl TokenBucket {
 
 #[cfg(test)]
 mod tests {
-    use horarium_domain::fair_share::DEFAULT_WEIGHT;
     use uuid::Uuid;
 
     use super::*;
 
     fn choose(candidates: Vec<Candidate>, room: &mut Room, limit: usize, after: TenantId) -> Vec<Candidate> {
-        super::choose(candidates, room, &mut FairShare::default(), limit, after)
+        super::choose(candidates, room, &mut Shares::default(), limit, after)
     }
 
     fn tenant(number: u128) -> TenantId {
@@ -181,7 +222,7 @@ mod tests {
 
     fn ready(owner: u128, number: u128, priority: i16) -> Candidate {
         let id = ExecutionId::from_uuid(Uuid::from_u128(owner << 64 | number));
-        Candidate { id, tenant_id: tenant(owner), weight: DEFAULT_WEIGHT, priority, group: None }
+        Candidate { id, tenant_id: tenant(owner), weight: DEFAULT_WEIGHT, queue_weight: None, priority, group: None }
     }
 
     fn gated(owner: u128, number: u128, priority: i16, queue: &str, job: u128) -> Candidate {
@@ -262,7 +303,7 @@ mod tests {
     #[test]
     fn weights_hold_however_small_the_batches_are() {
         for limit in [1, 7, 80] {
-            let mut share = FairShare::default();
+            let mut share = Shares::default();
             let mut chosen = Vec::new();
             while chosen.len() < 560 {
                 let of = |owner, weight| (0..80).map(move |n| Candidate { weight, ..ready(owner, n, 0) });
@@ -271,6 +312,44 @@ mod tests {
             }
             assert_eq!((per_tenant(&chosen, 1), per_tenant(&chosen, 2)), (80, 480), "{limit} at a time");
         }
+    }
+
+    #[test]
+    fn queues_with_weights_take_turns_with_the_rest_of_their_tenants_work() {
+        for limit in [1, 7, 60] {
+            let mut shares = Shares::default();
+            let mut chosen = Vec::new();
+            while chosen.len() < 840 {
+                let of = |queue, weight| {
+                    (0..60).map(move |n| Candidate { queue_weight: weight, ..gated(1, n, 0, queue, 9) })
+                };
+                let urgent = (100..160).map(|n| ready(1, n, 50));
+                let other = (0..60).map(|n| ready(2, n, 0));
+                let candidates = of("mail", Some(200)).chain(of("plain", None)).chain(of("bulk", Some(50)));
+                let candidates = candidates.chain(urgent).chain(other).collect();
+                chosen.extend(super::choose(candidates, &mut Room::default(), &mut shares, limit, NOBODY));
+            }
+            chosen.truncate(840);
+            let of_queue = |queue: &str| {
+                let groups = chosen.iter().filter_map(|candidate| candidate.group.as_ref());
+                groups.filter(|group| group.queue == queue).count()
+            };
+            let [mail, plain, bulk] = ["mail", "plain", "bulk"].map(of_queue);
+            let rest = chosen.iter().filter(|candidate| candidate.priority == 50).count();
+            assert!(per_tenant(&chosen, 2).abs_diff(420) <= 1, "{limit} at a time");
+            for (had, fair) in [(mail, 240), (bulk, 60), (rest, 120), (plain, 0)] {
+                assert!(had.abs_diff(fair) <= 4, "{had} in place of {fair}, {limit} at a time");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_queue_leaves_of_its_weight_the_rest_takes() {
+        let heavy = (0..2).map(|n| Candidate { queue_weight: Some(900), ..gated(1, n, 0, "q", 9) });
+        let candidates = heavy.chain((10..30).map(|n| ready(1, n, 0))).collect();
+        let chosen = choose(candidates, &mut Room::default(), 10, NOBODY);
+        assert_eq!(chosen.iter().filter(|candidate| candidate.group.is_some()).count(), 2);
+        assert_eq!(chosen.len(), 10);
     }
 
     #[test]

@@ -216,6 +216,7 @@ diesel::table! {
         gated -> Bool,
         rate_tokens -> Double,
         rate_at -> Nullable<Ts>,
+        weight -> Integer,
     }
 }
 

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, btree_set};
 
 use horarium_domain::concurrency::ConcurrencyKey;
-use horarium_domain::fair_share::{DEFAULT_WEIGHT, FairShare};
+use horarium_domain::fair_share::{DEFAULT_WEIGHT, FairShare, Shares};
 use horarium_domain::store::{ClaimRequest, Claimed, Lease};
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 
@@ -17,6 +17,8 @@ struct Offer<'a> {
     tenant: TenantId,
     weight: u32,
     lanes: Vec<OpenLane<'a>>,
+    /// The queues of these that take turns by weight, and all the rest as one.
+    turns: Vec<(Option<String>, u32)>,
     /// How many more of the tenant may start; `None` for any number.
     of_tenant: Option<usize>,
     /// How many more of each queue may start; `None` for any number.
@@ -29,6 +31,8 @@ struct Offer<'a> {
 
 struct OpenLane<'a> {
     key: &'a LaneKey,
+    /// Its place among the turns.
+    turn: usize,
     /// The next of it that would start.
     head: (Reverse<i16>, ExecutionId),
     /// What stands behind the head.
@@ -42,6 +46,7 @@ impl<'a> Offer<'a> {
             tenant,
             weight: state.tenant_limits.get(&tenant).map_or(DEFAULT_WEIGHT, |record| record.limits.weight),
             lanes: Vec::new(),
+            turns: Vec::new(),
             of_tenant: state.room_of_tenant(tenant, now),
             of_queue: BTreeMap::new(),
             of_job: BTreeMap::new(),
@@ -50,7 +55,8 @@ impl<'a> Offer<'a> {
         for (key, lane) in lanes {
             let mut rest = lane.ready.iter();
             let Some(head) = rest.next() else { continue };
-            offer.lanes.push(OpenLane { key, head: *head, rest });
+            let turn = offer.turn(state, &key.queue);
+            offer.lanes.push(OpenLane { key, turn, head: *head, rest });
             offer.of_queue.entry(&key.queue).or_insert_with(|| state.room_in_queue(tenant, &key.queue, now));
             offer.of_job.entry(key.job).or_insert_with(|| state.room_of_job(tenant, key.job));
             if let Some(key) = &key.key {
@@ -60,8 +66,28 @@ impl<'a> Offer<'a> {
         (!offer.lanes.is_empty()).then_some(offer)
     }
 
-    /// The next of what may start: the highest priority first, then the oldest.
-    fn next(&mut self) -> Option<ExecutionId> {
+    /// The turn that a queue takes: its own if it has a weight, or that of all the rest.
+    fn turn(&mut self, state: &State, queue: &str) -> usize {
+        let weight = state.queues.get(&(self.tenant, queue.to_owned())).map(|record| record.limits.weight);
+        let weight = weight.filter(|weight| *weight != DEFAULT_WEIGHT);
+        let name = weight.map(|_| queue);
+        self.turns.iter().position(|(known, _)| known.as_deref() == name).unwrap_or_else(|| {
+            self.turns.push((name.map(str::to_owned), weight.unwrap_or(DEFAULT_WEIGHT)));
+            self.turns.len() - 1
+        })
+    }
+
+    /// The next of what may start: the highest priority first, then the oldest. `share` says which queue's turn it is, if
+    /// any take turns.
+    fn next(&mut self, share: Option<&mut FairShare<Option<String>>>) -> Option<ExecutionId> {
+        let Some(share) = share else { return self.next_of(0) };
+        let turns = std::mem::take(&mut self.turns);
+        let next = share.give_out(&turns, 1, |turn| self.next_of(turn)).pop();
+        self.turns = turns;
+        next
+    }
+
+    fn next_of(&mut self, turn: usize) -> Option<ExecutionId> {
         let Self { lanes, of_tenant, of_queue, of_job, of_key, .. } = self;
         if *of_tenant == Some(0) {
             return None;
@@ -71,7 +97,8 @@ impl<'a> Offer<'a> {
             let of_key = key.key.as_ref().and_then(|key| of_key[key]);
             [of_queue[key.queue.as_str()], of_job[&key.job], of_key].iter().all(|room| *room != Some(0))
         });
-        let (position, best) = lanes.iter_mut().enumerate().min_by_key(|(_, lane)| lane.head)?;
+        let of_turn = lanes.iter_mut().enumerate().filter(|(_, lane)| lane.turn == turn);
+        let (position, best) = of_turn.min_by_key(|(_, lane)| lane.head)?;
         let (_, id) = best.head;
         let LaneKey { queue, job, key } = best.key;
         let of_key = key.as_ref().and_then(|key| of_key.get_mut(key));
@@ -96,13 +123,18 @@ impl State {
 
     /// Gives the tenants their turns, one execution each, until the batch is full or nothing is left: to each by its
     /// weight, and what one leaves goes to the others.
-    fn choose(&self, share: &mut FairShare, limit: usize, now: Timestamp) -> (Vec<ExecutionId>, Option<TenantId>) {
+    fn choose(&self, shares: &mut Shares, limit: usize, now: Timestamp) -> (Vec<ExecutionId>, Option<TenantId>) {
         let offers = self.lanes.iter().filter_map(|(tenant, lanes)| Offer::new(self, tenant, lanes, now));
         let mut offers: Vec<_> = offers.collect();
         let served = offers.iter().take_while(|offer| Some(offer.tenant) <= self.last_served).count();
         offers.rotate_left(served);
         let waiting: Vec<_> = offers.iter().map(|offer| (offer.tenant, offer.weight)).collect();
-        let chosen = share.give_out(&waiting, limit, |position| Some((offers[position].next()?, waiting[position].0)));
+        shares.turns_within(offers.iter().filter(|offer| offer.turns.len() > 1).map(|offer| offer.tenant));
+        let Shares { tenants, queues } = shares;
+        let chosen = tenants.give_out(&waiting, limit, |position| {
+            let (tenant, _) = waiting[position];
+            Some((offers[position].next(queues.get_mut(&tenant))?, tenant))
+        });
         let last_served = chosen.last().map(|(_, tenant)| *tenant).or(self.last_served);
         (chosen.into_iter().map(|(id, _)| id).collect(), last_served)
     }

@@ -8,7 +8,7 @@ use horarium_domain::api_key::ApiKeyRecord;
 use horarium_domain::audit::AuditEntry;
 use horarium_domain::callback::SigningSecret;
 use horarium_domain::concurrency::ConcurrencyKey;
-use horarium_domain::fair_share::FairShare;
+use horarium_domain::fair_share::Shares;
 use horarium_domain::stats::RollupBucket;
 use horarium_domain::store::{Lease, StoreError};
 use horarium_domain::tenant::Tenant;
@@ -45,8 +45,8 @@ pub(super) struct State {
     pub(super) agent_tasks: BTreeMap<AgentTaskId, AgentTask>,
     /// Whose execution was claimed last: among those whose turn it is alike, it is the next one's.
     pub(super) last_served: Option<TenantId>,
-    /// What each of the tenants that wait had of late, for its weight.
-    pub(super) share: FairShare,
+    /// What each of the tenants that wait, and of their queues with weights, had of late.
+    pub(super) share: Shares,
 }
 
 /// Which bucket of a rollup.

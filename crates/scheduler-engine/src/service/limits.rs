@@ -33,7 +33,7 @@ pub(super) const TIMEOUT_SECONDS: i64 = 7 * 24 * 3600;
 pub(super) const CONCURRENCY: i64 = 100_000;
 /// Executions that a queue may be told to hold.
 pub(super) const QUEUE_LENGTH: i64 = 100_000_000;
-/// What a tenant's weight may be.
+/// What the weight of a tenant or a queue may be.
 pub(super) const WEIGHT: i64 = 10_000;
 /// How far from zero a priority may be.
 pub(super) const PRIORITY: i64 = 100;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use horarium_domain::TenantId;
+use horarium_domain::fair_share::DEFAULT_WEIGHT;
 use horarium_domain::job::QueueName;
 use horarium_domain::page::NamedPage;
 use horarium_domain::queue::{QueueLimits, QueueSummary};
@@ -31,6 +32,8 @@ pub struct QueueInput {
     pub rate_limit_per_second: Option<i64>,
     /// Whether nothing of it starts; not, unless said so.
     pub paused: Option<bool>,
+    /// Its part of the tenant's starts while more waits than can start; 1 to 10,000.
+    pub weight: Option<i64>,
 }
 
 /// The use cases around queues.
@@ -98,6 +101,7 @@ impl QueueService {
         let max_concurrency = limit("maxConcurrency", input.max_concurrency, 1, limits::CONCURRENCY);
         let max_length = limit("maxLength", input.max_length, 0, limits::QUEUE_LENGTH);
         let rate = limit("rateLimitPerSecond", input.rate_limit_per_second, 1, limits::CONCURRENCY);
+        let weight = limit("weight", input.weight, 1, limits::WEIGHT);
         let Some(name) = name.filter(|_| errors.is_empty()) else { return Err(errors.into()) };
         let queue = QueueLimits {
             name: name.clone(),
@@ -105,6 +109,7 @@ impl QueueService {
             max_length,
             rate_limit_per_second: rate,
             paused: input.paused.unwrap_or_default(),
+            weight: weight.unwrap_or(DEFAULT_WEIGHT),
         };
         self.core.store.set_queue(actor.tenant, queue).await?;
         self.core.limits_changed();

@@ -252,7 +252,7 @@ impl PostgresHot {
         self.served(after, per_tenant.keys().copied());
         let mut share = self.share.lock().unwrap_or_else(PoisonError::into_inner);
         for (tenant, count) in &per_tenant {
-            share.charge(*tenant, DEFAULT_WEIGHT, *count);
+            share.tenants.charge(tenant, DEFAULT_WEIGHT, *count);
         }
         per_tenant
     }

@@ -9,7 +9,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::PoisonError;
 
-use horarium_domain::fair_share::FairShare;
+use horarium_domain::fair_share::Shares;
 use horarium_domain::store::{ClaimRequest, Claimed, StoreError};
 use horarium_domain::{ExecutionId, JobId, TenantId};
 use tokio_postgres::Row;
@@ -21,7 +21,7 @@ use super::held::{Held, Wanted};
 use super::session::{self, Session};
 use super::values::{Ts, column, rows};
 use crate::error::Fault;
-use crate::hot::gates::{Candidate, Group, Room, choose, part_of};
+use crate::hot::gates::{Candidate, Group, Room, choose, part_of, queue_weight};
 
 /// How many groups one round looks at; the next one goes on after them.
 const GROUPS: usize = 256;
@@ -51,8 +51,9 @@ pub(super) const GATED_GROUPS: &str = "
         ) x
         where w.step < $5
     )
-    select w.tenant_id, w.queue, w.job_id, coalesce(p.paused, false), coalesce(p.gated, false),
-        j.running_limit is not null, coalesce(l.weight, 100), coalesce(l.gated, false), w.key, k.key is not null
+    select w.tenant_id, w.queue, w.job_id, coalesce(p.paused, false),
+        p.max_concurrency is not null or p.rate_limit_per_second is not null, j.running_limit is not null,
+        coalesce(l.weight, 100), coalesce(l.gated, false), w.key, k.key is not null, coalesce(p.weight, 100)
     from walk w
     left join queues p on p.tenant_id = w.tenant_id and p.name = w.queue
     left join jobs j on j.id = w.job_id and j.tenant_id = w.tenant_id
@@ -121,6 +122,7 @@ struct GatedGroup {
     by_queue: QueueGate,
     by_job: bool,
     by_key: bool,
+    queue_weight: Option<u32>,
 }
 
 impl PostgresHot {
@@ -150,7 +152,8 @@ impl PostgresHot {
             .map(|found| (found.group.tenant_id, found.weight))
             .chain(tenants.iter().map(|tenant| (tenant.id, tenant.weight)))
             .collect();
-        let weighted = weights.values().min() != weights.values().max();
+        let weighted =
+            weights.values().min() != weights.values().max() || groups.iter().any(|found| found.queue_weight.is_some());
         if weights.is_empty() {
             self.turn.weighed(limited, weighted, false);
             return Ok(Round { claimed: Vec::new(), more: false });
@@ -207,7 +210,7 @@ fn ready_tenant(row: &Row) -> Result<ReadyTenant, Fault> {
     const TABLE: &str = "tenant_limits";
     Ok(ReadyTenant {
         id: TenantId::from_uuid(column(row, 0, TABLE)?),
-        weight: weight(row, 1)?,
+        weight: weight(row, 1, TABLE)?,
         by_tenant: column(row, 2, TABLE)?,
     })
 }
@@ -226,14 +229,15 @@ fn gated_group(row: &Row) -> Result<GatedGroup, Fault> {
             (false, false) => QueueGate::Open,
         },
         by_job: column(row, 5, "jobs")?,
-        weight: weight(row, 6)?,
+        weight: weight(row, 6, "tenant_limits")?,
         by_tenant: column(row, 7, "tenant_limits")?,
         by_key: column(row, 9, "key_limits")?,
+        queue_weight: queue_weight(weight(row, 10, "queues")?),
     })
 }
 
-fn weight(row: &Row, index: usize) -> Result<u32, Fault> {
-    let weight: i32 = column(row, index, "tenant_limits")?;
+fn weight(row: &Row, index: usize, table: &'static str) -> Result<u32, Fault> {
+    let weight: i32 = column(row, index, table)?;
     // The column's check lets nothing else in.
     Ok(weight.unsigned_abs())
 }
@@ -246,7 +250,7 @@ struct Work<'a> {
     tenants: &'a [ReadyTenant],
     groups: &'a [GatedGroup],
     weights: &'a HashMap<TenantId, u32>,
-    share: &'a FairShare,
+    share: &'a Shares,
 }
 
 /// One round's answer.
@@ -254,7 +258,7 @@ struct Leased {
     claimed: Vec<(i16, Claimed)>,
     /// Whether any of it is under a limit.
     limited: bool,
-    share: FairShare,
+    share: Shares,
 }
 
 impl Work<'_> {
@@ -342,6 +346,7 @@ impl Work<'_> {
             let Some(found) = numbered(row, &groups)? else { continue };
             candidates.push(Candidate {
                 group: Some(found.group.clone()),
+                queue_weight: found.queue_weight,
                 ..candidate(row, found.group.tenant_id, found.weight)?
             });
         }
@@ -361,5 +366,12 @@ fn numbered<'a, T>(row: &Row, given: &[&'a T]) -> Result<Option<&'a T>, Fault> {
 
 fn candidate(row: &Row, tenant_id: TenantId, weight: u32) -> Result<Candidate, Fault> {
     let id = ExecutionId::from_uuid(column(row, 0, "execution_queue")?);
-    Ok(Candidate { id, tenant_id, weight, priority: column(row, 1, "execution_queue")?, group: None })
+    Ok(Candidate {
+        id,
+        tenant_id,
+        weight,
+        queue_weight: None,
+        priority: column(row, 1, "execution_queue")?,
+        group: None,
+    })
 }

@@ -12,7 +12,7 @@ use deadpool_postgres::Pool;
 use horarium_domain::audit::AuditEntry;
 use horarium_domain::callback::{HandedOver, Handover, NewCallback};
 use horarium_domain::execution::NewExecution;
-use horarium_domain::fair_share::FairShare;
+use horarium_domain::fair_share::Shares;
 use horarium_domain::store::{
     AcceptanceNote, CancelOutcome, ClaimRequest, Claimed, Drift, Enqueued, ExecutionQueue, ExpiredLease, FireOutcome,
     Firing, Lease, Promoted, Released, Settled, Settlement, Signal, StoreError,
@@ -61,8 +61,8 @@ pub(crate) struct PostgresHot {
     last_served: Mutex<TenantId>,
     /// Where claims go on while there is a backlog.
     lanes: lanes::Lanes,
-    /// What each of the tenants had of late, for its weight.
-    share: Mutex<FairShare>,
+    /// What each of the tenants, and of their queues with weights, had of late.
+    share: Mutex<Shares>,
     /// Which claims weigh what is under a limit.
     turn: turn::Turn,
     /// The group that the last gated round ended at, when there were more.

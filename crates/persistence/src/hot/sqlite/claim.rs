@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use horarium_domain::execution::{ExecutionState, Lifecycle, Trigger};
-use horarium_domain::fair_share::FairShare;
+use horarium_domain::fair_share::Shares;
 use horarium_domain::store::{ClaimRequest, Claimed, Lease, StoreError};
 use horarium_domain::{ExecutionId, JobId, TenantId};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
@@ -42,8 +42,8 @@ const JOB_VERSION: &str = "select version from jobs where id = ?1";
 pub(super) struct Turns {
     /// The tenant that was served last; the next claim begins after it.
     pub(super) after: TenantId,
-    /// What each of them had of late, for its weight.
-    pub(super) share: FairShare,
+    /// What each of them, and of their queues with weights, had of late.
+    pub(super) share: Shares,
 }
 
 /// Leases what is due.
@@ -61,7 +61,7 @@ pub(super) fn claim(
         }
         let groups = gated_groups(connection)?;
         let tenants = ready_tenants(connection, turns.after)?;
-        let owners = groups.iter().map(|group| group.tenant_id).chain(tenants.iter().copied());
+        let owners = groups.iter().map(|found| found.group.tenant_id).chain(tenants.iter().copied());
         let limited = Limited::of(connection, owners)?;
         let mut candidates = Vec::new();
         let mut ready = connection.prepare_cached(READY).checked()?;
@@ -124,7 +124,8 @@ fn ready_candidates(
     while let Some(row) = found.next().checked()? {
         let Key(id) = column(row, 0, "execution_queue")?;
         let priority = column(row, 1, "execution_queue")?;
-        candidates.push(Candidate { id: ExecutionId::from_uuid(id), tenant_id, weight, priority, group: None });
+        let id = ExecutionId::from_uuid(id);
+        candidates.push(Candidate { id, tenant_id, weight, queue_weight: None, priority, group: None });
     }
     Ok(())
 }

@@ -10,11 +10,11 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::values::{Checked, Key, Ts, column, rows};
-use crate::hot::gates::{Candidate, Group, Room, TokenBucket};
+use crate::hot::gates::{Candidate, Group, Room, TokenBucket, queue_weight};
 
 /// The groups with gated executions; those of paused queues are left out.
 const NEXT_GROUP: &str = "
-    select q.tenant_id, q.queue, q.job_id, q.limited_key, coalesce(p.paused, 0)
+    select q.tenant_id, q.queue, q.job_id, q.limited_key, coalesce(p.paused, 0), coalesce(p.weight, 100)
     from execution_queue q left join queues p on p.tenant_id = q.tenant_id and p.name = q.queue
     where q.state = 3 and (q.tenant_id, q.queue, q.job_id, q.limited_key) > (?1, ?2, ?3, ?4)
     order by q.tenant_id, q.queue, q.job_id, q.limited_key limit 1";
@@ -93,8 +93,14 @@ impl Limited {
     }
 }
 
+/// A group, and its queue's weight if that takes turns.
+pub(super) struct GatedGroup {
+    pub(super) group: Group,
+    queue_weight: Option<u32>,
+}
+
 /// All groups that wait under a limit and are not paused.
-pub(super) fn gated_groups(connection: &Connection) -> Result<Vec<Group>, StoreError> {
+pub(super) fn gated_groups(connection: &Connection) -> Result<Vec<GatedGroup>, StoreError> {
     let mut next = connection.prepare_cached(NEXT_GROUP).checked()?;
     let mut groups = Vec::new();
     let (mut tenant, mut queue, mut job, mut limited_key) = (Uuid::nil(), String::new(), Uuid::nil(), String::new());
@@ -106,16 +112,16 @@ pub(super) fn gated_groups(connection: &Connection) -> Result<Vec<Group>, StoreE
                 job_id: JobId::from_uuid(row.get::<_, Key>(2)?.0),
                 limited_key: row.get(3)?,
             };
-            Ok((group, row.get::<_, bool>(4)?))
+            Ok((group, row.get::<_, bool>(4)?, row.get(5)?))
         });
-        let Some((group, paused)) = found.optional().checked()? else { return Ok(groups) };
+        let Some((group, paused, weight)) = found.optional().checked()? else { return Ok(groups) };
         (tenant, job) = (group.tenant_id.as_uuid(), group.job_id.as_uuid());
         (queue, limited_key) = (group.queue.clone(), group.limited_key.clone());
         if paused {
             // All of a paused queue is passed over in one step.
             job = Uuid::max();
         } else {
-            groups.push(group);
+            groups.push(GatedGroup { group, queue_weight: queue_weight(weight) });
         }
     }
 }
@@ -123,11 +129,12 @@ pub(super) fn gated_groups(connection: &Connection) -> Result<Vec<Group>, StoreE
 /// How many more the limits of the groups let start at `now`.
 pub(super) fn room_of(
     connection: &Connection,
-    groups: &[Group],
+    groups: &[GatedGroup],
     tenants: &Limited,
     now: Timestamp,
 ) -> Result<Room, StoreError> {
     let mut room = Room::default();
+    let groups = || groups.iter().map(|found| &found.group);
     for (tenant, limits) in tenants.limits() {
         let running = || {
             let mut count = connection.prepare_cached(RUNNING_OF_TENANT).checked()?;
@@ -135,8 +142,7 @@ pub(super) fn room_of(
         };
         room.limit_tenant(tenant, limits.left(running, now)?);
     }
-    let queues: HashSet<(TenantId, &str)> =
-        groups.iter().map(|group| (group.tenant_id, group.queue.as_str())).collect();
+    let queues: HashSet<(TenantId, &str)> = groups().map(|group| (group.tenant_id, group.queue.as_str())).collect();
     for (tenant, name) in queues {
         let Some(limits) = limits_of(connection, QUEUE, tenant, name)? else { continue };
         let running = || {
@@ -145,7 +151,7 @@ pub(super) fn room_of(
         };
         room.limit_queue(tenant, name.to_owned(), limits.left(running, now)?);
     }
-    let jobs: HashSet<JobId> = groups.iter().map(|group| group.job_id).collect();
+    let jobs: HashSet<JobId> = groups().map(|group| group.job_id).collect();
     for job in jobs {
         let mut find = connection.prepare_cached(JOB_LIMIT).checked()?;
         let limit: Option<Option<u32>> = find.query_row([Key::from(job)], |row| row.get(0)).optional().checked()?;
@@ -155,7 +161,7 @@ pub(super) fn room_of(
             room.limit_job(job, u64::try_from(i64::from(limit) - running).unwrap_or(0));
         }
     }
-    let keys: HashSet<(TenantId, &str)> = limited_keys(groups.iter()).collect();
+    let keys: HashSet<(TenantId, &str)> = limited_keys(groups()).collect();
     for (tenant, key) in keys {
         let Some(limits) = limits_of(connection, KEY, tenant, key)? else { continue };
         let running = || {
@@ -229,14 +235,14 @@ fn limits_of_tenant(connection: &Connection, tenant: TenantId) -> Result<Option<
 /// Adds the candidates of the groups.
 pub(super) fn gated_candidates(
     connection: &Connection,
-    groups: &[Group],
+    groups: &[GatedGroup],
     tenants: &Limited,
     limit: usize,
     candidates: &mut Vec<Candidate>,
 ) -> Result<(), StoreError> {
     // Enough of each group to choose from; the next round finds the rest.
     let per_group = limit.min((4 * limit / groups.len().max(1)).max(8));
-    for group in groups {
+    for GatedGroup { group, queue_weight } in groups {
         let mut find = connection.prepare_cached(CANDIDATES).checked()?;
         let (tenant, job) = (Key::from(group.tenant_id), Key::from(group.job_id));
         let key = params![tenant, group.queue, job, group.limited_key, rows(per_group)];
@@ -246,6 +252,7 @@ pub(super) fn gated_candidates(
                 id: ExecutionId::from_uuid(column::<Key>(row, 0, "execution_queue")?.0),
                 tenant_id: group.tenant_id,
                 weight: tenants.weight(group.tenant_id),
+                queue_weight: *queue_weight,
                 priority: column(row, 1, "execution_queue")?,
                 group: Some(group.clone()),
             });

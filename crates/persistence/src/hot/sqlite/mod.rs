@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use horarium_domain::audit::AuditEntry;
 use horarium_domain::callback::{HandedOver, Handover, NewCallback};
 use horarium_domain::execution::NewExecution;
-use horarium_domain::fair_share::FairShare;
+use horarium_domain::fair_share::Shares;
 use horarium_domain::store::{
     AcceptanceNote, CancelOutcome, ClaimRequest, Claimed, Drift, Enqueued, ExecutionQueue, ExpiredLease, FireOutcome,
     Firing, Lease, Promoted, Released, Settled, Settlement, Signal, StoreError,
@@ -55,7 +55,7 @@ impl SqliteHot {
     /// # Errors
     /// [`StoreError::Unavailable`] when the file cannot be opened.
     pub(crate) fn start(path: &Path, gate: WriteGate) -> Result<Self, StoreError> {
-        let turns = claim::Turns { after: TenantId::from_uuid(Uuid::nil()), share: FairShare::default() };
+        let turns = claim::Turns { after: TenantId::from_uuid(Uuid::nil()), share: Shares::default() };
         let writer = writer::Writer::start(path, gate)?;
         Ok(Self { path: path.to_owned(), writer, turns: Arc::new(Mutex::new(turns)) })
     }
