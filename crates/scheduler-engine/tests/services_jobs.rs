@@ -43,6 +43,7 @@ async fn everything_that_is_wrong_with_a_new_job_is_told_at_once() {
         misfire_policy: Some("Never".into()),
         concurrency_policy: Some("Sometimes".into()),
         max_concurrency: Some(-1),
+        max_concurrency_per_key: Some(100_001),
         jitter_seconds: Some(90_000),
         expires_at: Some("2026-01-01".into()),
         effective_from: Some("now".into()),

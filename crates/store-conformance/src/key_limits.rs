@@ -175,6 +175,46 @@ pub async fn what_a_key_holds_back_takes_nothing_from_the_rest(world: World) {
     assert_eq!(runs.iter().filter(|run| run.limited).count(), 12);
 }
 
+pub async fn a_job_may_limit_each_of_its_keys(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job_with(tenant, |spec| spec.max_concurrency_per_key = Some(2)).await;
+    let other = world.job(tenant).await;
+    limit(&world, tenant, "narrow", |limits| limits.max_concurrency = Some(1)).await;
+    for name in ["a", "b", "narrow"] {
+        submit_keyed(&world, &job, name, 5).await;
+    }
+    world.submit(NewExecution { queue: "elsewhere".to_owned(), ..keyed(&world, &job, "a") }).await;
+    submit_keyed(&world, &other, "a", 5).await;
+    world.submit_many(&job, 5).await;
+    let mut runs = claim_all(&world, 0).await;
+    assert_eq!((of_job(&runs, &job).len(), of_job(&runs, &other).len()), (2 + 2 + 1 + 5, 5));
+    // A place of one key is another's of the same key.
+    let mut ended = 0;
+    for run in runs.drain(..).filter(|run| run.job_id == job.id && run.limited) {
+        world.succeed(&run, at(1)).await;
+        ended += 1;
+    }
+    let runs = claim_all(&world, 1).await;
+    assert_eq!((ended, runs.len()), (5, 5));
+}
+
+pub async fn a_jobs_limit_of_each_key_that_changes_is_followed_by_what_waits_already(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    limit(&world, tenant, "narrow", |limits| limits.max_concurrency = Some(3)).await;
+    submit_keyed(&world, &job, "wide", 10).await;
+    submit_keyed(&world, &job, "narrow", 10).await;
+    let job = world.change_job(&job, None, |job| job.spec.max_concurrency_per_key = Some(2)).await;
+    assert_eq!(world.a.sweep_gates().await.unwrap(), 0, "there is nothing to mend");
+    assert_eq!(claim_all(&world, 0).await.len(), 2 + 2);
+    limit(&world, tenant, "wide", |limits| limits.max_concurrency = Some(5)).await;
+    limit(&world, tenant, "wide", |_| {}).await;
+    assert!(claim_all(&world, 1).await.is_empty(), "the job's limit is still there");
+    world.change_job(&job, None, |job| job.spec.max_concurrency_per_key = None).await;
+    assert_eq!(world.a.sweep_gates().await.unwrap(), 0);
+    assert_eq!(claim_all(&world, 2).await.len(), 8 + 1, "and the key's own afterwards");
+}
+
 pub async fn an_execution_keeps_its_key_through_all_its_attempts(world: World) {
     let tenant = world.tenant().await;
     let job = world.job(tenant).await;

@@ -122,6 +122,8 @@ macro_rules! suite {
             a_key_that_is_freed_leaves_other_limits_as_they_were
             the_same_key_of_another_tenant_is_another_key
             what_a_key_holds_back_takes_nothing_from_the_rest
+            a_job_may_limit_each_of_its_keys
+            a_jobs_limit_of_each_key_that_changes_is_followed_by_what_waits_already
             an_execution_keeps_its_key_through_all_its_attempts
             more_limited_keys_than_a_claim_looks_at_are_all_served
             a_sweep_brings_keys_under_limits_that_changed_meanwhile

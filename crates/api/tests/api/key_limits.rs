@@ -76,6 +76,28 @@ async fn what_has_a_key_waits_until_there_is_room_for_it() {
 }
 
 #[tokio::test]
+async fn a_job_may_bound_what_runs_with_each_key() {
+    let app = TestApp::start().await;
+    let mut job = http_job("mailer");
+    job["maxConcurrencyPerKey"] = json!(1);
+    let job = app.owner().create_job(job).await;
+    let path = format!("/api/v1/scheduler/jobs/{job}");
+    assert_eq!(app.owner().get(&path).await.json()["maxConcurrencyPerKey"], 1);
+    for key in ["acme", "acme", "globex"] {
+        app.owner().post(&format!("{path}/trigger"), json!({"concurrencyKey": key})).await.expect(202);
+    }
+    for _ in 0..2 {
+        app.claim().await;
+    }
+    let totals = app.core.store.queue_totals(app.now()).await.unwrap();
+    assert_eq!((totals.0, totals.1), (1, 2), "the second of the same customer waits");
+    let lifted = app.owner().put(&path, json!({"maxConcurrencyPerKey": 0})).await.expect(200).json();
+    assert!(lifted["maxConcurrencyPerKey"].is_null(), "{lifted}");
+    app.claim().await;
+    app.owner().put(&path, json!({"maxConcurrencyPerKey": -1})).await.problem(400);
+}
+
+#[tokio::test]
 async fn keys_and_limits_that_make_no_sense_are_refused_by_field() {
     let app = TestApp::start().await;
     let body = json!({"maxConcurrency": 0, "rateLimitPerSecond": 100_001});

@@ -136,6 +136,8 @@ pub struct JobSpec {
     pub concurrency_policy: ConcurrencyPolicy,
     /// How many may run at once; `None` for no limit.
     pub max_concurrency: Option<u32>,
+    /// How many with the same concurrency key may run at once; `None` for no limit.
+    pub max_concurrency_per_key: Option<u32>,
 }
 
 impl JobSpec {
@@ -159,6 +161,7 @@ impl JobSpec {
             group: None,
             concurrency_policy: ConcurrencyPolicy::default(),
             max_concurrency: None,
+            max_concurrency_per_key: None,
         }
     }
 

@@ -45,6 +45,7 @@ pub(crate) struct Room {
     queues: HashMap<(TenantId, String), u64>,
     jobs: HashMap<JobId, u64>,
     keys: HashMap<(TenantId, String), u64>,
+    keys_of_jobs: HashMap<(JobId, String), u64>,
 }
 
 impl Room {
@@ -68,6 +69,11 @@ impl Room {
         self.keys.insert((tenant_id, key), room);
     }
 
+    /// The job takes `room` more with the concurrency key.
+    pub(crate) fn limit_key_of_job(&mut self, job_id: JobId, key: String, room: u64) {
+        self.keys_of_jobs.insert((job_id, key), room);
+    }
+
     /// How many more of the tenant may start, whatever else limits them.
     pub(crate) fn of_tenant(&self, tenant_id: TenantId) -> u64 {
         self.tenants.get(&tenant_id).copied().unwrap_or(u64::MAX)
@@ -78,7 +84,8 @@ impl Room {
         let queue = self.queues.get(&(group.tenant_id, group.queue.clone()));
         let job = self.jobs.get(&group.job_id);
         let key = self.keys.get(&(group.tenant_id, group.limited_key.clone()));
-        self.of_tenant(group.tenant_id) > 0 && [queue, job, key].iter().all(|room| *room != Some(&0))
+        let key_of_job = self.keys_of_jobs.get(&(group.job_id, group.limited_key.clone()));
+        self.of_tenant(group.tenant_id) > 0 && [queue, job, key, key_of_job].iter().all(|room| *room != Some(&0))
     }
 
     /// Takes a place with its tenant, in its queue, of its job and of its key, if all of them have one.
@@ -88,9 +95,10 @@ impl Room {
             Some(group) => {
                 let queue = self.queues.get_mut(&(group.tenant_id, group.queue.clone()));
                 let key = self.keys.get_mut(&(group.tenant_id, group.limited_key.clone()));
-                [tenant, queue, self.jobs.get_mut(&group.job_id), key]
+                let key_of_job = self.keys_of_jobs.get_mut(&(group.job_id, group.limited_key.clone()));
+                [tenant, queue, self.jobs.get_mut(&group.job_id), key, key_of_job]
             }
-            None => [tenant, None, None, None],
+            None => [tenant, None, None, None, None],
         };
         if rooms.iter().flatten().any(|room| **room == 0) {
             return false;

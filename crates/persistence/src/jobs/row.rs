@@ -53,6 +53,7 @@ pub(crate) struct JobRow {
     #[diesel(serialize_as = At)]
     pub(crate) updated_at: Timestamp,
     pub(crate) version: i64,
+    pub(crate) max_concurrency_per_key: Option<i32>,
 }
 
 impl JobRow {
@@ -88,6 +89,7 @@ impl JobRow {
             created_at: job.created_at,
             updated_at: job.updated_at,
             version: job.version,
+            max_concurrency_per_key: spec.max_concurrency_per_key.map(count),
         })
     }
 
@@ -125,6 +127,8 @@ impl JobRow {
                 ConcurrencyPolicy::as_str,
             )?,
             max_concurrency: row.value("max_concurrency", self.max_concurrency.map(u32::try_from).transpose())?,
+            max_concurrency_per_key: row
+                .value("max_concurrency_per_key", self.max_concurrency_per_key.map(u32::try_from).transpose())?,
         };
         if spec.effective_max_concurrency().map(count) != self.running_limit {
             return Err(row.inconsistent("running_limit: differs from what the concurrency policy says"));

@@ -63,15 +63,18 @@ pub(super) async fn upsert(conn: &mut Conn, row: &JobRow, next_run_at: Option<Ti
     if !replace(conn, &new, old.version).await? {
         return Err(Fault::Again("another change of the same job".to_owned()));
     }
-    gates::job_limit_changed(conn, new.id, old.running_limit.is_some(), new.running_limit.is_some()).await
+    gates::job_limit_changed(conn, new.id, old.running_limit.is_some(), new.running_limit.is_some()).await?;
+    let per_key = [&old, &new].map(|job| job.max_concurrency_per_key.is_some());
+    gates::limit_per_key_changed(conn, new.id, per_key).await
 }
 
 /// Writes a changed definition in place of the version that it was made from.
 pub(super) async fn update(conn: &mut Conn, row: &JobRow, change: &JobChange) -> Result<(), Fault> {
     let query = jobs::table.filter(jobs::tenant_id.eq(key(row.tenant_id))).filter(jobs::id.eq(key(row.id)));
-    let old: Option<(i64, Option<i32>)> =
-        on!(conn, c => query.select((jobs::version, jobs::running_limit)).first(c).await.optional()).about("jobs")?;
-    let (version, old_limit) = old.ok_or(StoreError::NotFound("job"))?;
+    let stands = (jobs::version, jobs::running_limit, jobs::max_concurrency_per_key);
+    let old: Option<(i64, Option<i32>, Option<i32>)> =
+        on!(conn, c => query.select(stands).first(c).await.optional()).about("jobs")?;
+    let (version, old_limit, old_per_key) = old.ok_or(StoreError::NotFound("job"))?;
     let changed = || Fault::Final(StoreError::Conflict(Conflict::VersionChanged));
     // Slots before jobs: the order of locks of the planner.
     if version != change.expected_version
@@ -80,7 +83,9 @@ pub(super) async fn update(conn: &mut Conn, row: &JobRow, change: &JobChange) ->
     {
         return Err(changed());
     }
-    gates::job_limit_changed(conn, row.id, old_limit.is_some(), row.running_limit.is_some()).await
+    gates::job_limit_changed(conn, row.id, old_limit.is_some(), row.running_limit.is_some()).await?;
+    let per_key = [old_per_key, row.max_concurrency_per_key].map(|limit| limit.is_some());
+    gates::limit_per_key_changed(conn, row.id, per_key).await
 }
 
 /// Writes the row if the stored one is of that version.

@@ -43,6 +43,7 @@ diesel::table! {
         created_at -> Ts,
         updated_at -> Ts,
         version -> BigInt,
+        max_concurrency_per_key -> Nullable<Integer>,
     }
 }
 

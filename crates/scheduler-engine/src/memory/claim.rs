@@ -27,6 +27,8 @@ struct Offer<'a> {
     of_job: BTreeMap<JobId, Option<usize>>,
     /// How many more of each concurrency key may start; `None` for any number.
     of_key: BTreeMap<&'a ConcurrencyKey, Option<usize>>,
+    /// How many more of each job with each concurrency key may start; `None` for any number.
+    of_key_of_job: BTreeMap<(JobId, &'a ConcurrencyKey), Option<usize>>,
 }
 
 struct OpenLane<'a> {
@@ -51,6 +53,7 @@ impl<'a> Offer<'a> {
             of_queue: BTreeMap::new(),
             of_job: BTreeMap::new(),
             of_key: BTreeMap::new(),
+            of_key_of_job: BTreeMap::new(),
         };
         for (key, lane) in lanes {
             let mut rest = lane.ready.iter();
@@ -59,8 +62,11 @@ impl<'a> Offer<'a> {
             offer.lanes.push(OpenLane { key, turn, head: *head, rest });
             offer.of_queue.entry(&key.queue).or_insert_with(|| state.room_in_queue(tenant, &key.queue, now));
             offer.of_job.entry(key.job).or_insert_with(|| state.room_of_job(tenant, key.job));
+            let job = key.job;
             if let Some(key) = &key.key {
                 offer.of_key.entry(key).or_insert_with(|| state.room_of_key(tenant, key, now));
+                let of_key_of_job = offer.of_key_of_job.entry((job, key));
+                of_key_of_job.or_insert_with(|| state.room_of_key_of_job(tenant, job, key));
             }
         }
         (!offer.lanes.is_empty()).then_some(offer)
@@ -88,21 +94,23 @@ impl<'a> Offer<'a> {
     }
 
     fn next_of(&mut self, turn: usize) -> Option<ExecutionId> {
-        let Self { lanes, of_tenant, of_queue, of_job, of_key, .. } = self;
+        let Self { lanes, of_tenant, of_queue, of_job, of_key, of_key_of_job, .. } = self;
         if *of_tenant == Some(0) {
             return None;
         }
         // A lane that has no more room stays so for the rest of this claim.
         lanes.retain(|OpenLane { key, .. }| {
-            let of_key = key.key.as_ref().and_then(|key| of_key[key]);
-            [of_queue[key.queue.as_str()], of_job[&key.job], of_key].iter().all(|room| *room != Some(0))
+            let of_keys = key.key.as_ref().map(|name| [of_key[name], of_key_of_job[&(key.job, name)]]);
+            let [of_key, of_key_of_job] = of_keys.unwrap_or_default();
+            [of_queue[key.queue.as_str()], of_job[&key.job], of_key, of_key_of_job].iter().all(|room| *room != Some(0))
         });
         let of_turn = lanes.iter_mut().enumerate().filter(|(_, lane)| lane.turn == turn);
         let (position, best) = of_turn.min_by_key(|(_, lane)| lane.head)?;
         let (_, id) = best.head;
         let LaneKey { queue, job, key } = best.key;
         let of_key = key.as_ref().and_then(|key| of_key.get_mut(key));
-        let rooms = [Some(of_tenant), of_queue.get_mut(queue.as_str()), of_job.get_mut(job), of_key];
+        let of_key_of_job = key.as_ref().and_then(|key| of_key_of_job.get_mut(&(*job, key)));
+        let rooms = [Some(of_tenant), of_queue.get_mut(queue.as_str()), of_job.get_mut(job), of_key, of_key_of_job];
         rooms.into_iter().flatten().flatten().for_each(|room| *room -= 1);
         match best.rest.next() {
             Some(head) => best.head = *head,
@@ -162,6 +170,7 @@ impl State {
             limited |= tenant.limits.is_gated();
             tenant.bucket.take_token(tenant.limits.rate_limit_per_second, request.now);
         }
+        limited |= accepted.concurrency_key.is_some() && job.spec.max_concurrency_per_key.is_some();
         if let Some(key) = &accepted.concurrency_key
             && let Some(record) = self.key_limits.get_mut(&(accepted.tenant_id, key.clone()))
         {
@@ -212,6 +221,12 @@ impl State {
         let slots = limits.max_concurrency.map(|max| (max as usize).saturating_sub(running()));
         let tokens = bucket.tokens_at(limits.rate_limit_per_second, now).map(|tokens| tokens.floor() as usize);
         [slots, tokens].into_iter().flatten().min()
+    }
+
+    /// How many more of a job with a concurrency key may start; `None` for any number.
+    fn room_of_key_of_job(&self, tenant: TenantId, job: JobId, key: &ConcurrencyKey) -> Option<usize> {
+        let max = self.jobs.get(&job)?.job.spec.max_concurrency_per_key?;
+        Some((max as usize).saturating_sub(running(self.lanes.of_key_of_job(tenant, job, key))))
     }
 
     /// How many more of a job may start; `None` for any number.

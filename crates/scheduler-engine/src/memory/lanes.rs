@@ -135,6 +135,17 @@ impl Lanes {
         self.of(tenant).filter(move |(lane, _)| lane.key.as_ref() == Some(key)).map(|(_, lane)| lane)
     }
 
+    /// The lanes of one of a tenant's jobs with one concurrency key.
+    pub(super) fn of_key_of_job<'a>(
+        &'a self,
+        tenant: TenantId,
+        job: JobId,
+        key: &'a ConcurrencyKey,
+    ) -> impl Iterator<Item = &'a Lane> {
+        let lanes = self.of(tenant).filter(move |(lane, _)| lane.job == job && lane.key.as_ref() == Some(key));
+        lanes.map(|(_, lane)| lane)
+    }
+
     /// How many of a tenant's queue wait.
     pub(super) fn pending_in(&self, tenant: TenantId, queue: &str) -> usize {
         self.of_queue(tenant, queue).map(Lane::pending).sum()

@@ -55,6 +55,7 @@ impl From<JobSummary> for JobDto {
             misfire_policy: spec.misfire_policy.into(),
             concurrency_policy: spec.concurrency_policy.into(),
             max_concurrency: spec.max_concurrency,
+            max_concurrency_per_key: spec.max_concurrency_per_key,
             jitter_seconds: spec.schedule.jitter_seconds(),
             effective_from: spec.schedule.effective_from(),
             expires_at: spec.schedule.expires_at(),

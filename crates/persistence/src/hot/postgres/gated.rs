@@ -52,7 +52,8 @@ pub(super) const GATED_GROUPS: &str = "
         where w.step < $5
     )
     select w.tenant_id, w.queue, w.job_id, coalesce(p.paused, false),
-        p.max_concurrency is not null or p.rate_limit_per_second is not null, j.running_limit is not null,
+        p.max_concurrency is not null or p.rate_limit_per_second is not null,
+        j.running_limit is not null or w.key <> '' and j.max_concurrency_per_key is not null,
         coalesce(l.weight, 100), coalesce(l.gated, false), w.key, k.key is not null, coalesce(p.weight, 100)
     from walk w
     left join queues p on p.tenant_id = w.tenant_id and p.name = w.queue
@@ -299,7 +300,12 @@ impl Work<'_> {
             if *by_queue != QueueGate::Open {
                 wanted.queues.insert((group.tenant_id, group.queue.clone()));
             }
-            wanted.jobs.extend(by_job.then_some(group.job_id));
+            if *by_job {
+                wanted.jobs.insert(group.job_id);
+                if !group.limited_key.is_empty() {
+                    wanted.keys_of_jobs.insert((group.tenant_id, group.job_id, group.limited_key.clone()));
+                }
+            }
             wanted.keys.extend(by_key.then(|| (group.tenant_id, group.limited_key.clone())));
         }
         wanted

@@ -27,7 +27,8 @@ pub(super) const LOCK_QUEUES: &str = "
     ) q";
 
 pub(super) const LOCK_JOBS: &str = "
-    select id, running_limit from jobs where id = any($1::uuid[]) order by id for no key update skip locked";
+    select id, running_limit, max_concurrency_per_key from jobs where id = any($1::uuid[])
+    order by id for no key update skip locked";
 
 pub(super) const LOCK_KEYS: &str = "
     select k.tenant_id, k.max_concurrency, k.rate_limit_per_second, k.rate_tokens, k.rate_at, k.key
@@ -54,6 +55,15 @@ pub(super) const RUNNING_OF_KEYS: &str = "
         where q.tenant_id = d.tenant_id and q.concurrency_key = d.key and q.state between 1 and 1
     )
     from unnest($1::uuid[], $2::text[]) as d (tenant_id, key)";
+
+/// `between 1 and 1` as above.
+pub(super) const RUNNING_OF_KEYS_OF_JOBS: &str = "
+    select d.job_id, d.key, (
+        select count(*) from execution_queue q
+        where q.tenant_id = d.tenant_id and q.concurrency_key = d.key and q.job_id = d.job_id
+          and q.state between 1 and 1
+    )
+    from unnest($1::uuid[], $2::uuid[], $3::text[]) as d (tenant_id, job_id, key)";
 
 pub(super) const SPEND_OF_TENANTS: &str = "
     update tenant_limits l set rate_tokens = d.tokens, rate_at = $3
@@ -96,6 +106,14 @@ impl Limits {
     }
 }
 
+/// What a job may do.
+#[derive(Clone, Copy)]
+struct JobLimits {
+    running: Option<i32>,
+    /// The same with each concurrency key.
+    per_key: Option<i32>,
+}
+
 /// Which limits are to be held.
 #[derive(Default)]
 pub(super) struct Wanted {
@@ -103,14 +121,18 @@ pub(super) struct Wanted {
     pub(super) queues: HashSet<(TenantId, String)>,
     pub(super) jobs: HashSet<JobId>,
     pub(super) keys: HashSet<(TenantId, String)>,
+    /// The keys that wait of those jobs.
+    pub(super) keys_of_jobs: HashSet<(TenantId, JobId, String)>,
 }
 
 /// Limits that this transaction holds.
 pub(super) struct Held {
     tenants: HashMap<TenantId, Limits>,
     queues: HashMap<(TenantId, String), Limits>,
-    jobs: HashMap<JobId, Option<i32>>,
+    jobs: HashMap<JobId, JobLimits>,
     keys: HashMap<(TenantId, String), Limits>,
+    /// With the limit of its job.
+    keys_of_jobs: HashMap<(TenantId, JobId, String), i32>,
 }
 
 /// What rate limits' buckets hold after a claim.
@@ -149,15 +171,23 @@ impl Held {
             let name: String = column(row, 5, "queues")?;
             Ok::<_, Fault>(((tenant_of(row, "queues")?, name), limits(row, "queues", column(row, 6, "queues")?)?))
         };
-        let job = |row: &Row| Ok::<_, Fault>((JobId::from_uuid(column(row, 0, "jobs")?), column(row, 1, "jobs")?));
+        let job = |row: &Row| {
+            let limits = JobLimits { running: column(row, 1, "jobs")?, per_key: column(row, 2, "jobs")? };
+            Ok::<_, Fault>((JobId::from_uuid(column(row, 0, "jobs")?), limits))
+        };
         let key = |row: &Row| {
             let key: String = column(row, 5, "key_limits")?;
             Ok::<_, Fault>(((tenant_of(row, "key_limits")?, key), limits(row, "key_limits", false)?))
         };
+        let jobs: HashMap<JobId, JobLimits> = jobs.iter().map(job).collect::<Result<_, Fault>>()?;
+        let limit_of = |job: &JobId| jobs.get(job).and_then(|limits| limits.per_key);
+        let keys_of_jobs = wanted.keys_of_jobs.iter();
+        let keys_of_jobs = keys_of_jobs.filter_map(|key| Some((key.clone(), limit_of(&key.1)?))).collect();
         Ok(Self {
             tenants: tenants.iter().map(tenant).collect::<Result<_, Fault>>()?,
             queues: queues.iter().map(queue).collect::<Result<_, Fault>>()?,
-            jobs: jobs.iter().map(job).collect::<Result<_, Fault>>()?,
+            jobs,
+            keys_of_jobs,
             keys: keys.iter().map(key).collect::<Result<_, Fault>>()?,
         })
     }
@@ -185,6 +215,7 @@ impl Held {
         let in_queues = session.statement(RUNNING_IN_QUEUES).await?;
         let of_jobs = session.statement(RUNNING_OF_JOBS).await?;
         let of_keys = session.statement(RUNNING_OF_KEYS).await?;
+        let of_keys_of_jobs = session.statement(RUNNING_OF_KEYS_OF_JOBS).await?;
         let owners: HashSet<TenantId> =
             self.tenants.keys().copied().chain(self.queues.keys().map(|(tenant, _)| *tenant)).collect();
         let owners: Vec<Uuid> = owners.into_iter().map(TenantId::as_uuid).collect();
@@ -193,10 +224,15 @@ impl Held {
         let jobs_asked: session::Parameters<'_> = &[&jobs];
         let (key_owners, keys) = unzipped(self.keys.keys());
         let keys_asked: session::Parameters<'_> = &[&key_owners, &keys];
-        let (in_queues, of_jobs, of_keys) = tokio::try_join!(biased;
+        let of_each = self.keys_of_jobs.keys();
+        let (of_tenants, (job_of_each, key_of_each)): (Vec<Uuid>, (Vec<Uuid>, Vec<&str>)) =
+            of_each.map(|(tenant, job, key)| (tenant.as_uuid(), (job.as_uuid(), key.as_str()))).unzip();
+        let keys_of_jobs_asked: session::Parameters<'_> = &[&of_tenants, &job_of_each, &key_of_each];
+        let (in_queues, of_jobs, of_keys, of_keys_of_jobs) = tokio::try_join!(biased;
             session.rows(&in_queues, queues_asked),
             session.rows(&of_jobs, jobs_asked),
-            session.rows(&of_keys, keys_asked)
+            session.rows(&of_keys, keys_asked),
+            session.rows(&of_keys_of_jobs, keys_of_jobs_asked)
         )?;
         // A tenant's queue, or its key.
         let of_name =
@@ -206,6 +242,12 @@ impl Held {
             in_queues.iter().map(of_name).collect::<Result<_, Fault>>()?;
         let of_jobs: HashMap<JobId, i64> = of_jobs.iter().map(of_job).collect::<Result<_, Fault>>()?;
         let of_keys: HashMap<(TenantId, String), i64> = of_keys.iter().map(of_name).collect::<Result<_, Fault>>()?;
+        let of_key_of_job = |row: &Row| {
+            let key: (JobId, String) = (JobId::from_uuid(column(row, 0, TABLE)?), column(row, 1, TABLE)?);
+            Ok::<_, Fault>((key, column(row, 2, TABLE)?))
+        };
+        let of_keys_of_jobs: HashMap<(JobId, String), i64> =
+            of_keys_of_jobs.iter().map(of_key_of_job).collect::<Result<_, Fault>>()?;
 
         let mut room = Room::default();
         for (tenant, limits) in &self.tenants {
@@ -216,10 +258,16 @@ impl Held {
             let left = limits.left(in_queues.get(queue).copied().unwrap_or(0), now);
             room.limit_queue(queue.0, queue.1.clone(), left);
         }
-        for (job, limit) in &self.jobs {
-            let Some(limit) = limit else { continue };
-            let running = of_jobs.get(job).copied().unwrap_or(0);
-            room.limit_job(*job, u64::try_from(i64::from(*limit) - running).unwrap_or(0));
+        let left = |limit: i32, running: Option<&i64>| {
+            u64::try_from(i64::from(limit) - running.copied().unwrap_or(0)).unwrap_or(0)
+        };
+        for (job, limits) in &self.jobs {
+            let Some(limit) = limits.running else { continue };
+            room.limit_job(*job, left(limit, of_jobs.get(job)));
+        }
+        for ((_, job, key), limit) in &self.keys_of_jobs {
+            let running = of_keys_of_jobs.get(&(*job, key.clone()));
+            room.limit_key_of_job(*job, key.clone(), left(*limit, running));
         }
         for (key, limits) in &self.keys {
             let left = limits.left(of_keys.get(key).copied().unwrap_or(0), now);

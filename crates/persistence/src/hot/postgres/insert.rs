@@ -24,11 +24,11 @@ macro_rules! batch {
         concat!(
             "
     with job as materialized (
-        select array_agg(case when j.limited then 2 when j.limited is not null then 1 else 0 end::int2 order by d.no)
-            as known
+        select array_agg(case when j.limited is null then 0 else 1 + 2 * j.limited::int + 4 * j.per_key::int end::int2
+            order by d.no) as known
         from unnest($1::uuid[], $2::uuid[]) with ordinality as d (tenant_id, id, no)
         left join lateral (
-            select j.running_limit is not null as limited from jobs j
+            select j.running_limit is not null as limited, j.max_concurrency_per_key is not null as per_key from jobs j
             where j.id = d.id and j.tenant_id = d.tenant_id and (not j.is_deleted) is true
             for key share
         ) j on true
@@ -41,10 +41,10 @@ macro_rules! batch {
         select b.id, ($1::uuid[])[b.job] as tenant_id, ($2::uuid[])[b.job] as job_id, b.trigger, b.triggered_by,
             ($4::text[])[b.queue] as queue, b.priority, b.payload, b.scheduled_for, b.run_at, b.created_at,
             b.retry_parent_id, b.max_attempts, b.unique_key, b.concurrency_key,
-            case when b.concurrency_key is null then '' else coalesce((
+            case when b.concurrency_key is null then '' when j.known[b.job] & 4 > 0 then b.concurrency_key else coalesce((
                 select k.key from key_limits k where k.tenant_id = ($1::uuid[])[b.job] and k.key = b.concurrency_key
             ), '') end as limited_key,
-            j.known[b.job] = 2 or q.known[b.queue] = 1 as gated,
+            j.known[b.job] & 2 > 0 or q.known[b.queue] = 1 as gated,
             j.known[b.job] > 0 and q.known[b.queue] < 2",
             $may,
             " as may

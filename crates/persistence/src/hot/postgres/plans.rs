@@ -50,6 +50,11 @@ const STATEMENTS: &[(&str, &str, &[&str])] = &[
     ("claim: running in queues", held::RUNNING_IN_QUEUES, &["execution_queue_leases"]),
     ("claim: running of jobs", held::RUNNING_OF_JOBS, &["execution_queue_by_job"]),
     ("claim: running of keys", held::RUNNING_OF_KEYS, &["execution_queue_by_key"]),
+    (
+        "claim: running of keys of jobs",
+        held::RUNNING_OF_KEYS_OF_JOBS,
+        &["execution_queue_by_key|execution_queue_by_job"],
+    ),
     ("claim: tokens of tenants", held::SPEND_OF_TENANTS, &["tenant_limits_pkey"]),
     ("claim: tokens of queues", held::SPEND_OF_QUEUES, &["queues_pkey"]),
     ("claim: tokens of keys", held::SPEND_OF_KEYS, &["key_limits_pkey"]),

@@ -9,7 +9,7 @@ use crate::error::Fault;
 
 /// Each locks what it may and passes over the rest: what somebody else holds is being claimed or changed, and the next
 /// sweep looks again.
-const SWEEPS: [&str; 5] = [
+const SWEEPS: [&str; 6] = [
     // Jobs with a limit. Running ones only note it, for when they come back.
     "update execution_queue q set gated = true, state = case q.state when 0 then 3 else q.state end
      where q.id = any(array(
@@ -32,12 +32,22 @@ const SWEEPS: [&str; 5] = [
         where x.limited_key = ''
         for update of x skip locked
      ))",
+    // Jobs with a limit of each key.
+    "update execution_queue q set gated = true, limited_key = q.concurrency_key,
+        state = case q.state when 0 then 3 else q.state end
+     where q.id = any(array(
+        select x.id from jobs j join execution_queue x on x.job_id = j.id and x.concurrency_key is not null
+        where j.max_concurrency_per_key is not null and x.limited_key = ''
+        for update of x skip locked
+     ))",
     // Keys without any more.
     "update execution_queue q set limited_key = ''
      where q.id = any(array(
         select x.id from execution_queue x
         where x.limited_key <> '' and not exists (
             select from key_limits k where k.tenant_id = x.tenant_id and k.key = x.limited_key
+        ) and not exists (
+            select from jobs j where j.id = x.job_id and j.max_concurrency_per_key is not null
         )
         for update of x skip locked
      ))",

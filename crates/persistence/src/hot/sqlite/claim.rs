@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::gated::{Limited, gated_candidates, gated_groups, room_of, spend_tokens};
 use super::values::{Checked, Key, Ts, column, rows};
-use crate::hot::gates::{Candidate, choose, part_of};
+use crate::hot::gates::{Candidate, Group, choose, part_of};
 
 /// How many tenants one claim looks at; the next claim begins after the last one served.
 const TENANTS: usize = 64;
@@ -44,6 +44,8 @@ pub(super) struct Turns {
     pub(super) after: TenantId,
     /// What each of them, and of their queues with weights, had of late.
     pub(super) share: Shares,
+    /// The group that the last claim ended at, when there were more.
+    pub(super) groups_from: Option<Group>,
 }
 
 /// Leases what is due.
@@ -59,7 +61,7 @@ pub(super) fn claim(
         if wanted == 0 {
             break;
         }
-        let groups = gated_groups(connection)?;
+        let groups = gated_groups(connection, &mut turns.groups_from)?;
         let tenants = ready_tenants(connection, turns.after)?;
         let owners = groups.iter().map(|found| found.group.tenant_id).chain(tenants.iter().copied());
         let limited = Limited::of(connection, owners)?;

@@ -13,7 +13,9 @@ use super::audit;
 use super::values::{Checked, Key, Ts};
 use crate::text::{storable, storable_json};
 
-const JOB: &str = "select running_limit is not null from jobs where id = ?1 and tenant_id = ?2 and is_deleted = 0";
+const JOB: &str = "
+    select running_limit is not null, max_concurrency_per_key is not null
+    from jobs where id = ?1 and tenant_id = ?2 and is_deleted = 0";
 
 const QUEUE: &str = "select gated, max_length from queues where tenant_id = ?1 and name = ?2";
 
@@ -60,13 +62,20 @@ pub(super) fn enqueue_noted(
 /// What the batch's jobs, queues and keys are like: looked up once each.
 #[derive(Default)]
 struct Seen<'a> {
-    /// Whether the job has a limit; `None` for a job that is not there.
-    jobs: HashMap<(TenantId, JobId), Option<bool>>,
+    /// `None` for a job that is not there.
+    jobs: HashMap<(TenantId, JobId), Option<Job>>,
     queues: HashMap<(TenantId, &'a str), Queue>,
     /// Whether a concurrency key has limits.
     keys: HashMap<(TenantId, &'a ConcurrencyKey), bool>,
     /// Who of the batch was accepted before under a unique key: it may be over, and hold that no longer.
     known: HashMap<(JobId, &'a str), ExecutionId>,
+}
+
+/// Whether a job has a limit, and one of each key.
+#[derive(Clone, Copy)]
+struct Job {
+    limited: bool,
+    per_key: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -92,11 +101,12 @@ fn accept<'a>(connection: &Connection, new: &'a NewExecution, seen: &mut Seen<'a
     } else {
         let mut find = connection.prepare_cached(JOB).checked()?;
         let key = params![Key::from(new.job_id), Key::from(new.tenant_id)];
-        let job = find.query_row(key, |row| row.get(0)).optional().checked()?;
+        let job = find.query_row(key, |row| Ok(Job { limited: row.get(0)?, per_key: row.get(1)? }));
+        let job = job.optional().checked()?;
         seen.jobs.insert((new.tenant_id, new.job_id), job);
         job
     };
-    let Some(job_limited) = job else { return Ok(Enqueued::NoSuchJob) };
+    let Some(job) = job else { return Ok(Enqueued::NoSuchJob) };
     let unique_key = new.unique_key.as_deref().map(storable);
     if let Some(key) = &unique_key {
         let mut find = connection.prepare_cached(HOLDER).checked()?;
@@ -115,8 +125,8 @@ fn accept<'a>(connection: &Connection, new: &'a NewExecution, seen: &mut Seen<'a
         }
         *room -= 1;
     }
-    let gated = job_limited || queue.gated;
-    let limited_key = limited_key(connection, new, &mut seen.keys)?;
+    let gated = job.limited || queue.gated;
+    let limited_key = limited_key(connection, new, job, &mut seen.keys)?;
     insert(connection, new, gated, unique_key.as_deref(), limited_key)?;
     Ok(Enqueued::Accepted)
 }
@@ -142,9 +152,13 @@ fn find_queue(connection: &Connection, new: &NewExecution) -> Result<Queue, Stor
 fn limited_key<'a>(
     connection: &Connection,
     new: &'a NewExecution,
+    job: Job,
     seen: &mut HashMap<(TenantId, &'a ConcurrencyKey), bool>,
 ) -> Result<Option<&'a str>, StoreError> {
     let Some(key) = &new.concurrency_key else { return Ok(None) };
+    if job.per_key {
+        return Ok(Some(key.as_str()));
+    }
     let limited = match seen.entry((new.tenant_id, key)) {
         Entry::Occupied(entry) => *entry.get(),
         Entry::Vacant(entry) => {

@@ -12,6 +12,9 @@ use uuid::Uuid;
 use super::values::{Checked, Key, Ts, column, rows};
 use crate::hot::gates::{Candidate, Group, Room, TokenBucket, queue_weight};
 
+/// How many groups one claim looks at; the next one goes on after them.
+const GROUPS: usize = 256;
+
 /// The groups with gated executions; those of paused queues are left out.
 const NEXT_GROUP: &str = "
     select q.tenant_id, q.queue, q.job_id, q.limited_key, coalesce(p.paused, 0), coalesce(p.weight, 100)
@@ -26,7 +29,7 @@ const QUEUE: &str = "
 const RUNNING_IN_QUEUE: &str = "
     select count(*) from execution_queue where state = 1 and lease_until is not null and tenant_id = ?1 and queue = ?2";
 
-const JOB_LIMIT: &str = "select running_limit from jobs where id = ?1";
+const JOB_LIMITS: &str = "select running_limit, max_concurrency_per_key from jobs where id = ?1";
 
 const RUNNING_OF_JOB: &str = "select count(*) from execution_queue where job_id = ?1 and state = 1";
 
@@ -36,6 +39,9 @@ const KEY: &str = "
 
 const RUNNING_OF_KEY: &str =
     "select count(*) from execution_queue where tenant_id = ?1 and concurrency_key = ?2 and state = 1";
+
+const RUNNING_OF_KEY_OF_JOB: &str = "
+    select count(*) from execution_queue where tenant_id = ?1 and concurrency_key = ?2 and state = 1 and job_id = ?3";
 
 const CANDIDATES: &str = "
     select id, priority from execution_queue
@@ -99,31 +105,45 @@ pub(super) struct GatedGroup {
     queue_weight: Option<u32>,
 }
 
-/// All groups that wait under a limit and are not paused.
-pub(super) fn gated_groups(connection: &Connection) -> Result<Vec<GatedGroup>, StoreError> {
+/// The groups after `from` that wait under a limit and are not paused, and then from the beginning. Where there are more
+/// than one claim looks at, `from` is left for the next one.
+pub(super) fn gated_groups(connection: &Connection, from: &mut Option<Group>) -> Result<Vec<GatedGroup>, StoreError> {
     let mut next = connection.prepare_cached(NEXT_GROUP).checked()?;
-    let mut groups = Vec::new();
-    let (mut tenant, mut queue, mut job, mut limited_key) = (Uuid::nil(), String::new(), Uuid::nil(), String::new());
-    loop {
-        let found = next.query_row(params![Key(tenant), queue, Key(job), limited_key], |row| {
-            let group = Group {
-                tenant_id: TenantId::from_uuid(row.get::<_, Key>(0)?.0),
-                queue: row.get(1)?,
-                job_id: JobId::from_uuid(row.get::<_, Key>(2)?.0),
-                limited_key: row.get(3)?,
-            };
-            Ok((group, row.get::<_, bool>(4)?, row.get(5)?))
+    let begin = from.take();
+    let mut groups: Vec<GatedGroup> = Vec::new();
+    let laps = [begin.as_ref().map(|begin| (Some(begin), None)), Some((None, begin.as_ref()))];
+    for (start, end) in laps.into_iter().flatten() {
+        let mut after = start.map_or((Uuid::nil(), String::new(), Uuid::nil(), String::new()), |group| {
+            (group.tenant_id.as_uuid(), group.queue.clone(), group.job_id.as_uuid(), group.limited_key.clone())
         });
-        let Some((group, paused, weight)) = found.optional().checked()? else { return Ok(groups) };
-        (tenant, job) = (group.tenant_id.as_uuid(), group.job_id.as_uuid());
-        (queue, limited_key) = (group.queue.clone(), group.limited_key.clone());
-        if paused {
+        loop {
+            if groups.len() >= GROUPS {
+                *from = groups.last().map(|last| last.group.clone());
+                return Ok(groups);
+            }
+            let (tenant, queue, job, key) = &after;
+            let found = next.query_row(params![Key(*tenant), queue, Key(*job), key], |row| {
+                let group = Group {
+                    tenant_id: TenantId::from_uuid(row.get::<_, Key>(0)?.0),
+                    queue: row.get(1)?,
+                    job_id: JobId::from_uuid(row.get::<_, Key>(2)?.0),
+                    limited_key: row.get(3)?,
+                };
+                Ok((group, row.get::<_, bool>(4)?, row.get(5)?))
+            });
+            let Some((group, paused, weight)) = found.optional().checked()? else { break };
+            if end.is_some_and(|end| group > *end) {
+                break;
+            }
             // All of a paused queue is passed over in one step.
-            job = Uuid::max();
-        } else {
-            groups.push(GatedGroup { group, queue_weight: queue_weight(weight) });
+            let job = if paused { Uuid::max() } else { group.job_id.as_uuid() };
+            after = (group.tenant_id.as_uuid(), group.queue.clone(), job, group.limited_key.clone());
+            if !paused {
+                groups.push(GatedGroup { group, queue_weight: queue_weight(weight) });
+            }
         }
     }
+    Ok(groups)
 }
 
 /// How many more the limits of the groups let start at `now`.
@@ -151,15 +171,26 @@ pub(super) fn room_of(
         };
         room.limit_queue(tenant, name.to_owned(), limits.left(running, now)?);
     }
+    let left = |limit: u32, running: i64| u64::try_from(i64::from(limit) - running).unwrap_or(0);
     let jobs: HashSet<JobId> = groups().map(|group| group.job_id).collect();
+    let mut per_key: HashMap<JobId, u32> = HashMap::new();
     for job in jobs {
-        let mut find = connection.prepare_cached(JOB_LIMIT).checked()?;
-        let limit: Option<Option<u32>> = find.query_row([Key::from(job)], |row| row.get(0)).optional().checked()?;
-        if let Some(limit) = limit.flatten() {
+        let mut find = connection.prepare_cached(JOB_LIMITS).checked()?;
+        let limits = find.query_row([Key::from(job)], |row| Ok((row.get(0)?, row.get(1)?)));
+        let (limit, of_each): (Option<u32>, Option<u32>) = limits.optional().checked()?.unwrap_or_default();
+        if let Some(limit) = limit {
             let mut count = connection.prepare_cached(RUNNING_OF_JOB).checked()?;
             let running: i64 = count.query_row([Key::from(job)], |row| row.get(0)).checked()?;
-            room.limit_job(job, u64::try_from(i64::from(limit) - running).unwrap_or(0));
+            room.limit_job(job, left(limit, running));
         }
+        per_key.extend(of_each.map(|limit| (job, limit)));
+    }
+    for group in groups().filter(|group| !group.limited_key.is_empty()) {
+        let Some(limit) = per_key.get(&group.job_id) else { continue };
+        let mut count = connection.prepare_cached(RUNNING_OF_KEY_OF_JOB).checked()?;
+        let key = params![Key::from(group.tenant_id), group.limited_key, Key::from(group.job_id)];
+        let running: i64 = count.query_row(key, |row| row.get(0)).checked()?;
+        room.limit_key_of_job(group.job_id, group.limited_key.clone(), left(*limit, running));
     }
     let keys: HashSet<(TenantId, &str)> = limited_keys(groups()).collect();
     for (tenant, key) in keys {

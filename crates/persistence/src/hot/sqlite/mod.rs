@@ -55,7 +55,8 @@ impl SqliteHot {
     /// # Errors
     /// [`StoreError::Unavailable`] when the file cannot be opened.
     pub(crate) fn start(path: &Path, gate: WriteGate) -> Result<Self, StoreError> {
-        let turns = claim::Turns { after: TenantId::from_uuid(Uuid::nil()), share: Shares::default() };
+        let turns =
+            claim::Turns { after: TenantId::from_uuid(Uuid::nil()), share: Shares::default(), groups_from: None };
         let writer = writer::Writer::start(path, gate)?;
         Ok(Self { path: path.to_owned(), writer, turns: Arc::new(Mutex::new(turns)) })
     }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::values::Checked;
 
-const SWEEPS: [&str; 5] = [
+const SWEEPS: [&str; 6] = [
     // Jobs with a limit. Running ones only note it, for when they come back.
     "update execution_queue set gated = 1, state = case state when 0 then 3 else state end
      where id in (
@@ -27,11 +27,20 @@ const SWEEPS: [&str; 5] = [
         select x.id from key_limits k join execution_queue x on x.tenant_id = k.tenant_id and x.concurrency_key = k.key
         where x.limited_key = ''
      )",
+    // Jobs with a limit of each key.
+    "update execution_queue set gated = 1, limited_key = concurrency_key,
+        state = case state when 0 then 3 else state end
+     where id in (
+        select x.id from jobs j join execution_queue x on x.job_id = j.id and x.concurrency_key is not null
+        where j.max_concurrency_per_key is not null and x.limited_key = ''
+     )",
     // Keys without any more.
     "update execution_queue set limited_key = ''
      where limited_key <> '' and not exists (
         select 1 from key_limits k
         where k.tenant_id = execution_queue.tenant_id and k.key = execution_queue.limited_key
+     ) and not exists (
+        select 1 from jobs j where j.id = execution_queue.job_id and j.max_concurrency_per_key is not null
      )",
     // None of them any more.
     "update execution_queue set gated = 0, state = 0

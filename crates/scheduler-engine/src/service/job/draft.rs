@@ -58,7 +58,12 @@ impl<'a> Draft<'a> {
         let priority = self.priority();
         let group = self.group();
         let concurrency_policy = self.concurrency_policy();
-        let max_concurrency = self.max_concurrency();
+        let max_concurrency = self.limit("maxConcurrency", |input| input.max_concurrency, |spec| spec.max_concurrency);
+        let max_concurrency_per_key = self.limit(
+            "maxConcurrencyPerKey",
+            |input| input.max_concurrency_per_key,
+            |spec| spec.max_concurrency_per_key,
+        );
         let is_enabled = self.input.is_enabled.unwrap_or(self.current().is_none_or(|spec| spec.is_enabled));
         let spec = || {
             Some(JobSpec {
@@ -76,6 +81,7 @@ impl<'a> Draft<'a> {
                 group,
                 concurrency_policy: concurrency_policy?,
                 max_concurrency,
+                max_concurrency_per_key,
             })
         };
         // A part that is missing has left a problem behind.
@@ -207,11 +213,17 @@ impl<'a> Draft<'a> {
         limits::named(&mut self.errors, "concurrencyPolicy", text, ConcurrencyPolicy::ALL, ConcurrencyPolicy::as_str)
     }
 
-    fn max_concurrency(&mut self) -> Option<u32> {
-        match self.input.max_concurrency {
-            None => self.current().and_then(|spec| spec.max_concurrency),
+    /// How many may run at once; 0 lifts the limit.
+    fn limit(
+        &mut self,
+        field: &str,
+        given: fn(&JobInput) -> Option<i64>,
+        current: fn(&JobSpec) -> Option<u32>,
+    ) -> Option<u32> {
+        match given(self.input) {
+            None => self.current().and_then(current),
             Some(given) => {
-                let limit = limits::number(&mut self.errors, "maxConcurrency", given, 0..=limits::CONCURRENCY);
+                let limit = limits::number(&mut self.errors, field, given, 0..=limits::CONCURRENCY);
                 limit.filter(|limit| *limit > 0)
             }
         }

@@ -6,7 +6,8 @@ use serde_json::Value;
 /// keeps what it has.
 ///
 /// An existing value is taken away by its empty form: `""` for `description`, `group`, `effective_from` and
-/// `expires_at`, an empty list of `tags`, 0 for `max_concurrency` and `jitter_seconds`, `{}` for `retry_policy`.
+/// `expires_at`, an empty list of `tags`, 0 for `max_concurrency`,
+/// `max_concurrency_per_key` and `jitter_seconds`, `{}` for `retry_policy`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct JobInput {
     /// 1 to 200 characters, unique in the tenant. Required for a new job.
@@ -51,6 +52,8 @@ pub struct JobInput {
     pub concurrency_policy: Option<String>,
     /// How many executions may run at once; 0 for no limit.
     pub max_concurrency: Option<i64>,
+    /// How many executions with the same concurrency key may run at once; 0 for no limit.
+    pub max_concurrency_per_key: Option<i64>,
     /// The greatest delay of a scheduled start.
     pub jitter_seconds: Option<i64>,
     /// No slot after this: RFC 3339 with an offset.

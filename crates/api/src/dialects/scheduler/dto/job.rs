@@ -102,6 +102,8 @@ pub(crate) struct JobDto {
     pub(crate) concurrency_policy: ConcurrencyPolicyName,
     /// How many executions may run at once; null for no limit.
     pub(crate) max_concurrency: Option<u32>,
+    /// How many executions with the same concurrency key may run at once; null for no limit.
+    pub(crate) max_concurrency_per_key: Option<u32>,
     /// The greatest delay of a scheduled start, in seconds.
     pub(crate) jitter_seconds: u32,
     /// No slot before this.

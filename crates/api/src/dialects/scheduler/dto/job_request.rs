@@ -50,7 +50,8 @@ pub(crate) struct RetryPolicyRequest {
 }
 
 /// What to set of a job. What is left out (or null) stays, or takes its default in a new job. An empty text clears
-/// `description`, `group`, `effectiveFrom` and `expiresAt`; 0 clears `maxConcurrency` and `jitterSeconds`.
+/// `description`, `group`, `effectiveFrom` and `expiresAt`; 0 clears `maxConcurrency`,
+/// `maxConcurrencyPerKey` and `jitterSeconds`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
 #[schema(example = json!({
@@ -129,6 +130,9 @@ pub(crate) struct JobRequest {
     /// How many executions may run at once; 0 for no limit.
     #[schema(minimum = 0, maximum = 100_000)]
     max_concurrency: Option<i64>,
+    /// How many executions with the same concurrency key may run at once; 0 for no limit.
+    #[schema(minimum = 0, maximum = 100_000)]
+    max_concurrency_per_key: Option<i64>,
     /// The greatest delay of a scheduled start, in seconds.
     #[schema(minimum = 0, maximum = 86_400)]
     jitter_seconds: Option<i64>,
@@ -165,6 +169,7 @@ impl JobRequest {
             misfire_policy: self.misfire_policy,
             concurrency_policy: self.concurrency_policy,
             max_concurrency: self.max_concurrency,
+            max_concurrency_per_key: self.max_concurrency_per_key,
             jitter_seconds: self.jitter_seconds,
             effective_from: self.effective_from,
             expires_at: self.expires_at,
