@@ -57,8 +57,10 @@ impl PostgresHot {
             return Ok(Vec::new());
         }
         let (all, batch) = (batch, Batch::new(batch));
-        let may_collide = AtomicBool::new(batch.firsts.iter().any(|new| new.unique_key.is_some()));
-        // One that was accepted before makes the first try fail; the next one expects that.
+        let has_key = |new: &&NewExecution| new.unique_key.is_some() || new.concurrency_key.is_some();
+        let may_collide = AtomicBool::new(batch.firsts.iter().any(has_key));
+        // Keys are for the form that looks. One that was accepted before makes the first try of the other fail; the next
+        // one expects that.
         let form = || if may_collide.swap(true, Ordering::Relaxed) { Form::Any } else { Form::New };
         if !notes.is_empty() {
             let written = session::run(&self.pool, async |session: &Session| {

@@ -8,7 +8,7 @@ use horarium_domain::execution::NewExecution;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::session::Session;
+use super::session::{self, Session};
 use super::values::{Ts, column, small};
 use crate::error::Fault;
 use crate::text::{storable, storable_json};
@@ -19,8 +19,10 @@ use crate::text::{storable, storable_json};
 ///   many executions the batch has of it, and two batches lock their jobs in one order. The lock holds off a purge of
 ///   the job until the commit.
 /// * `(not j.is_deleted) is true` hides that column from the planner: the index on the names of live jobs is not meant.
+///
+/// The other literals are what a batch with concurrency keys has more of: only that one looks for their limits.
 macro_rules! batch {
-    ($may:literal) => {
+    (may: $may:literal, keys: $given:literal, $named:literal, $read:literal, $columns:literal, gated: $gated:literal) => {
         concat!(
             "
     with job as materialized (
@@ -40,44 +42,57 @@ macro_rules! batch {
     ), batch as materialized (
         select b.id, ($1::uuid[])[b.job] as tenant_id, ($2::uuid[])[b.job] as job_id, b.trigger, b.triggered_by,
             ($4::text[])[b.queue] as queue, b.priority, b.payload, b.scheduled_for, b.run_at, b.created_at,
-            b.retry_parent_id, b.max_attempts, b.unique_key, b.concurrency_key,
-            case when b.concurrency_key is null then '' when j.known[b.job] & 4 > 0 then b.concurrency_key else coalesce((
-                select k.key from key_limits k where k.tenant_id = ($1::uuid[])[b.job] and k.key = b.concurrency_key
-            ), '') end as limited_key,
-            j.known[b.job] & 2 > 0 or q.known[b.queue] = 1 as gated,
-            j.known[b.job] > 0 and q.known[b.queue] < 2",
+            b.retry_parent_id, b.max_attempts, b.unique_key, j.known[b.job] & 2 > 0 or q.known[b.queue] = 1 as gated",
+            $read,
+            ", j.known[b.job] > 0 and q.known[b.queue] < 2",
             $may,
             " as may
         from job j, queue q, unnest($6::uuid[], $7::int4[], $8::int4[], $9::text[], $10::text[], $11::int2[],
             $12::jsonb[], $13::timestamptz[], $14::timestamptz[], $15::timestamptz[], $16::uuid[], $17::int2[],
-            $18::text[], $19::text[])
-            as b (id, job, queue, trigger, triggered_by, priority, payload, scheduled_for, run_at, created_at,
-            retry_parent_id, max_attempts, unique_key, concurrency_key)
+            $18::text[]",
+            $given,
+            ") as b (id, job, queue, trigger, triggered_by, priority, payload, scheduled_for, run_at, created_at,
+            retry_parent_id, max_attempts, unique_key",
+            $named,
+            ")
     ), queued as (
-        insert into execution_queue (id, tenant_id, job_id, queue, state, priority, run_at, gated, unique_key,
-            concurrency_key, limited_key)
-        select id, tenant_id, job_id, queue,
-            case when run_at > created_at then 2 when gated or limited_key <> '' then 3 else 0 end, priority, run_at,
-            gated or limited_key <> '', unique_key, concurrency_key, limited_key
-        from batch where may"
+        insert into execution_queue (id, tenant_id, job_id, queue, state, priority, run_at, gated, unique_key",
+            $columns,
+            ")
+        select id, tenant_id, job_id, queue, case when run_at > created_at then 2 when ",
+            $gated,
+            " then 3 else 0 end, priority, run_at, ",
+            $gated,
+            ", unique_key",
+            $columns,
+            " from batch where may"
         )
     };
 }
 
 macro_rules! write_executions {
-    () => {
-        "insert into executions (id, tenant_id, job_id, trigger, triggered_by, queue, priority, payload, scheduled_for,
-            created_at, retry_parent_id, max_attempts, concurrency_key)
+    ($columns:literal) => {
+        concat!(
+            "insert into executions (id, tenant_id, job_id, trigger, triggered_by, queue, priority, payload, scheduled_for,
+            created_at, retry_parent_id, max_attempts",
+            $columns,
+            ")
         select id, tenant_id, job_id, trigger, triggered_by, queue, priority, payload, scheduled_for,
-            created_at, retry_parent_id, max_attempts, concurrency_key
-        from batch where may"
+            created_at, retry_parent_id, max_attempts",
+            $columns,
+            " from batch where may"
+        )
     };
 }
 
-/// For executions that are new and bound to no key, which is nearly all: should one collide with another, the statement
-/// fails as a whole. Answers the ids of what it left out.
-pub(super) const INSERT_NEW: &str =
-    concat!(batch!(""), "), written as (", write_executions!(), ") select id from batch where not may");
+/// For executions that are new and have no key of either kind, which is nearly all: should one collide with another, the
+/// statement fails as a whole. Answers the ids of what it left out.
+pub(super) const INSERT_NEW: &str = concat!(
+    batch!(may: "", keys: "", "", "", "", gated: "gated"),
+    "), written as (",
+    write_executions!(""),
+    ") select id from batch where not may"
+);
 
 /// For any execution: what collides is left out, whether it was accepted before, and is perhaps over, or its key is
 /// taken. Answers the ids of what it left out.
@@ -89,13 +104,21 @@ pub(super) const INSERT_NEW: &str =
 /// * `id in (…)` stands within `coalesce` so that it stays a hashed subplan: as a join it would be a nested loop.
 pub(super) const INSERT_ANY: &str = concat!(
     batch!(
-        " and coalesce((
+        may: " and coalesce((
                 select false from executions e where e.id = b.id and e.tenant_id = ($1::uuid[])[b.job]
-            ), true)"
+            ), true)",
+        keys: ", $19::text[]", ", concurrency_key",
+        ", b.concurrency_key, case when b.concurrency_key is null then ''
+            when j.known[b.job] & 4 > 0 then b.concurrency_key
+            else coalesce((
+                select k.key from key_limits k where k.tenant_id = ($1::uuid[])[b.job] and k.key = b.concurrency_key
+            ), '') end as limited_key",
+        ", concurrency_key, limited_key",
+        gated: "(gated or limited_key <> '')"
     ),
     " on conflict do nothing returning id
     ), written as (",
-    write_executions!(),
+    write_executions!(", concurrency_key"),
     " and coalesce(id in (select id from queued), false)
     ) select id from batch where not coalesce(id in (select id from queued), false)"
 );
@@ -140,37 +163,34 @@ pub(super) async fn insert(
     let keys: Vec<_> = rows.iter().map(|new| new.unique_key.as_deref().map(storable)).collect();
     let concurrency_keys: Vec<Option<&str>> =
         rows.iter().map(|new| new.concurrency_key.as_ref().map(ConcurrencyKey::as_str)).collect();
-    let statement = match form {
-        Form::New => INSERT_NEW,
-        Form::Any => INSERT_ANY,
+    let parameters: session::Parameters<'_> = &[
+        &job_tenants,
+        &job_ids,
+        &queue_tenants,
+        &queue_names,
+        &lengths_held,
+        &ids,
+        &jobs.numbers,
+        &queues.numbers,
+        &triggers,
+        &triggered_by,
+        &priorities,
+        &payloads,
+        &scheduled_for,
+        &run_at,
+        &created_at,
+        &parents,
+        &max_attempts,
+        &keys,
+        &concurrency_keys,
+    ];
+    // Only the second one asks for the last.
+    let (statement, parameters) = match form {
+        Form::New => (INSERT_NEW, &parameters[..parameters.len() - 1]),
+        Form::Any => (INSERT_ANY, parameters),
     };
     let statement = session.statement(statement).await?;
-    let left_out = session
-        .rows(
-            &statement,
-            &[
-                &job_tenants,
-                &job_ids,
-                &queue_tenants,
-                &queue_names,
-                &lengths_held,
-                &ids,
-                &jobs.numbers,
-                &queues.numbers,
-                &triggers,
-                &triggered_by,
-                &priorities,
-                &payloads,
-                &scheduled_for,
-                &run_at,
-                &created_at,
-                &parents,
-                &max_attempts,
-                &keys,
-                &concurrency_keys,
-            ],
-        )
-        .await?;
+    let left_out = session.rows(&statement, parameters).await?;
     left_out.iter().map(|row| column(row, 0, "executions")).collect()
 }
 

@@ -15,7 +15,7 @@ use crate::store::SqlStore;
 
 /// A statement, and the indexes that its plan must use.
 const STATEMENTS: &[(&str, &str, &[&str])] = &[
-    ("enqueue", insert::INSERT_NEW, &["jobs_pkey|jobs_by_tenant", "queues_pkey", "key_limits_pkey"]),
+    ("enqueue", insert::INSERT_NEW, &["jobs_pkey|jobs_by_tenant", "queues_pkey"]),
     (
         "enqueue: what may be there",
         insert::INSERT_ANY,
