@@ -28,6 +28,17 @@ use report::Measured;
 /// Any error ends the measure of a goal: one that carries on after a fault measures something else.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+/// What went wrong, with what that came from: a database's driver says no more than "db error" itself.
+fn told(problem: &Failure) -> String {
+    let mut text = problem.to_string();
+    let mut source = problem.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
 const EXAMPLES: &str = "\
 Examples (scripts/bench builds, starts PostgreSQL, installs the other job queues and runs this):
   One goal, beside hand-written SQL:
@@ -121,7 +132,7 @@ async fn main() -> ExitCode {
     match run(Options::parse().command).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
-            eprintln!("error: {problem}");
+            eprintln!("error: {}", told(&problem));
             ExitCode::FAILURE
         }
     }
@@ -191,7 +202,7 @@ impl Measure {
             eprintln!("{} ({} of {})", goal.title(), number + 1, goals.len());
             let measured = goal.measure(&lab, &compared).await;
             if let Err(problem) = measured.and_then(|measured| measured.keep(&self.results, goal.key())) {
-                eprintln!("  not measured: {problem}");
+                eprintln!("  not measured: {}", told(&problem));
                 failed.push(goal.key());
             }
         }

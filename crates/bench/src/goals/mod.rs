@@ -21,10 +21,10 @@ use std::path::Path;
 
 use clap::ValueEnum;
 
-use crate::Failure;
 use crate::lab::{Backend, Lab, Subject};
 use crate::node::Settings;
 use crate::report::{Kind, Measured, Record, Target};
+use crate::{Failure, told};
 
 /// A goal, by name or by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -229,7 +229,7 @@ fn horarium(name: &str) -> Result<Subject, Failure> {
 fn noted(record: &mut Record, subject: &Subject, result: Result<(), Failure>) -> Result<(), Failure> {
     match result {
         Err(problem) if subject.kind != Kind::Horarium => {
-            record.absent(&subject.name, &problem.to_string());
+            record.absent(&subject.name, &told(&problem));
             Ok(())
         }
         result => result,
