@@ -13,6 +13,9 @@ impl PageRequest {
     /// The most items that one page may hold.
     pub const MAX_SIZE: u32 = 200;
 
+    /// The most items of a history that may come before a page. They are walked over; a cursor gets anywhere at once.
+    pub const MAX_SKIPPED: u64 = 50_000;
+
     /// How many items come before this page.
     pub const fn offset(self) -> u64 {
         (self.number as u64).saturating_sub(1).saturating_mul(self.size as u64)
@@ -25,13 +28,22 @@ impl Default for PageRequest {
     }
 }
 
-/// One page of a list, and how many items there are in all.
+/// One page of a list, and how many items there are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
     /// This page's items.
     pub items: Vec<T>,
-    /// All items that match.
+    /// All items that match, or as many of them as were counted.
     pub total: u64,
+    /// Whether more items match than were counted.
+    pub is_capped: bool,
+}
+
+impl<T> Page<T> {
+    /// A page of a list whose items were all counted.
+    pub const fn of(items: Vec<T>, total: u64) -> Self {
+        Self { items, total, is_capped: false }
+    }
 }
 
 /// One page of a list that is sorted by name and walked with names as cursors.

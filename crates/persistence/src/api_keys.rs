@@ -96,7 +96,7 @@ impl ApiKeyStore for SqlStore {
             })
             .await?;
         let items = rows.into_iter().map(KeyRow::into_record).collect::<Result<_, _>>()?;
-        Ok(Page { items, total: total.unsigned_abs() })
+        Ok(Page::of(items, total.unsigned_abs()))
     }
 
     async fn update_key(&self, record: ApiKeyRecord) -> Result<(), StoreError> {

@@ -129,7 +129,7 @@ impl TenantStore for SqlStore {
             })
             .await?;
         let items = rows.into_iter().map(TenantRow::into_tenant).collect::<Result<_, _>>()?;
-        Ok(Page { items, total: total.unsigned_abs() })
+        Ok(Page::of(items, total.unsigned_abs()))
     }
 
     async fn update_tenant(&self, tenant: Tenant) -> Result<(), StoreError> {

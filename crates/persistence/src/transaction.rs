@@ -1,10 +1,11 @@
 //! How every ordinary method of the store reaches its database: [`SqlStore::read`] and [`SqlStore::write`].
 
-use diesel_async::{AsyncConnection, AsyncPgConnection, TransactionManager};
+use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection, TransactionManager};
 use horarium_domain::store::StoreError;
 
 use crate::conn::{Conn, Loan};
 use crate::error::{About, Fault};
+use crate::postgres::{HISTORY_RESET, HISTORY_SETTINGS};
 use crate::store::{Database, SqlStore};
 
 /// How often a transaction that lost against another one is tried.
@@ -32,16 +33,35 @@ impl SqlStore {
         F: Send + Sync,
         T: Send,
     {
-        let conn = match &self.database {
-            Database::Postgres(database) => Conn::Pg(database.connection().await?),
-            Database::Sqlite(database) => Conn::Lite(database.reader().await?),
-        };
-        let mut loan = Loan::new(conn);
+        let mut loan = self.reader().await?;
         let answer = work(&mut loan).await;
         if keeps_connection(&answer) {
             loan.give_back();
         }
         answer.map_err(Fault::into_error)
+    }
+
+    /// The same for lists of the history: on PostgreSQL, each statement has one plan, whatever its arguments.
+    pub(crate) async fn read_history<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        for<'c> F: AsyncFn(&'c mut Conn) -> Result<T, Fault> + Work<&'c mut Conn, Result<T, Fault>, Future: Send>,
+        F: Send + Sync,
+        T: Send,
+    {
+        let mut loan = self.reader().await?;
+        tell(&mut loan, HISTORY_SETTINGS).await.map_err(Fault::into_error)?;
+        let answer = work(&mut loan).await;
+        if keeps_connection(&answer) && tell(&mut loan, HISTORY_RESET).await.is_ok() {
+            loan.give_back();
+        }
+        answer.map_err(Fault::into_error)
+    }
+
+    async fn reader(&self) -> Result<Loan, StoreError> {
+        Ok(Loan::new(match &self.database {
+            Database::Postgres(database) => Conn::Pg(database.connection().await?),
+            Database::Sqlite(database) => Conn::Lite(database.reader().await?),
+        }))
     }
 
     /// Runs statements as one transaction, again when it loses against another one. `work` must therefore touch
@@ -94,6 +114,14 @@ impl SqlStore {
         };
         loan.give_back();
         answer
+    }
+}
+
+/// Gives PostgreSQL's planner settings.
+async fn tell(conn: &mut Conn, settings: &str) -> Result<(), Fault> {
+    match conn {
+        Conn::Pg(c) => c.batch_execute(settings).await.about("settings"),
+        Conn::Lite(_) => Ok(()),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use horarium_domain::ExecutionId;
-use horarium_domain::execution::{EventKind, ExecutionState, Trigger};
+use horarium_domain::execution::{EventKind, ExecutionState, NewExecution, Trigger};
 use horarium_domain::page::PageRequest;
 use horarium_domain::store::ExecutionFilter;
 use horarium_scheduler_engine::service::{
@@ -270,6 +270,37 @@ async fn the_history_of_a_deleted_job_can_be_read_and_that_of_an_unknown_one_is_
     assert_eq!(executions.list(tenant, &unknown, PageRequest::default()).await.unwrap_err(), missing);
     assert_eq!(executions.list_before(tenant, &unknown, None, 10).await.unwrap_err(), missing);
     assert_eq!(executions.skipped_slots(tenant, unknown.job_id.unwrap()).await.unwrap_err(), missing);
+}
+
+#[tokio::test]
+async fn a_page_that_lies_too_deep_is_refused_and_one_behind_the_end_is_empty() {
+    let world = World::new().await;
+    let job = world.create(manual("job")).await.job;
+    let (executions, tenant) = (&world.services.executions, world.tenant().id);
+    let most = u32::try_from(PageRequest::MAX_SKIPPED).unwrap();
+    let accepted = (0..most + 150).map(|_| NewExecution {
+        id: world.core.ids.execution(START),
+        tenant_id: tenant,
+        job_id: job.id,
+        trigger: Trigger::Api,
+        triggered_by: "alice".to_owned(),
+        payload: None,
+        queue: "default".to_owned(),
+        priority: 0,
+        scheduled_for: START,
+        run_at: START,
+        created_at: START,
+        retry_parent_id: None,
+        unique_key: None,
+        concurrency_key: None,
+        max_attempts: None,
+    });
+    world.store.enqueue(accepted.collect()).await.unwrap();
+    let all = ExecutionFilter::default();
+    let page = async |number| executions.list(tenant, &all, PageRequest { number, size: 100 }).await;
+    assert_eq!(page(most / 100 + 1).await.unwrap().items.len(), 100);
+    assert!(problems(page(most / 100 + 2).await).starts_with("pageNumber: "));
+    assert!(page(u32::MAX).await.unwrap().items.is_empty());
 }
 
 #[tokio::test]

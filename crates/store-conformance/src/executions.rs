@@ -4,7 +4,7 @@ use horarium_domain::execution::Output;
 use horarium_domain::execution::{Event, EventKind, ExecutionState, NewExecution, Trigger};
 use horarium_domain::job::{Job, QueueName};
 use horarium_domain::page::PageRequest;
-use horarium_domain::store::{Decision, ExecutionFilter, Recent, Settled, Settlement};
+use horarium_domain::store::{Decision, ExecutionEnd, ExecutionFilter, Recent, Settled, Settlement};
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 use serde_json::json;
 
@@ -138,6 +138,109 @@ pub async fn both_bounds_of_a_span_are_part_of_it(world: World) {
         ..span(Some(10_000), Some(30_000))
     };
     assert_eq!(listed(&world, tenant, &narrow).await, [failed]);
+}
+
+pub async fn what_started_long_after_it_was_accepted_is_found_by_its_start(world: World) {
+    let tenant = world.tenant().await;
+    let (job, other) = (world.job(tenant).await, world.job(tenant).await);
+    let of_before = submit_at(&world, &job, 0).await;
+    let run = world.claim_one(at(1)).await;
+    world.succeed(&run, at(2)).await;
+    let waited = submit_at(&world, &job, 10).await;
+    let waited_and_failed = submit_at(&world, &job, 11).await;
+    let waited_and_runs = submit_at(&world, &other, 12).await;
+    let mut runs = world.claim(3, at(7200)).await;
+    runs.sort_by_key(|run| run.lease.execution_id);
+    world.succeed(&runs[0], at(7260)).await;
+    world.fail(&runs[1], at(9000)).await;
+    let prompt = submit_at(&world, &job, 7300).await;
+    let run = world.claim_one(at(7301)).await;
+    world.succeed(&run, at(7302)).await;
+
+    let span = |from: i64, to: Option<i64>| ExecutionFilter {
+        started_from: Some(at(from)),
+        started_to: to.map(at),
+        ..ExecutionFilter::default()
+    };
+    let since = span(7100, None);
+    assert_eq!(listed(&world, tenant, &since).await, [prompt, waited_and_runs, waited_and_failed, waited]);
+    assert_eq!(listed(&world, tenant, &span(7100, Some(7200))).await, [waited_and_runs, waited_and_failed, waited]);
+    assert_eq!(listed(&world, tenant, &span(0, Some(1))).await, [of_before]);
+    assert_eq!(listed(&world, tenant, &span(7301, Some(9999))).await, [prompt]);
+    let of_job = ExecutionFilter { job_id: Some(job.id), ..since.clone() };
+    assert_eq!(listed(&world, tenant, &of_job).await, [prompt, waited_and_failed, waited]);
+    let failed = ExecutionFilter { state: Some(ExecutionState::Failed), ..since.clone() };
+    assert_eq!(listed(&world, tenant, &failed).await, [waited_and_failed]);
+    let running = ExecutionFilter { state: Some(ExecutionState::Running), ..since.clone() };
+    assert_eq!(listed(&world, tenant, &running).await, [waited_and_runs]);
+
+    // Page by page, and with a cursor.
+    for (number, expected) in [(1, vec![prompt, waited_and_runs, waited_and_failed]), (2, vec![waited]), (3, vec![])] {
+        let page = world.a.executions(tenant, &since, PageRequest { number, size: 3 }).await.unwrap();
+        let shown: Vec<_> = page.items.into_iter().map(|summary| summary.id).collect();
+        assert_eq!((shown, page.total, page.is_capped), (expected, 4, false), "page {number}");
+    }
+    let first = world.a.executions_before(tenant, &since, None, 2).await.unwrap();
+    assert_eq!(first.next, Some(waited_and_runs));
+    let rest = world.a.executions_before(tenant, &since, first.next, 2).await.unwrap();
+    assert_eq!(rest.items.iter().map(|item| item.id).collect::<Vec<_>>(), [waited_and_failed, waited]);
+    assert_eq!(rest.next, None);
+}
+
+pub async fn those_that_started_in_a_span_are_counted_up_to_a_number(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    let counted = ExecutionFilter::MAX_COUNTED;
+    let since = ExecutionFilter { started_from: Some(at(0)), ..ExecutionFilter::default() };
+    let most = usize::try_from(counted).unwrap();
+    let run = async |count: usize| {
+        world.submit_many(&job, count).await;
+        let runs = world.claim(count, at(1)).await;
+        assert_eq!(runs.len(), count);
+        let ends = runs.iter().map(|run| success(run, at(2))).collect();
+        assert!(world.a.settle(ends).await.unwrap().iter().all(|settled| *settled == Settled::Applied));
+    };
+    run(most).await;
+    let page = world.a.executions(tenant, &since, PageRequest::default()).await.unwrap();
+    assert_eq!((page.items.len(), page.total, page.is_capped), (20, counted, false));
+    run(3).await;
+    let page = world.a.executions(tenant, &since, PageRequest::default()).await.unwrap();
+    assert_eq!((page.items.len(), page.total, page.is_capped), (20, counted, true));
+    // What is not counted is shown all the same.
+    let beyond = PageRequest { number: u32::try_from(most).unwrap() / 100 + 1, size: 100 };
+    let page = world.a.executions(tenant, &since, beyond).await.unwrap();
+    assert_eq!((page.items.len(), page.total, page.is_capped), (3, counted, true));
+    // All else has counters.
+    let all = world.a.executions(tenant, &ExecutionFilter::default(), PageRequest::default()).await.unwrap();
+    assert_eq!((all.total, all.is_capped), (counted + 3, false));
+}
+
+pub async fn several_ways_to_end_come_in_one_order(world: World) {
+    use ExecutionState::{Cancelled, Failed, Succeeded};
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    let mut shown = Vec::new();
+    for (second, state) in [Failed, Succeeded, Cancelled, Failed, Cancelled, Succeeded, Failed].into_iter().enumerate()
+    {
+        let second = i64::try_from(second).unwrap() * 10;
+        let id = world.run(&job, at(second), at(second + 1), state).await;
+        if state != Succeeded {
+            shown.insert(0, id);
+        }
+    }
+    world.submit_one(&job).await;
+    let ends = vec![ExecutionEnd::Cancelled, ExecutionEnd::Failed];
+    for job_id in [None, Some(job.id)] {
+        let filter = ExecutionFilter { job_id, ends: ends.clone(), ..ExecutionFilter::default() };
+        assert_eq!(listed(&world, tenant, &filter).await, shown);
+        let mut paged = Vec::new();
+        for number in 1..=3 {
+            let page = world.a.executions(tenant, &filter, PageRequest { number, size: 2 }).await.unwrap();
+            assert_eq!(page.total, 5);
+            paged.extend(page.items.into_iter().map(|summary| summary.id));
+        }
+        assert_eq!(paged, shown);
+    }
 }
 
 pub async fn the_pages_of_a_list_show_each_execution_once(world: World) {

@@ -251,6 +251,9 @@ macro_rules! suite {
             a_list_shows_what_the_detail_shows
             a_list_shows_what_its_filter_asks_for
             both_bounds_of_a_span_are_part_of_it
+            what_started_long_after_it_was_accepted_is_found_by_its_start
+            those_that_started_in_a_span_are_counted_up_to_a_number
+            several_ways_to_end_come_in_one_order
             the_pages_of_a_list_show_each_execution_once
             a_walk_with_a_cursor_visits_each_execution_once
             an_event_is_added_to_the_story_in_the_order_of_recording

@@ -53,10 +53,11 @@ pub(super) async fn history(
     prepare(database, from, lasting).await?;
     let rows = format!(
         "insert into executions (id, tenant_id, job_id, trigger, triggered_by, queue, priority, payload, scheduled_for,
-            created_at, state, attempt, started_at, completed_at, worker)
+            created_at, state, ended_otherwise, attempt, started_at, completed_at, worker)
         select {ID}, t.tenant_id, t.jobs[case when n % 2 = 0 then 1 else n / 2 % cardinality(t.jobs) + 1 end],
             'Schedule', 'schedule', 'default', 0, '{{\"i\": 1, \"t\": 0}}', at, at,
-            case when n % 999 = 0 then 3 else 2 end, 1, at, at + interval '45 s', 'bench'
+            case when n % 999 = 0 then 3 else 2 end, case when n % 999 = 0 then 3 end, 1, at, at + interval '45 s',
+            'bench'
         from (select tenant_id, array_agg(id order by name) as jobs from jobs group by tenant_id) t, {MADE}"
     );
     make(database, &rows, count, from, lasting).await?;

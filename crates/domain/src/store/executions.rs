@@ -24,6 +24,21 @@ pub struct ExecutionFilter {
     pub ends: Vec<ExecutionEnd>,
 }
 
+impl ExecutionFilter {
+    /// The most that are counted of those that started in a span; all else has counters.
+    pub const MAX_COUNTED: u64 = 1000;
+
+    /// Whether a span is given in which they started.
+    pub const fn is_by_start(&self) -> bool {
+        self.started_from.is_some() || self.started_to.is_some()
+    }
+
+    /// Whether it shows executions that ended so.
+    pub fn shows_end(&self, end: ExecutionEnd) -> bool {
+        (self.ends.is_empty() || self.ends.contains(&end)) && self.state.is_none_or(|state| state == end.state())
+    }
+}
+
 /// How an execution ended, told more finely than by its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ExecutionEnd {
@@ -35,6 +50,20 @@ pub enum ExecutionEnd {
     PartlyFailed,
     /// Somebody stopped it.
     Cancelled,
+}
+
+impl ExecutionEnd {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Succeeded, Self::Failed, Self::PartlyFailed, Self::Cancelled];
+
+    /// The state of executions that ended so.
+    pub const fn state(self) -> ExecutionState {
+        match self {
+            Self::Succeeded => ExecutionState::Succeeded,
+            Self::Failed | Self::PartlyFailed => ExecutionState::Failed,
+            Self::Cancelled => ExecutionState::Cancelled,
+        }
+    }
 }
 
 /// How many of a tenant's executions that are kept stand where.
@@ -118,7 +147,7 @@ pub trait ExecutionStore: Send + Sync {
     /// [`StoreError::NotFound`].
     async fn execution(&self, tenant: TenantId, id: ExecutionId) -> Result<Execution, StoreError>;
 
-    /// One numbered page, newest first.
+    /// One numbered page, newest first. Of those that started in a span, [`ExecutionFilter::MAX_COUNTED`] are counted.
     async fn executions(
         &self,
         tenant: TenantId,

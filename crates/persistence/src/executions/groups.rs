@@ -13,7 +13,7 @@ use horarium_domain::stats::GroupFigures;
 use horarium_domain::store::{CursorPage, ExecutionFilter, GroupFilter, GroupStore, StoreError};
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 
-use super::{Answer, list, summaries};
+use super::{Answer, ids, list, summaries};
 use crate::conn::{Conn, on};
 use crate::decode::Row;
 use crate::error::About;
@@ -73,27 +73,21 @@ impl GroupStore for SqlStore {
         before: Option<ExecutionId>,
         limit: usize,
     ) -> Result<CursorPage<ExecutionSummary>, StoreError> {
-        // One more than asked tells whether there is a next page.
-        let wanted = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-        let rows = self
-            .read(async |conn| {
-                let mut rows = Vec::new();
+        let page = self
+            .read_history(async |conn| {
+                let mut found = Vec::new();
                 // One look at the index for each job: told of all at once, a database may walk through the history of
                 // everything else that the tenant runs.
                 for job in jobs_of(conn, tenant, filter).await? {
                     let of_job =
                         ExecutionFilter { job_id: Some(job), state: filter.state, ..ExecutionFilter::default() };
-                    rows.extend(list::newest(conn, tenant, &of_job, before, wanted, 0).await?);
+                    found.extend(ids::newest(conn, tenant, &of_job, before, list::one_more(limit), 0).await?);
                 }
-                Ok(rows)
+                found.sort_unstable_by_key(|id| Reverse(*id));
+                list::page_of(conn, tenant, found, limit).await
             })
             .await?;
-        let mut items = summaries(rows)?;
-        items.sort_unstable_by_key(|item| Reverse(item.id));
-        let more = items.len() > limit;
-        items.truncate(limit);
-        let next = if more { items.last().map(|item| item.id) } else { None };
-        Ok(CursorPage { items, next })
+        Ok(CursorPage { items: summaries(page.items, filter.state)?, next: page.next })
     }
 }
 

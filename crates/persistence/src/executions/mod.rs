@@ -3,14 +3,17 @@
 pub(crate) mod event;
 mod figures;
 mod groups;
+pub(crate) mod ids;
 mod list;
 mod recent;
 mod row;
 
+use std::cmp::Reverse;
+
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use horarium_domain::execution::{Event, Execution, ExecutionSummary};
+use horarium_domain::execution::{Event, Execution, ExecutionState, ExecutionSummary};
 use horarium_domain::page::{Page, PageRequest};
 use horarium_domain::stats::{DashboardStats, DurationHistogram, JobCounters};
 use horarium_domain::store::{
@@ -85,8 +88,8 @@ impl ExecutionStore for SqlStore {
         filter: &ExecutionFilter,
         page: PageRequest,
     ) -> Result<Page<ExecutionSummary>, StoreError> {
-        let (rows, total) = self.read(async |conn| list::page(conn, tenant, filter, page).await).await?;
-        Ok(Page { items: summaries(rows)?, total })
+        let page = self.read_history(async |conn| list::page(conn, tenant, filter, page).await).await?;
+        Ok(Page { items: summaries(page.items, filter.state)?, total: page.total, is_capped: page.is_capped })
     }
 
     async fn executions_before(
@@ -96,14 +99,8 @@ impl ExecutionStore for SqlStore {
         before: Option<ExecutionId>,
         limit: usize,
     ) -> Result<CursorPage<ExecutionSummary>, StoreError> {
-        // One more than asked tells whether there is a next page.
-        let wanted = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-        let rows = self.read(async |conn| list::newest(conn, tenant, filter, before, wanted, 0).await).await?;
-        let mut items = summaries(rows)?;
-        let more = items.len() > limit;
-        items.truncate(limit);
-        let next = if more { items.last().map(|item| item.id) } else { None };
-        Ok(CursorPage { items, next })
+        let page = self.read_history(async |conn| list::before(conn, tenant, filter, before, limit).await).await?;
+        Ok(CursorPage { items: summaries(page.items, filter.state)?, next: page.next })
     }
 
     async fn recent_executions(
@@ -179,8 +176,12 @@ impl ExecutionStore for SqlStore {
     }
 }
 
-fn summaries(rows: Vec<SummaryRow>) -> Result<Vec<ExecutionSummary>, StoreError> {
-    rows.into_iter().map(row::summary).collect()
+/// What rows tell, newest first, but for those that are no longer in the state that was asked for.
+fn summaries(rows: Vec<SummaryRow>, state: Option<ExecutionState>) -> Result<Vec<ExecutionSummary>, StoreError> {
+    let mut items: Vec<ExecutionSummary> = rows.into_iter().map(row::summary).collect::<Result<_, _>>()?;
+    items.sort_unstable_by_key(|item| Reverse(item.id));
+    items.retain(|item| state.is_none_or(|state| item.lifecycle.state == state));
+    Ok(items)
 }
 
 /// Keeps the closures' error type in one place.

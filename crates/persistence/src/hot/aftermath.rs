@@ -12,6 +12,10 @@ use uuid::Uuid;
 /// or later, and in that table.
 pub(crate) const LATE_AFTER: Duration = Duration::from_mins(1);
 
+/// An id is made when its execution is accepted, so before anything else happens to it; clocks of different nodes may
+/// differ by this much.
+pub(crate) const SKEW: Duration = Duration::from_secs(1);
+
 /// The oldest id that an execution which ended at `at` has without being late.
 pub(crate) fn first_in_time(at: Timestamp) -> Uuid {
     first_uuid_at(at - LATE_AFTER)

@@ -43,7 +43,7 @@ mod slots;
 mod sqlite;
 mod taken;
 
-pub(crate) use aftermath::first_in_time;
+pub(crate) use aftermath::{SKEW, first_in_time};
 pub(crate) use postgres::{HOLD_DAYS, PostgresHot};
 pub(crate) use sqlite::SqliteHot;
 

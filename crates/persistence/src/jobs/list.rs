@@ -1,5 +1,7 @@
 //! Lists of jobs: filters, text search, sorting.
 
+use std::collections::HashMap;
+
 use diesel::dsl::sql;
 use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
@@ -8,7 +10,7 @@ use diesel_async::RunQueryDsl;
 use horarium_domain::job::JobStatus;
 use horarium_domain::page::{PageRequest, SortDirection};
 use horarium_domain::store::{JobFilter, JobSort};
-use horarium_domain::{TenantId, Timestamp};
+use horarium_domain::{JobId, TenantId, Timestamp};
 
 use super::row::{JobRow, LastRunRow};
 use super::summaries;
@@ -114,8 +116,14 @@ pub(super) async fn page(
     if offset >= total {
         return Ok((Vec::new(), total.unsigned_abs()));
     }
-    let rows = on!(conn, c => {
-        let query = filtered!(summaries!().into_boxed::<Db>(), tenant, filter);
+    // Sorted are ids: definitions are wide. Joined is what the order needs; the databases leave out the rest.
+    let ids: Vec<JobId> = on!(conn, c => {
+        let query = jobs::table
+            .left_join(job_slots::table.on(job_slots::job_id.eq(jobs::id)))
+            .left_join(job_counters::table.on(job_counters::job_id.eq(jobs::id)))
+            .select(jobs::id)
+            .into_boxed::<Db>();
+        let query = filtered!(query, tenant, filter);
         let direction = filter.direction;
         let query = match filter.sort {
             JobSort::Name => sorted!(query, direction, by name_order::<Db>()),
@@ -132,6 +140,13 @@ pub(super) async fn page(
         query.limit(i64::from(page.size)).offset(offset).load(c).await
     })
     .about("jobs")?;
+    let mut rows: Vec<Found> = on!(conn, c => {
+        let query = summaries!().filter(jobs::tenant_id.eq(key(tenant)));
+        query.filter(jobs::id.eq_any(ids.iter().map(|id| key(*id)))).load(c).await
+    })
+    .about("jobs")?;
+    let places: HashMap<JobId, usize> = ids.into_iter().enumerate().map(|(place, id)| (id, place)).collect();
+    rows.sort_by_key(|(job, ..)| places.get(&job.id).copied());
     Ok((rows, total.unsigned_abs()))
 }
 

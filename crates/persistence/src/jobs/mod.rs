@@ -92,7 +92,7 @@ impl JobStore for SqlStore {
         page: PageRequest,
     ) -> Result<Page<JobSummary>, StoreError> {
         let (rows, total) = self.read(async |conn| list::page(conn, tenant, filter, page).await).await?;
-        Ok(Page { items: rows.into_iter().map(summary).collect::<Result<_, _>>()?, total })
+        Ok(Page::of(rows.into_iter().map(summary).collect::<Result<_, _>>()?, total))
     }
 
     async fn failing_jobs(

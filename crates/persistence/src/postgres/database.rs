@@ -17,8 +17,17 @@ const HOT_SETTINGS: &str = "set plan_cache_mode = force_generic_plan; set enable
      set enable_hashjoin = off; set enable_mergejoin = off; set enable_material = off; set jit = off; set timezone = 'UTC'";
 
 /// What every other connection is told once. These are short statements, whose costs the planner overestimates: to compile
-/// one takes several times as long as to run it.
-const ORDINARY_SETTINGS: &str = "set jit = off";
+/// one, or to start workers for it, takes several times as long as to run it.
+const ORDINARY_SETTINGS: &str = "set jit = off; set max_parallel_workers_per_gather = 0";
+
+/// What such a connection is told before it reads the history by [`SqlStore::read_history`](crate::store::SqlStore). To plan
+/// a statement anew for its arguments takes longer than to run it, the more days there are the longer; and statistics
+/// from before a tenant's first million executions, or from before a day's, mislead. The statements are written so that
+/// one plan, by index, is right whatever the arguments.
+pub(crate) const HISTORY_SETTINGS: &str = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off";
+
+/// What it is told afterwards.
+pub(crate) const HISTORY_RESET: &str = "reset plan_cache_mode; reset enable_seqscan";
 
 /// One PostgreSQL database.
 pub(crate) struct PostgresDatabase {

@@ -3,5 +3,5 @@
 mod database;
 mod server;
 
-pub(crate) use database::PostgresDatabase;
+pub(crate) use database::{HISTORY_RESET, HISTORY_SETTINGS, PostgresDatabase};
 pub(crate) use server::{Driver, Server};

@@ -136,6 +136,7 @@ diesel::table! {
         partial -> Bool,
         max_attempts -> Nullable<SmallInt>,
         concurrency_key -> Nullable<Text>,
+        ended_otherwise -> Nullable<SmallInt>,
     }
 }
 

@@ -10,4 +10,4 @@ pub(crate) use database::{Lite, SqliteDatabase};
 pub(crate) use gate::WriteGate;
 pub(crate) use open::{Access, open};
 #[cfg(test)]
-pub(crate) use plan::plan_of;
+pub(crate) use plan::{plan_of, plan_of_statement};

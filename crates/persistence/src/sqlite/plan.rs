@@ -8,6 +8,11 @@ use rusqlite::Connection;
 pub(crate) fn plan_of(query: &impl QueryFragment<Sqlite>) -> String {
     let text = diesel::debug_query::<Sqlite, _>(query).to_string();
     let (sql, _values) = text.rsplit_once(" -- binds:").unwrap();
+    plan_of_statement(sql)
+}
+
+/// The same of a statement.
+pub(crate) fn plan_of_statement(sql: &str) -> String {
     let database = migrated();
     let mut statement = database.prepare(&format!("explain query plan {sql}")).unwrap();
     let mut rows = statement.raw_query();

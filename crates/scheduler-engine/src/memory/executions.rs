@@ -44,7 +44,9 @@ impl ExecutionStore for MemoryStore {
         let state = self.state();
         let found: Vec<_> = state.newest_first(tenant, filter).collect();
         let items = page_of(&found, page).map(|record| state.summary_of(record)).collect();
-        Ok(Page { items, total: found.len() as u64 })
+        let (total, most) = (found.len() as u64, ExecutionFilter::MAX_COUNTED);
+        let is_capped = filter.is_by_start() && total > most;
+        Ok(Page { items, total: if is_capped { most } else { total }, is_capped })
     }
 
     async fn executions_before(

@@ -54,7 +54,7 @@ impl JobStore for MemoryStore {
         let mut found: Vec<_> = state.live_jobs(tenant).filter(|record| shows(filter, &record.job)).collect();
         found.sort_by(|a, b| compare(filter, a, b));
         let items = page_of(&found, page).map(|record| record.summary()).collect();
-        Ok(Page { items, total: found.len() as u64 })
+        Ok(Page::of(items, found.len() as u64))
     }
 
     async fn failing_jobs(

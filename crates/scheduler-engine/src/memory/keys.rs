@@ -29,7 +29,7 @@ impl ApiKeyStore for MemoryStore {
     async fn keys(&self, tenant: TenantId, page: PageRequest) -> Result<Page<ApiKeyRecord>, StoreError> {
         let state = self.state();
         let keys: Vec<_> = state.api_keys.values().rev().filter(|key| key.tenant_id == tenant).collect();
-        Ok(Page { items: page_of(&keys, page).copied().cloned().collect(), total: keys.len() as u64 })
+        Ok(Page::of(page_of(&keys, page).copied().cloned().collect(), keys.len() as u64))
     }
 
     async fn update_key(&self, key: ApiKeyRecord) -> Result<(), StoreError> {

@@ -38,7 +38,7 @@ impl TenantStore for MemoryStore {
         let state = self.state();
         let mut tenants: Vec<_> = state.tenants.values().collect();
         tenants.sort_by_key(|tenant| &tenant.slug);
-        Ok(Page { items: page_of(&tenants, page).copied().cloned().collect(), total: tenants.len() as u64 })
+        Ok(Page::of(page_of(&tenants, page).copied().cloned().collect(), tenants.len() as u64))
     }
 
     async fn update_tenant(&self, tenant: Tenant) -> Result<(), StoreError> {

@@ -119,10 +119,11 @@ impl StatisticsService {
         let jobs = self.core.store.jobs(tenant, &JobFilter::default(), page).await?;
         let ids: Vec<_> = jobs.items.iter().map(|summary| summary.job.id).collect();
         let running: HashSet<_> = self.core.store.running_jobs(tenant, &ids).await?.into_iter().collect();
+        let total = jobs.total;
         let items = jobs.items.into_iter().map(|summary| {
             let activity = JobActivity::of(summary.job.status(), running.contains(&summary.job.id));
             JobOverview { summary, activity }
         });
-        Ok(Page { items: items.collect(), total: jobs.total })
+        Ok(Page::of(items.collect(), total))
     }
 }

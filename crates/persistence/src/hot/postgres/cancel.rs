@@ -34,8 +34,8 @@ pub(super) const TAKE_LIVE: &str = "
 pub(super) const STATE: &str = "select id, state from executions where id = $1 and tenant_id = $2";
 
 pub(super) const END: &str = "
-    update executions e set state = 4, attempt = d.attempt, lost = d.lost, started_at = d.started_at,
-        completed_at = $2, worker = d.worker
+    update executions e set state = 4, ended_otherwise = 4, attempt = d.attempt, lost = d.lost,
+        started_at = d.started_at, completed_at = $2, worker = d.worker
     from unnest($1::uuid[], $3::int2[], $4::int2[], $5::timestamptz[], $6::text[], $7::uuid[])
         as d (id, attempt, lost, started_at, worker, tenant_id)
     where e.id = d.id and e.tenant_id = d.tenant_id";

@@ -1,16 +1,20 @@
-//! The plans of the hot statements, with statistics that are fresh, stale and missing: by index, whatever the planner
-//! believes about the tables.
+//! The plans of the hot statements, and of those that lists read the history by, with statistics that are fresh, stale
+//! and missing: by index, whatever the planner believes about the tables.
 
 use horarium_domain::Timestamp;
 use horarium_domain::id::first_uuid_at;
 use tokio_postgres::NoTls;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
 
+use super::days::DAY;
 use super::{
     aftermath, audit, callbacks, cancel, claim, counters, enqueue, fire, gated, held, insert, promote, prune, renew,
     settle,
 };
+use crate::executions::ids::looks_on_postgres;
 use crate::options::DatabaseOptions;
-use crate::postgres::PostgresDatabase;
+use crate::postgres::{HISTORY_SETTINGS, PostgresDatabase};
 use crate::store::SqlStore;
 
 /// A statement, and the indexes that its plan must use.
@@ -131,7 +135,7 @@ const FILL: &str = "
     select tenant_id, completed_at, id from executions where state <> 0;";
 
 #[tokio::test]
-async fn the_hot_statements_go_by_index_whatever_the_statistics_say() {
+async fn hot_statements_and_lists_go_by_index_whatever_the_statistics_say() {
     let Some(server) = test_server() else { return };
     let name = format!("horarium_plans_{}", std::process::id());
     administer(&server, &format!("create database {name}")).await;
@@ -149,6 +153,8 @@ async fn explain_all(url: &str) -> Vec<String> {
     let database = PostgresDatabase::connect(url.parse().unwrap(), &DatabaseOptions::default()).await.unwrap();
     // A connection of the pool: planner settings are part of what is tested.
     let client = database.hot().get().await.unwrap();
+    let reader = database.hot().get().await.unwrap();
+    reader.batch_execute(&format!("reset all; {HISTORY_SETTINGS}")).await.unwrap();
     let mut failures = Vec::new();
     let steps = [
         ("never analyzed", ""),
@@ -174,8 +180,46 @@ async fn explain_all(url: &str) -> Vec<String> {
                 failures.push(format!("{what}, {statistics}: {}\n{plan}", problems.join(", ")));
             }
         }
+        failures.extend(explain_lists(&reader, statistics).await);
     }
     failures.extend(days_visited(&client).await);
+    failures
+}
+
+/// Where a list does not read an index in its order, day by day, up to where it is full.
+async fn explain_lists(reader: &tokio_postgres::Client, statistics: &str) -> Vec<String> {
+    let mut failures = Vec::new();
+    for (what, sql) in looks_on_postgres() {
+        let index = match (what.contains("job's"), what.contains("failures")) {
+            (false, false) => "_pkey on executions_",
+            (true, false) => "_job_id_id_idx on executions_",
+            (false, true) => "_tenant_id_ended_otherwise_id_idx on executions_",
+            (true, true) => "_job_id_ended_otherwise_id_idx on executions_",
+        };
+        // The ids that come after a span are its bounds; those before are whose executions are looked for.
+        let mut bounds = vec![first_uuid_at(NOW + 2 * DAY), first_uuid_at(NOW)];
+        let mut in_a_span = false;
+        let statement = reader.prepare(&sql).await.unwrap();
+        let arguments = statement.params().iter().map(|parameter| match *parameter {
+            Type::UUID if in_a_span => format!("'{}'", bounds.pop().unwrap()),
+            Type::UUID => format!("'{}'", Uuid::nil()),
+            Type::TIMESTAMPTZ => {
+                in_a_span = true;
+                format!("'{NOW}'")
+            }
+            _ => "50".to_owned(),
+        });
+        let arguments = arguments.collect::<Vec<_>>().join(", ");
+        reader.batch_execute(&format!("prepare list as {sql}")).await.unwrap();
+        let rows = reader.query(&format!("explain execute list({arguments})"), &[]).await.unwrap();
+        reader.batch_execute("deallocate list").await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        let mut scans = plan.iter().filter(|line| line.contains(" on executions_"));
+        let in_order = |line: &String| line.contains(" Backward using executions_") && line.contains(index);
+        if plan.iter().any(|line| line.contains("Sort  (")) || scans.clone().count() == 0 || !scans.all(in_order) {
+            failures.push(format!("list: {what}, {statistics}\n{}", plan.join("\n")));
+        }
+    }
     failures
 }
 

@@ -1,7 +1,5 @@
 //! Deleting what retention no longer keeps.
 
-use std::time::Duration;
-
 use horarium_domain::id::first_uuid_at;
 use horarium_domain::store::{Conflict, StoreError};
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
@@ -15,6 +13,7 @@ use super::session::{self, Session};
 use super::values::{Ts, column, rows};
 use crate::decode;
 use crate::error::Fault;
+use crate::hot::SKEW;
 use crate::hot::rollup::{Deltas, End, Outcome};
 
 /// `id < $2` ends the walk over the tenant's history where nothing can be old enough any more.
@@ -46,9 +45,6 @@ pub(super) const DELETE_LATE: &str = "
             order by x.completed_at limit $3
         ) o
     )";
-
-/// An id is made when its execution is accepted, so before it ends; clocks of different nodes may differ by this much.
-const SKEW: Duration = Duration::from_secs(1);
 
 impl PostgresHot {
     pub(super) async fn prune(&self, tenant: TenantId, before: Timestamp, limit: usize) -> Result<u64, StoreError> {

@@ -37,7 +37,7 @@ pub(super) const FINISH: &str = "
         update executions e set state = d.state, attempt = d.attempt, lost = d.lost, started_at = d.started_at,
             completed_at = d.completed_at, worker = d.worker, output = d.output,
             output_truncated = d.output_truncated, error = d.error, items_processed = d.items_processed,
-            partial = d.partial
+            partial = d.partial, ended_otherwise = case when d.partial then 5 else nullif(d.state, 2) end
         from done d where e.id = d.id and e.tenant_id = d.tenant_id
     )
     select id, fence, callback from done";

@@ -24,7 +24,8 @@ const TAKE_LIVE: &str = "
 const STATE: &str = "select id, state from executions where id = ?1 and tenant_id = ?2";
 
 const END: &str = "
-    update executions set state = 4, attempt = ?2, lost = ?3, started_at = ?4, completed_at = ?5, worker = ?6
+    update executions set state = 4, ended_otherwise = 4, attempt = ?2, lost = ?3, started_at = ?4, completed_at = ?5,
+        worker = ?6
     where id = ?1";
 
 pub(super) fn cancel(

@@ -1,7 +1,5 @@
 //! Deleting what retention no longer keeps.
 
-use std::time::Duration;
-
 use horarium_domain::id::first_uuid_at;
 use horarium_domain::store::{Conflict, StoreError};
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
@@ -10,6 +8,7 @@ use rusqlite::{Connection, Rows, params};
 use super::counters;
 use super::values::{Checked, Key, Ts, column, rows};
 use crate::decode;
+use crate::hot::SKEW;
 use crate::hot::rollup::{Deltas, End, Outcome};
 
 /// `id < ?2` ends the walk over the tenant's history where nothing can be old enough any more.
@@ -35,9 +34,6 @@ const DELETE_LATE: &str = "
         select tenant_id, completed_at, execution_id from late_ends
         where tenant_id = ?1 and completed_at < ?2 order by completed_at limit ?3
     )";
-
-/// An id is made when its execution is accepted, so before it ends; clocks of different nodes may differ by this much.
-const SKEW: Duration = Duration::from_secs(1);
 
 pub(super) fn prune(
     connection: &Connection,

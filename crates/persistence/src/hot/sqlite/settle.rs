@@ -18,7 +18,8 @@ const TAKE: &str = "
 
 const FINISH: &str = "
     update executions set state = ?2, attempt = ?3, lost = ?4, started_at = ?5, completed_at = ?6, worker = ?7,
-        output = ?8, output_truncated = ?9, error = ?10, items_processed = ?11, partial = ?12
+        output = ?8, output_truncated = ?9, error = ?10, items_processed = ?11, partial = ?12,
+        ended_otherwise = case when ?12 then 5 else nullif(?2, 2) end
     where id = ?1";
 
 const REQUEUE: &str = "

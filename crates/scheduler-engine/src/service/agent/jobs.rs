@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::agents::alive;
 use crate::core::Core;
 use crate::secrets::Secrets;
-use crate::service::execution::run_again;
+use crate::service::execution::{check_depth, run_again};
 use crate::service::job::refuse_masks;
 use crate::service::{Actor, Admission, FieldErrors, ServiceError, limits};
 use crate::system_job::{self, SystemJob};
@@ -137,6 +137,9 @@ impl AgentJobService {
     /// Up to `limit` executions after the `offset` newest of those that a filter shows, and how many it shows. Where their
     /// hosts' answers would be more than 8 MiB, further large ones are replaced by `{"truncated": true, "bytes": n}`;
     /// [`get`](Self::get) has them whole.
+    ///
+    /// # Errors
+    /// [`ServiceError::Invalid`] under `offset` when it is more than [`PageRequest::MAX_SKIPPED`] and so many are shown.
     pub async fn list(
         &self,
         tenant: TenantId,
@@ -145,6 +148,7 @@ impl AgentJobService {
         offset: u32,
     ) -> Result<Page<AgentJob>, ServiceError> {
         let store = &self.core.store;
+        check_depth(&self.core, tenant, filter, u64::from(offset), "offset").await?;
         let (first, skipped) = (offset / limit + 1, offset % limit);
         let page = |number| PageRequest { number, size: limit };
         let mut found = store.executions(tenant, filter, page(first)).await?;
@@ -175,7 +179,7 @@ impl AgentJobService {
             let job = jobs.get(&execution.summary.job_id).cloned();
             items.push(agent_job(execution, job, tasks));
         }
-        Ok(Page { items, total: found.total })
+        Ok(Page { items, total: found.total, is_capped: found.is_capped })
     }
 
     /// How many of the tenant's executions stand where.

@@ -131,7 +131,8 @@ impl ExecutionService {
     /// One numbered page, newest first. The history of a deleted job can still be read.
     ///
     /// # Errors
-    /// [`ServiceError::NotFound`] when the filter names a job that there is not.
+    /// [`ServiceError::NotFound`] when the filter names a job that there is not; [`ServiceError::Invalid`] under
+    /// `pageNumber` when more than [`PageRequest::MAX_SKIPPED`] executions come before the page.
     pub async fn list(
         &self,
         tenant: TenantId,
@@ -139,6 +140,7 @@ impl ExecutionService {
         page: PageRequest,
     ) -> Result<Page<ExecutionSummary>, ServiceError> {
         self.check_job(tenant, filter).await?;
+        check_depth(&self.core, tenant, filter, page.offset(), "pageNumber").await?;
         Ok(self.core.store.executions(tenant, filter, page).await?)
     }
 
@@ -178,4 +180,24 @@ impl ExecutionService {
         let wanted = Admission::wanted(&execution);
         wanted.answered(self.core.enqueue_audited(execution, actor.call()).await?)
     }
+}
+
+/// Refuses a page that lies too deep in the history; one beyond its end is empty.
+pub(in crate::service) async fn check_depth(
+    core: &Core,
+    tenant: TenantId,
+    filter: &ExecutionFilter,
+    offset: u64,
+    field: &str,
+) -> Result<(), ServiceError> {
+    if offset <= PageRequest::MAX_SKIPPED {
+        return Ok(());
+    }
+    let newest = core.store.executions(tenant, filter, PageRequest { number: 1, size: 1 }).await?;
+    if newest.is_capped || newest.total > offset {
+        let most = PageRequest::MAX_SKIPPED;
+        let reason = format!("must leave out at most {most} executions; GET /api/v1/executions goes on with a cursor");
+        return Err(ServiceError::invalid(field, reason));
+    }
+    Ok(())
 }

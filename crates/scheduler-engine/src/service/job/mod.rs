@@ -224,7 +224,7 @@ impl JobService {
     ) -> Result<Page<JobSummary>, ServiceError> {
         let texts = [&filter.tag, &filter.search, &filter.group];
         if texts.into_iter().flatten().any(|text| text.contains('\0')) {
-            return Ok(Page { items: Vec::new(), total: 0 });
+            return Ok(Page::of(Vec::new(), 0));
         }
         Ok(self.core.store.jobs(tenant, filter, page).await?)
     }

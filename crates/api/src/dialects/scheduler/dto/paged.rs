@@ -10,8 +10,12 @@ use utoipa::ToSchema;
 pub(crate) struct PagedResponse<T> {
     /// This page's items.
     pub(crate) items: Vec<T>,
-    /// All items that match.
+    /// All items that match; of executions that started in a span, at most 1000 are counted.
     pub(crate) total_count: u64,
+    /// True where more match than were counted; left out otherwise.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub(crate) total_is_capped: bool,
     /// Counted from 1.
     pub(crate) page_number: u32,
     /// The most items that a page holds.
@@ -27,6 +31,7 @@ impl<T> PagedResponse<T> {
             total_pages: page.total.div_ceil(u64::from(request.size.max(1))),
             items: page.items.into_iter().map(map).collect(),
             total_count: page.total,
+            total_is_capped: page.is_capped,
             page_number: request.number,
             page_size: request.size,
         }
