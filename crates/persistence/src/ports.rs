@@ -1,16 +1,13 @@
 //! The ports whose work is done, wholly or in part, by the hot path.
 
-use std::collections::HashMap;
-
 use async_trait::async_trait;
 use horarium_domain::execution::NewExecution;
-use horarium_domain::job::Job;
 use horarium_domain::store::{
-    AcceptanceNote, CancelOutcome, ClaimRequest, Claimed, Drift, DueSlot, Enqueued, ExecutionQueue, ExpiredLease,
-    FireOutcome, Firing, JobStore, Lease, MaintenanceStore, PlanningStore, Promoted, Released, Settled, Settlement,
+    AcceptanceNote, CancelOutcome, ClaimRequest, Claimed, Decide, Drift, DueSlot, Enqueued, ExecutionQueue,
+    ExpiredLease, FireOutcome, Firing, Lease, MaintenanceStore, PlanningStore, Promoted, Released, Settled, Settlement,
     Signal, StoreError,
 };
-use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
+use horarium_domain::{ExecutionId, TenantId, Timestamp};
 
 use crate::store::SqlStore;
 
@@ -70,12 +67,16 @@ impl ExecutionQueue for SqlStore {
 #[async_trait]
 impl PlanningStore for SqlStore {
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueSlot>, StoreError> {
-        let slots = self.hot.due_slots(now, limit).await?;
-        let ids: Vec<JobId> = slots.iter().map(|(id, _)| *id).collect();
-        let mut jobs: HashMap<JobId, Job> =
-            self.definitions(&ids).await?.into_iter().map(|job| (job.id, job)).collect();
-        // A job that was purged in between has no slot any more.
-        Ok(slots.into_iter().filter_map(|(id, slot)| Some(DueSlot { job: jobs.remove(&id)?, slot })).collect())
+        self.hot.due(now, limit).await
+    }
+
+    async fn fire_due(
+        &self,
+        now: Timestamp,
+        limit: usize,
+        decide: Decide,
+    ) -> Result<Vec<(Firing, FireOutcome)>, StoreError> {
+        self.hot.fire_due(now, limit, decide).await
     }
 
     async fn next_slot_at(&self) -> Result<Option<Timestamp>, StoreError> {

@@ -53,9 +53,8 @@ pub async fn hundreds_of_jobs_are_imported_and_fired_together(world: World) {
     let import = jobs.iter().map(|job| (job.clone(), Some(at(60)))).collect();
     assert_eq!(world.a.import_jobs(import, false).await.unwrap(), 500);
 
-    let due = world.a.due(at(60), 1000).await.unwrap();
-    assert_eq!(due.len(), 500);
-    let batch = due.iter().map(|due| world.firing(&due.job, due.slot, Some(at(120)))).collect();
+    assert_eq!(world.a.due(at(60), 1000).await.unwrap().len(), 500);
+    let batch = jobs.iter().map(|job| world.firing(job, at(60), Some(at(120)))).collect();
     let outcomes = world.b.fire(batch).await.unwrap();
     let fired = FireOutcome::Fired { accepted: 1, cancelled: Vec::new() };
     assert!(outcomes.iter().all(|outcome| *outcome == fired));

@@ -134,9 +134,12 @@ async fn live(world: &World, tenant: TenantId, step: usize, chance: &mut crate::
             }
         }
         4 => {
-            let due = world.a.due(now, 100).await.unwrap().into_iter().filter(|due| due.job.tenant_id == tenant);
-            let firings = due.map(|due| world.firing(&due.job, due.slot, Some(due.slot + Duration::from_mins(1))));
-            world.a.fire(firings.collect()).await.unwrap();
+            let mut firings = Vec::new();
+            for due in world.a.due(now, 100).await.unwrap().into_iter().filter(|due| due.tenant_id == tenant) {
+                let job = world.a.job(tenant, due.job_id).await.unwrap().job;
+                firings.push(world.firing(&job, due.slot, Some(due.slot + Duration::from_mins(1))));
+            }
+            world.a.fire(firings).await.unwrap();
         }
         5 => {
             if let Some(run) = runs.pop() {

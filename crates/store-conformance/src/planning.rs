@@ -1,8 +1,12 @@
 //! Schedules: each slot becomes its executions exactly once, or is recorded as skipped.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
 use horarium_domain::execution::{EventKind, ExecutionState, NewExecution, Trigger};
 use horarium_domain::job::{ConcurrencyPolicy, Job};
-use horarium_domain::store::{Conflict, FireOutcome, Firing, JobChange, SkippedSlots};
+use horarium_domain::store::{Conflict, Decide, DueSlot, FireOutcome, Firing, JobChange, SkippedSlots};
 use horarium_domain::tenant::Tenant;
 use horarium_domain::{ExecutionId, JobId, Timestamp};
 
@@ -14,7 +18,7 @@ fn fired(accepted: usize) -> FireOutcome {
 }
 
 async fn due(world: &World, now: Timestamp) -> Vec<(JobId, Timestamp)> {
-    world.a.due(now, 100).await.unwrap().into_iter().map(|due| (due.job.id, due.slot)).collect()
+    world.a.due(now, 100).await.unwrap().into_iter().map(|due| (due.job_id, due.slot)).collect()
 }
 
 async fn fire(world: &World, firing: Firing) -> FireOutcome {
@@ -42,8 +46,85 @@ pub async fn due_jobs_come_soonest_first(world: World) {
     assert_eq!(world.a.due(at(60), 2).await.unwrap().len(), 2);
     assert_eq!(world.a.next_slot_at().await.unwrap(), Some(at(10)));
 
-    let found = world.b.due(at(10), 100).await.unwrap().remove(0);
-    assert_eq!(found.job, jobs[1], "with the whole definition");
+    let job = &jobs[1];
+    let expected = DueSlot {
+        tenant_id: tenant,
+        job_id: job.id,
+        slot: at(10),
+        schedule: Arc::new(job.spec.schedule.clone()),
+        misfire_policy: job.spec.misfire_policy,
+        concurrency: job.spec.concurrency_policy,
+        queue: job.spec.queue.clone(),
+        priority: job.spec.priority,
+    };
+    assert_eq!(world.b.due(at(10), 100).await.unwrap(), [expected], "with what a decision takes");
+}
+
+/// A decision about each of these jobs: its slot fires, and the next one is a minute later.
+fn fire_each(world: &World, jobs: &[(&Job, Timestamp)]) -> Decide {
+    let firings = jobs.iter().map(|(job, slot)| world.firing(job, *slot, Some(*slot + Duration::from_mins(1))));
+    let firings: HashMap<JobId, Firing> = firings.map(|firing| (firing.job_id, firing)).collect();
+    Arc::new(move |due| {
+        let firing = firings[&due.job_id].clone();
+        assert_eq!((due.tenant_id, due.slot), (firing.tenant_id, firing.slot));
+        firing
+    })
+}
+
+pub async fn what_is_due_is_fired_as_it_was_decided(world: World) {
+    let tenant = world.tenant().await;
+    let (second, first) = (world.scheduled_job(tenant, at(20)).await, world.scheduled_job(tenant, at(10)).await);
+    world.scheduled_job(tenant, at(90)).await;
+    let decide = fire_each(&world, &[(&first, at(10)), (&second, at(20))]);
+    let soonest = world.a.fire_due(at(30), 1, Arc::clone(&decide)).await.unwrap();
+    let other = world.b.fire_due(at(30), 100, Arc::clone(&decide)).await.unwrap();
+    let expected = |job: &Job, slot| {
+        let due = DueSlot {
+            tenant_id: tenant,
+            job_id: job.id,
+            slot,
+            schedule: Arc::new(job.spec.schedule.clone()),
+            misfire_policy: job.spec.misfire_policy,
+            concurrency: job.spec.concurrency_policy,
+            queue: job.spec.queue.clone(),
+            priority: job.spec.priority,
+        };
+        [(decide(due), fired(1))]
+    };
+    assert_eq!((&soonest[..], &other[..]), (&expected(&first, at(10))[..], &expected(&second, at(20))[..]));
+    assert!(world.a.fire_due(at(30), 100, decide).await.unwrap().is_empty());
+
+    assert_eq!(due(&world, at(80)).await, [(first.id, at(70)), (second.id, at(80))], "each moved on from its slot");
+    let accepted = [soonest[0].0.executions[0].id, other[0].0.executions[0].id];
+    assert_eq!(ids_of(&world.claim(10, at(30)).await), accepted);
+}
+
+pub async fn planners_share_what_is_due_and_leave_nothing(world: World) {
+    const JOBS: usize = 60;
+    let tenant = world.tenant().await;
+    let mut jobs = Vec::new();
+    for _ in 0..JOBS {
+        jobs.push(world.scheduled_job(tenant, at(60)).await);
+    }
+    let decide = fire_each(&world, &jobs.iter().map(|job| (job, at(60))).collect::<Vec<_>>());
+    let planners = [&world.a, &world.b, &world.a, &world.b].map(|store| {
+        let (store, decide) = (store.clone(), Arc::clone(&decide));
+        tokio::spawn(async move {
+            let mut fired = 0;
+            while store.next_slot_at().await.unwrap().is_some_and(|next| next <= at(60)) {
+                fired += store.fire_due(at(60), 7, Arc::clone(&decide)).await.unwrap().len();
+            }
+            fired
+        })
+    });
+    let mut fired = 0;
+    for planner in planners {
+        fired += planner.await.unwrap();
+    }
+    assert_eq!(fired, JOBS);
+    let runs = world.claim(2 * JOBS, at(60)).await;
+    let of_jobs: HashSet<_> = runs.iter().map(|run| run.job_id).collect();
+    assert_eq!((runs.len(), of_jobs.len()), (JOBS, JOBS), "each job's slot once");
 }
 
 pub async fn a_job_that_is_paused_disabled_or_deleted_is_not_due(world: World) {

@@ -194,6 +194,8 @@ macro_rules! suite {
         });
         $crate::suite!(@$make planning {
             due_jobs_come_soonest_first
+            what_is_due_is_fired_as_it_was_decided
+            planners_share_what_is_due_and_leave_nothing
             a_job_that_is_paused_disabled_or_deleted_is_not_due
             the_jobs_of_an_inactive_tenant_are_not_due
             a_fired_slot_becomes_an_execution_and_the_job_moves_on

@@ -29,7 +29,7 @@ pub use executions::{
 pub use groups::{GroupFilter, GroupStore};
 pub use jobs::{JobChange, JobFilter, JobSort, JobStore};
 pub use maintenance::{Drift, IdempotencyStore, MaintenanceStore, Released, Reservation, Reserved, StoredAnswer};
-pub use planning::{DueSlot, FireOutcome, Firing, PlanningStore};
+pub use planning::{Decide, DueSlot, FireOutcome, Firing, PlanningStore};
 pub use queue::{
     CancelOutcome, ClaimRequest, Claimed, Decision, Enqueued, ExecutionQueue, ExpiredLease, Lease, Promoted, Settled,
     Settlement, Signal,

@@ -1,20 +1,38 @@
 //! Turning due slots into executions, exactly once over any number of nodes.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use super::{SkippedSlots, StoreError};
 use crate::execution::NewExecution;
-use crate::job::{ConcurrencyPolicy, Job};
+use crate::job::{ConcurrencyPolicy, QueueName};
+use crate::schedule::{MisfirePolicy, Schedule};
 use crate::{ExecutionId, JobId, TenantId, Timestamp};
 
-/// A job whose next slot has come.
+/// A job's next slot, which has come, with as much of the job's definition as a decision about it takes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DueSlot {
-    /// The job.
-    pub job: Job,
+    /// Whose job.
+    pub tenant_id: TenantId,
+    /// Which job.
+    pub job_id: JobId,
     /// Its next slot.
     pub slot: Timestamp,
+    /// What makes its slots. Jobs that have the same one may share it.
+    pub schedule: Arc<Schedule>,
+    /// What becomes of missed slots.
+    pub misfire_policy: MisfirePolicy,
+    /// What becomes of a slot while an earlier execution lives.
+    pub concurrency: ConcurrencyPolicy,
+    /// The queue of its executions.
+    pub queue: QueueName,
+    /// Their priority.
+    pub priority: i16,
 }
+
+/// Decides about a slot that is due; it does so by what it is given alone, and may be asked twice about the same slot.
+pub type Decide = Arc<dyn Fn(DueSlot) -> Firing + Send + Sync>;
 
 /// What the planner decided about a due job.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,8 +74,20 @@ pub enum FireOutcome {
 /// The schedules of all tenants.
 #[async_trait]
 pub trait PlanningStore: Send + Sync {
-    /// Jobs of active tenants whose next slot is at or before `now`, soonest first.
+    /// Jobs of active tenants whose next slot is at or before `now`, soonest first; those of one instant in any order.
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueSlot>, StoreError>;
+
+    /// Fires what is due: [`due`](Self::due), the decisions and [`fire`](Self::fire) as one. Answers what was decided
+    /// and what became of it.
+    ///
+    /// Any number of callers share the work: one passes over slots that another is firing at this moment, so that fewer
+    /// than `limit` answers do not say that nothing else is due.
+    async fn fire_due(
+        &self,
+        now: Timestamp,
+        limit: usize,
+        decide: Decide,
+    ) -> Result<Vec<(Firing, FireOutcome)>, StoreError>;
 
     /// When the soonest next slot of any job of an active tenant is.
     async fn next_slot_at(&self) -> Result<Option<Timestamp>, StoreError>;

@@ -4,7 +4,8 @@
 //! what its speed and its freedom from deadlocks come from. What does not depend on the database is written once:
 //! [`rollup`] says what a batch of ends adds to the counters, [`gates`] which candidates the limits
 //! let through, [`aftermath`] what few ends leave behind besides, [`slots`] and [`taken`] what is recorded of executions
-//! that are skipped or cancelled, [`drift`] where the counters and the history differ.
+//! that are skipped or cancelled, [`drift`] where the counters and the history differ, [`due`] what a stored definition
+//! says of a slot.
 //!
 //! # Order of locks
 //!
@@ -30,12 +31,13 @@ use horarium_domain::audit::AuditEntry;
 use horarium_domain::callback::{HandedOver, Handover, NewCallback};
 use horarium_domain::execution::NewExecution;
 use horarium_domain::store::{
-    AcceptanceNote, Drift, Enqueued, ExecutionQueue, FireOutcome, Firing, Released, StoreError,
+    AcceptanceNote, Decide, Drift, DueSlot, Enqueued, ExecutionQueue, FireOutcome, Firing, Released, StoreError,
 };
-use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
+use horarium_domain::{ExecutionId, TenantId, Timestamp};
 
 mod aftermath;
 mod drift;
+mod due;
 mod gates;
 mod postgres;
 mod rollup;
@@ -51,10 +53,18 @@ pub(crate) use sqlite::SqliteHot;
 /// the history or its counters, and the audit log's entries, since those of accepted executions are written with them.
 #[async_trait]
 pub(crate) trait HotStore: ExecutionQueue {
-    /// Jobs of active tenants whose next slot is at or before `now`, soonest first, each with that slot.
-    async fn due_slots(&self, now: Timestamp, limit: usize) -> Result<Vec<(JobId, Timestamp)>, StoreError>;
+    /// See [`PlanningStore::due`](horarium_domain::store::PlanningStore::due).
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueSlot>, StoreError>;
 
-    /// When the soonest next slot of an active tenant's job is.
+    /// See [`PlanningStore::fire_due`](horarium_domain::store::PlanningStore::fire_due).
+    async fn fire_due(
+        &self,
+        now: Timestamp,
+        limit: usize,
+        decide: Decide,
+    ) -> Result<Vec<(Firing, FireOutcome)>, StoreError>;
+
+    /// See [`PlanningStore::next_slot_at`](horarium_domain::store::PlanningStore::next_slot_at).
     async fn next_slot_at(&self) -> Result<Option<Timestamp>, StoreError>;
 
     /// See [`PlanningStore::fire`](horarium_domain::store::PlanningStore::fire).

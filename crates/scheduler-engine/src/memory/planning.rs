@@ -1,9 +1,11 @@
 //! Turning due slots into executions.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use horarium_domain::job::ConcurrencyPolicy;
 use horarium_domain::store::{
-    CancelOutcome, DueSlot, Enqueued, FireOutcome, Firing, PlanningStore, SkippedSlots, StoreError,
+    CancelOutcome, Decide, DueSlot, Enqueued, FireOutcome, Firing, PlanningStore, SkippedSlots, StoreError,
 };
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 
@@ -13,14 +15,19 @@ use super::state::State;
 #[async_trait]
 impl PlanningStore for MemoryStore {
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueSlot>, StoreError> {
-        let state = self.state();
-        let mut due: Vec<_> = state.slots().filter(|(slot, _)| *slot <= now).collect();
-        due.sort_unstable();
-        let jobs = due.into_iter().take(limit).filter_map(|(slot, id)| {
-            let job = state.jobs.get(&id)?.job.clone();
-            Some(DueSlot { job, slot })
-        });
-        Ok(jobs.collect())
+        Ok(self.state().due(now, limit))
+    }
+
+    async fn fire_due(
+        &self,
+        now: Timestamp,
+        limit: usize,
+        decide: Decide,
+    ) -> Result<Vec<(Firing, FireOutcome)>, StoreError> {
+        let mut state = self.state();
+        let firings = state.due(now, limit).into_iter().map(|due| decide(due));
+        let fired = firings.map(|firing| (firing.clone(), state.fire(firing)));
+        Ok(fired.collect())
     }
 
     async fn next_slot_at(&self) -> Result<Option<Timestamp>, StoreError> {
@@ -34,6 +41,25 @@ impl PlanningStore for MemoryStore {
 }
 
 impl State {
+    fn due(&self, now: Timestamp, limit: usize) -> Vec<DueSlot> {
+        let mut due: Vec<_> = self.slots().filter(|(slot, _)| *slot <= now).collect();
+        due.sort_unstable();
+        let slots = due.into_iter().take(limit).filter_map(|(slot, id)| {
+            let job = &self.jobs.get(&id)?.job;
+            Some(DueSlot {
+                tenant_id: job.tenant_id,
+                job_id: id,
+                slot,
+                schedule: Arc::new(job.spec.schedule.clone()),
+                misfire_policy: job.spec.misfire_policy,
+                concurrency: job.spec.concurrency_policy,
+                queue: job.spec.queue.clone(),
+                priority: job.spec.priority,
+            })
+        });
+        slots.collect()
+    }
+
     /// The next slots of the jobs of active tenants.
     fn slots(&self) -> impl Iterator<Item = (Timestamp, JobId)> {
         let jobs = self

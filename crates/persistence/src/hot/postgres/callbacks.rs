@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::PostgresHot;
 use super::audit;
 use super::enqueue::enqueue_within;
+use super::insert::Form;
 use super::session::{self, Session};
 use super::values::{Ts, column};
 use crate::error::Fault;
@@ -52,7 +53,7 @@ impl PostgresHot {
             let flag = session.statement(FLAG).await?;
             let append = session.statement(audit::APPEND).await?;
             session.begin().await?;
-            let answers = enqueue_within(session, std::slice::from_ref(execution)).await?;
+            let answers = enqueue_within(session, std::slice::from_ref(execution), Form::Any).await?;
             let missing = || StoreError::Internal("an execution was neither accepted nor refused".to_owned());
             let answer = answers.into_iter().next().ok_or_else(missing)?;
             if answer == Enqueued::Accepted {
@@ -97,7 +98,7 @@ async fn hand_over(session: &Session, batch: &[Handover], postponed_to: Timestam
     let own: Vec<&Handover> =
         batch.iter().filter(|handover| taken.contains(&handover.execution_id.as_uuid())).collect();
     let executions: Vec<NewExecution> = own.iter().map(|handover| handover.delivery.clone()).collect();
-    let answers = enqueue_within(session, &executions).await?;
+    let answers = enqueue_within(session, &executions, Form::Any).await?;
     let mut postponed = HashSet::new();
     let (mut ids, mut deliveries, mut due) = (Vec::new(), Vec::new(), Vec::new());
     for (handover, answer) in own.iter().zip(answers) {

@@ -92,13 +92,18 @@ impl PostgresHot {
     }
 }
 
-/// Accepts executions within the caller's transaction; the answers are in the order of the batch.
-pub(super) async fn enqueue_within(session: &Session, batch: &[NewExecution]) -> Result<Vec<Enqueued>, Fault> {
+/// Accepts executions within the caller's transaction; the answers are in the order of the batch. With [`Form::New`],
+/// which is for ids and keys that nothing collides with, a collision fails the transaction.
+pub(super) async fn enqueue_within(
+    session: &Session,
+    batch: &[NewExecution],
+    form: Form,
+) -> Result<Vec<Enqueued>, Fault> {
     if batch.is_empty() {
         return Ok(Vec::new());
     }
     let batch = Batch::new(batch);
-    let answers = accept(session, &batch.firsts, Form::Any).await?;
+    let answers = accept(session, &batch.firsts, form).await?;
     Ok(batch.answers(&answers)?)
 }
 

@@ -4,30 +4,20 @@ use std::collections::{HashMap, HashSet};
 
 use horarium_domain::execution::NewExecution;
 use horarium_domain::job::ConcurrencyPolicy;
-use horarium_domain::store::{Enqueued, FireOutcome, Firing, SkippedSlots, StoreError};
+use horarium_domain::store::{Decide, Enqueued, FireOutcome, Firing, SkippedSlots, StoreError};
 use horarium_domain::{ExecutionId, JobId, Timestamp};
 use uuid::Uuid;
 
 use super::PostgresHot;
 use super::cancel::{Cancelled, Record};
+use super::due::{LOCK_DUE, with_definitions};
 use super::enqueue::enqueue_within;
+use super::insert::Form;
 use super::session::{self, Session};
 use super::values::{Ts, column, rows};
 use crate::error::Fault;
 use crate::hot::slots::{Refused, forbidden, limit_to_one};
 use crate::text::storable;
-
-pub(super) const DUE: &str = "
-    select s.job_id, s.next_run_at
-    from job_slots s join tenants t on t.id = s.tenant_id
-    where s.next_run_at <= $1 and t.is_active
-    order by s.next_run_at, s.job_id limit $2";
-
-pub(super) const NEXT: &str = "
-    select s.job_id, s.next_run_at
-    from job_slots s join tenants t on t.id = s.tenant_id
-    where t.is_active
-    order by s.next_run_at limit 1";
 
 /// The rows are locked in the order of the batch, which is sorted. `(…) is true` hides those columns from the planner: the
 /// row is found by its key, whatever else has an index.
@@ -54,20 +44,29 @@ pub(super) const SKIP: &str = "
     where exists (select from jobs j where j.id = d.job_id)";
 
 impl PostgresHot {
-    pub(super) async fn due_at(&self, now: Timestamp, limit: usize) -> Result<Vec<(JobId, Timestamp)>, StoreError> {
-        let due = session::run(&self.pool, async |session: &Session| {
-            let due = session.statement(DUE).await?;
-            session.rows(&due, &[&Ts(now), &rows(limit)]).await
-        });
-        due.await?.iter().map(slot).collect::<Result<_, Fault>>().map_err(Fault::into_error)
-    }
-
-    pub(super) async fn soonest_slot(&self) -> Result<Option<Timestamp>, StoreError> {
-        let next = session::run(&self.pool, async |session: &Session| {
-            let next = session.statement(NEXT).await?;
-            session.rows(&next, &[]).await
-        });
-        next.await?.first().map(|row| slot(row).map(|(_, at)| at)).transpose().map_err(Fault::into_error)
+    /// Locks what is due, decides, and writes, in one transaction: what one planner holds, another passes over.
+    pub(super) async fn fire_what_is_due(
+        &self,
+        now: Timestamp,
+        limit: usize,
+        decide: &Decide,
+    ) -> Result<Vec<(Firing, FireOutcome)>, StoreError> {
+        session::run(&self.pool, async |session: &Session| {
+            let lock = session.statement(LOCK_DUE).await?;
+            let (now, limit) = (Ts(now), rows(limit));
+            let locked: session::Parameters<'_> = &[&now, &limit];
+            let ((), slots) = tokio::try_join!(biased; session.begin(), session.rows(&lock, locked))?;
+            if slots.is_empty() {
+                session.commit().await?;
+                return Ok(Vec::new());
+            }
+            let mut due = with_definitions(session, &slots, &self.schedules).await?;
+            due.sort_by_key(|due| due.job_id);
+            let firings: Vec<Firing> = due.into_iter().map(|due| decide(due)).collect();
+            let outcomes = fire(session, &firings.iter().collect::<Vec<_>>()).await?;
+            Ok(firings.into_iter().zip(outcomes).collect())
+        })
+        .await
     }
 
     pub(super) async fn fire_batch(&self, batch: &[Firing]) -> Result<Vec<FireOutcome>, StoreError> {
@@ -80,8 +79,11 @@ impl PostgresHot {
                 left.iter().partition(|index| jobs.insert(batch[**index].job_id));
             now.sort_by_key(|index| batch[*index].job_id);
             let firings: Vec<&Firing> = now.iter().map(|index| &batch[*index]).collect();
-            let fired = session::run(&self.pool, async |session: &Session| fire(session, &firings).await).await?;
-            for (index, outcome) in now.into_iter().zip(fired) {
+            let fired = session::run(&self.pool, async |session: &Session| {
+                let ((), fired) = tokio::try_join!(biased; session.begin(), fire(session, &firings))?;
+                Ok(fired)
+            });
+            for (index, outcome) in now.into_iter().zip(fired.await?) {
                 outcomes[index] = outcome;
             }
             left = later;
@@ -90,11 +92,7 @@ impl PostgresHot {
     }
 }
 
-fn slot(row: &tokio_postgres::Row) -> Result<(JobId, Timestamp), Fault> {
-    Ok((JobId::from_uuid(column(row, 0, "job_slots")?), column::<Ts>(row, 1, "job_slots")?.0))
-}
-
-/// Fires slots of different jobs, sorted by job.
+/// Fires slots of different jobs, sorted by job, and commits the transaction that the caller began.
 async fn fire(session: &Session, batch: &[&Firing]) -> Result<Vec<FireOutcome>, Fault> {
     let won = advance(session, batch).await?;
     let won: Vec<&Firing> = batch.iter().copied().filter(|firing| won.contains(&firing.job_id.as_uuid())).collect();
@@ -122,7 +120,8 @@ async fn fire(session: &Session, batch: &[&Firing]) -> Result<Vec<FireOutcome>, 
         skipped.extend(refused.map(|refused| (*firing, refused)));
     }
     let executions: Vec<NewExecution> = accepted.iter().flat_map(|(_, run)| run.iter().cloned()).collect();
-    let mut answers = enqueue_within(session, &executions).await?.into_iter();
+    let form = if executions.iter().any(|new| new.unique_key.is_some()) { Form::Any } else { Form::New };
+    let mut answers = enqueue_within(session, &executions, form).await?.into_iter();
     for (firing, run) in accepted {
         let mut refused = Refused::default();
         for execution in run {
@@ -146,7 +145,7 @@ async fn fire(session: &Session, batch: &[&Firing]) -> Result<Vec<FireOutcome>, 
     Ok(batch.iter().map(outcome).collect())
 }
 
-/// Begins the transaction and moves the slots on; answers whose slot was still the one that was decided on.
+/// Moves the slots on; answers whose slot was still the one that was decided on.
 async fn advance(session: &Session, batch: &[&Firing]) -> Result<HashSet<Uuid>, Fault> {
     let advance = session.statement(ADVANCE).await?;
     let end = session.statement(END).await?;
@@ -162,8 +161,7 @@ async fn advance(session: &Session, batch: &[&Firing]) -> Result<HashSet<Uuid>, 
     let moved: session::Parameters<'_> = &[&jobs, &tenants, &slots, &nexts];
     let (jobs, tenants, slots) = key(&ending);
     let ended: session::Parameters<'_> = &[&jobs, &tenants, &slots];
-    let ((), moved, ended) =
-        tokio::try_join!(biased; session.begin(), session.rows(&advance, moved), session.rows(&end, ended))?;
+    let (moved, ended) = tokio::try_join!(biased; session.rows(&advance, moved), session.rows(&end, ended))?;
     moved.iter().chain(&ended).map(|row| column(row, 0, "job_slots")).collect()
 }
 

@@ -14,13 +14,14 @@ use horarium_domain::callback::{HandedOver, Handover, NewCallback};
 use horarium_domain::execution::NewExecution;
 use horarium_domain::fair_share::Shares;
 use horarium_domain::store::{
-    AcceptanceNote, CancelOutcome, ClaimRequest, Claimed, Drift, Enqueued, ExecutionQueue, ExpiredLease, FireOutcome,
-    Firing, Lease, Promoted, Released, Settled, Settlement, Signal, StoreError,
+    AcceptanceNote, CancelOutcome, ClaimRequest, Claimed, Decide, Drift, DueSlot, Enqueued, ExecutionQueue,
+    ExpiredLease, FireOutcome, Firing, Lease, Promoted, Released, Settled, Settlement, Signal, StoreError,
 };
-use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
+use horarium_domain::{ExecutionId, TenantId, Timestamp};
 use uuid::Uuid;
 
 use super::HotStore;
+use super::due::Schedules;
 use super::gates::Group;
 use crate::postgres::Server;
 
@@ -31,6 +32,7 @@ mod cancel;
 mod claim;
 mod counters;
 mod days;
+mod due;
 mod enqueue;
 mod fire;
 mod gated;
@@ -67,6 +69,7 @@ pub(crate) struct PostgresHot {
     turn: turn::Turn,
     /// The group that the last gated round ended at, when there were more.
     groups_from: Mutex<Option<Group>>,
+    schedules: Schedules,
 }
 
 impl PostgresHot {
@@ -81,6 +84,7 @@ impl PostgresHot {
             share: Mutex::default(),
             turn: turn::Turn::new(),
             groups_from: Mutex::new(None),
+            schedules: Schedules::default(),
         }
     }
 }
@@ -140,8 +144,17 @@ impl ExecutionQueue for PostgresHot {
 
 #[async_trait]
 impl HotStore for PostgresHot {
-    async fn due_slots(&self, now: Timestamp, limit: usize) -> Result<Vec<(JobId, Timestamp)>, StoreError> {
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueSlot>, StoreError> {
         self.due_at(now, limit).await
+    }
+
+    async fn fire_due(
+        &self,
+        now: Timestamp,
+        limit: usize,
+        decide: Decide,
+    ) -> Result<Vec<(Firing, FireOutcome)>, StoreError> {
+        self.fire_what_is_due(now, limit, &decide).await
     }
 
     async fn next_slot_at(&self) -> Result<Option<Timestamp>, StoreError> {

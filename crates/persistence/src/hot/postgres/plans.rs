@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::days::DAY;
 use super::{
-    aftermath, audit, callbacks, cancel, claim, counters, enqueue, fire, gated, held, insert, promote, prune, renew,
-    settle,
+    aftermath, audit, callbacks, cancel, claim, counters, due, enqueue, fire, gated, held, insert, promote, prune,
+    renew, settle,
 };
 use crate::executions::ids::looks_on_postgres;
 use crate::options::DatabaseOptions;
@@ -78,7 +78,9 @@ const STATEMENTS: &[(&str, &str, &[&str])] = &[
     ("cancel", cancel::TAKE_ONE, &["execution_queue_pkey"]),
     ("cancel: live of jobs", cancel::TAKE_LIVE, &["execution_queue_by_job", "execution_queue_pkey"]),
     ("cancel: end", cancel::END, &["executions_*_pkey"]),
-    ("fire: due", fire::DUE, &["job_slots_due", "tenants_pkey"]),
+    ("fire: due", due::DUE, &["job_slots_due", "tenants_pkey"]),
+    ("fire: lock due", due::LOCK_DUE, &["job_slots_due", "tenants_pkey"]),
+    ("fire: definitions", due::DEFINITIONS, &["jobs_pkey|jobs_by_tenant"]),
     ("fire: advance", fire::ADVANCE, &["job_slots_pkey"]),
     ("fire: end", fire::END, &["job_slots_pkey"]),
     ("fire: live", fire::LIVE, &["execution_queue_by_job"]),

@@ -2,21 +2,22 @@
 
 use horarium_domain::execution::NewExecution;
 use horarium_domain::job::ConcurrencyPolicy;
-use horarium_domain::store::{Enqueued, FireOutcome, Firing, SkippedSlots, StoreError};
-use horarium_domain::{JobId, Timestamp};
+use horarium_domain::store::{DueSlot, Enqueued, FireOutcome, Firing, SkippedSlots, StoreError};
+use horarium_domain::{JobId, TenantId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::cancel::cancel_live;
 use super::enqueue::enqueue;
 use super::values::{Checked, Key, Ts, column, rows};
+use crate::hot::due::{Definition, Schedules};
 use crate::hot::slots::{Refused, forbidden, limit_to_one};
 use crate::text::storable;
 
 const DUE: &str = "
-    select s.job_id, s.next_run_at
-    from job_slots s join tenants t on t.id = s.tenant_id
+    select s.job_id, s.tenant_id, s.next_run_at, j.schedule, j.misfire_policy, j.concurrency_policy, j.queue, j.priority
+    from job_slots s join tenants t on t.id = s.tenant_id join jobs j on j.id = s.job_id
     where s.next_run_at <= ?1 and t.is_active
-    order by s.next_run_at, s.job_id limit ?2";
+    order by s.next_run_at limit ?2";
 
 const NEXT: &str = "
     select s.next_run_at
@@ -40,13 +41,23 @@ pub(super) fn due(
     connection: &Connection,
     now: Timestamp,
     limit: usize,
-) -> Result<Vec<(JobId, Timestamp)>, StoreError> {
+    schedules: &Schedules,
+) -> Result<Vec<DueSlot>, StoreError> {
     let mut find = connection.prepare_cached(DUE).checked()?;
     let mut found = find.query(params![Ts(now), rows(limit)]).checked()?;
     let mut due = Vec::new();
     while let Some(row) = found.next().checked()? {
-        let Key(job) = column(row, 0, "job_slots")?;
-        due.push((JobId::from_uuid(job), column::<Ts>(row, 1, "job_slots")?.0));
+        let (Key(job), Key(tenant)) = (column(row, 0, "job_slots")?, column(row, 1, "job_slots")?);
+        let Ts(slot) = column(row, 2, "job_slots")?;
+        let text = |index| column::<String>(row, index, "jobs");
+        let definition = Definition {
+            schedule: &text(3)?,
+            misfire_policy: &text(4)?,
+            concurrency_policy: &text(5)?,
+            queue: &text(6)?,
+            priority: column(row, 7, "jobs")?,
+        };
+        due.push(definition.due(TenantId::from_uuid(tenant), JobId::from_uuid(job), slot, schedules)?);
     }
     Ok(due)
 }

@@ -14,13 +14,14 @@ use horarium_domain::callback::{HandedOver, Handover, NewCallback};
 use horarium_domain::execution::NewExecution;
 use horarium_domain::fair_share::Shares;
 use horarium_domain::store::{
-    AcceptanceNote, CancelOutcome, ClaimRequest, Claimed, Drift, Enqueued, ExecutionQueue, ExpiredLease, FireOutcome,
-    Firing, Lease, Promoted, Released, Settled, Settlement, Signal, StoreError,
+    AcceptanceNote, CancelOutcome, ClaimRequest, Claimed, Decide, Drift, DueSlot, Enqueued, ExecutionQueue,
+    ExpiredLease, FireOutcome, Firing, Lease, Promoted, Released, Settled, Settlement, Signal, StoreError,
 };
-use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
+use horarium_domain::{ExecutionId, TenantId, Timestamp};
 use uuid::Uuid;
 
 use super::HotStore;
+use super::due::Schedules;
 use crate::sqlite::WriteGate;
 
 mod aftermath;
@@ -47,6 +48,7 @@ pub(crate) struct SqliteHot {
     writer: writer::Writer,
     /// Whose turn the next claim is.
     turns: Arc<Mutex<claim::Turns>>,
+    schedules: Arc<Schedules>,
 }
 
 impl SqliteHot {
@@ -58,7 +60,7 @@ impl SqliteHot {
         let turns =
             claim::Turns { after: TenantId::from_uuid(Uuid::nil()), share: Shares::default(), groups_from: None };
         let writer = writer::Writer::start(path, gate)?;
-        Ok(Self { path: path.to_owned(), writer, turns: Arc::new(Mutex::new(turns)) })
+        Ok(Self { path: path.to_owned(), writer, turns: Arc::new(Mutex::new(turns)), schedules: Arc::default() })
     }
 }
 
@@ -141,8 +143,25 @@ impl ExecutionQueue for SqliteHot {
 
 #[async_trait]
 impl HotStore for SqliteHot {
-    async fn due_slots(&self, now: Timestamp, limit: usize) -> Result<Vec<(JobId, Timestamp)>, StoreError> {
-        self.writer.call(move |connection| fire::due(connection, now, limit)).await
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueSlot>, StoreError> {
+        let schedules = Arc::clone(&self.schedules);
+        self.writer.call(move |connection| fire::due(connection, now, limit, &schedules)).await
+    }
+
+    async fn fire_due(
+        &self,
+        now: Timestamp,
+        limit: usize,
+        decide: Decide,
+    ) -> Result<Vec<(Firing, FireOutcome)>, StoreError> {
+        let schedules = Arc::clone(&self.schedules);
+        let fire = self.writer.call(move |connection| {
+            let due = fire::due(connection, now, limit, &schedules)?;
+            let firings: Vec<Firing> = due.into_iter().map(|due| decide(due)).collect();
+            let outcomes = fire::fire(connection, &firings)?;
+            Ok(firings.into_iter().zip(outcomes).collect())
+        });
+        fire.await
     }
 
     async fn next_slot_at(&self) -> Result<Option<Timestamp>, StoreError> {
