@@ -1,6 +1,8 @@
 //! The connections to one PostgreSQL database.
 
-use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig as HotManagerConfig, RecyclingMethod as HotRecycling};
+use deadpool_postgres::{
+    Hook, HookError, Manager, ManagerConfig as HotManagerConfig, QueueMode, RecyclingMethod as HotRecycling,
+};
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
@@ -101,6 +103,8 @@ fn hot_pool(server: &Server, options: &DatabaseOptions) -> Result<deadpool_postg
     let manager = Manager::from_config(config, tls, recycling);
     deadpool_postgres::Pool::builder(manager)
         .max_size(options.hot_connections.max(1))
+        // When there is little to do, few connections do all of it, and have their statements prepared and planned.
+        .queue_mode(QueueMode::Lifo)
         .runtime(deadpool_postgres::Runtime::Tokio1)
         .wait_timeout(Some(options.acquire_timeout))
         .post_create(Hook::async_fn(|client, _| {

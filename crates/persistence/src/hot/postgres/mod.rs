@@ -46,6 +46,7 @@ mod prune;
 mod reconcile;
 mod release;
 mod renew;
+mod replan;
 mod session;
 mod settle;
 mod signals;
@@ -57,7 +58,9 @@ pub(crate) use days::HOLD_DAYS;
 
 /// The hot path of one PostgreSQL database.
 pub(crate) struct PostgresHot {
-    pool: session::Connections,
+    pool: Pool,
+    /// Held so that it ends with the store.
+    _replanner: replan::Replanner,
     listener: tokio::sync::Mutex<signals::Listener>,
     /// The tenant that the last claim served last; the next one begins after it.
     last_served: Mutex<TenantId>,
@@ -74,10 +77,11 @@ pub(crate) struct PostgresHot {
 
 impl PostgresHot {
     /// On connections of `pool`, which is to fix their planner settings; signals come through a connection of its own,
-    /// opened on `server` when somebody first waits for one.
+    /// opened on `server` when somebody first waits for one. Must be called within a Tokio runtime.
     pub(crate) fn new(pool: Pool, server: Server) -> Self {
         Self {
-            pool: session::Connections::new(pool),
+            _replanner: replan::Replanner::start(pool.clone()),
+            pool,
             listener: tokio::sync::Mutex::new(signals::Listener::new(server)),
             last_served: Mutex::new(TenantId::from_uuid(Uuid::nil())),
             lanes: lanes::Lanes::default(),

@@ -161,7 +161,7 @@ async fn explain_all(url: &str) -> Vec<String> {
     let steps = [
         ("never analyzed", ""),
         // Plans made on empty tables that were analyzed are not looked at: they may read the tables as a whole, and
-        // are thrown away within seconds (`session::PLANS_HOLD`).
+        // are thrown away within seconds of their being filled (`replan`).
         ("filled since the last analyze", &format!("analyze; {FILL}")),
         ("freshly analyzed", "analyze"),
         ("emptied, and not analyzed since", "delete from execution_queue"),
@@ -283,19 +283,19 @@ fn problems(plan: &str, indexes: &[&str], may_scan_in_full: bool) -> Vec<String>
     problems
 }
 
-fn test_server() -> Option<String> {
+pub(super) fn test_server() -> Option<String> {
     if std::env::var_os("HORARIUM_SKIP_POSTGRES").is_some_and(|value| value == "1") {
         return None;
     }
     Some(std::env::var("HORARIUM_TEST_POSTGRES_URL").expect("scripts/pg run -- cargo test starts a server"))
 }
 
-fn on_database(server: &str, name: &str) -> String {
+pub(super) fn on_database(server: &str, name: &str) -> String {
     let (host, _) = server.rsplit_once('/').expect("the URL ends in /database");
     format!("{host}/{name}")
 }
 
-async fn administer(server: &str, statement: &str) {
+pub(super) async fn administer(server: &str, statement: &str) {
     let (client, connection) = tokio_postgres::connect(server, NoTls).await.expect("the test server answers");
     tokio::spawn(connection);
     client.batch_execute(statement).await.unwrap();

@@ -1,9 +1,8 @@
 //! A hot connection for the length of one method, and what its errors mean.
 
-use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool, PoolError};
 use horarium_domain::store::StoreError;
@@ -16,60 +15,28 @@ use crate::transaction::Work;
 /// How often a method that lost against another transaction is tried.
 const TRIES: u32 = 8;
 
-/// How long a connection keeps its plans.
-///
-/// A generic plan is made once and holds until the table's statistics change. One that was made while the queue was
-/// empty may read it as a whole, which costs nothing then and everything once it has filled; the next analyze can be a
-/// minute away. A new plan, by the tables' present size, is some tenths of a millisecond.
-const PLANS_HOLD: Duration = Duration::from_secs(5);
-
-/// The hot connections, and when the plans of each were made.
-pub(super) struct Connections {
-    pool: Pool,
-    planned: Mutex<HashMap<usize, Instant>>,
-}
-
-impl Connections {
-    pub(super) fn new(pool: Pool) -> Self {
-        Self { pool, planned: Mutex::default() }
-    }
-
-    async fn open(&self) -> Result<Session, StoreError> {
-        let unavailable = |error: PoolError| StoreError::Unavailable(with_causes(&error));
-        let session = Session(Some(self.pool.get().await.map_err(unavailable)?));
-        if self.has_old_plans(&session) {
-            session.batch_execute("discard plans").await.map_err(|error| fault(error).into_error())?;
-        }
-        Ok(session)
-    }
-
-    /// Whether it is time to throw the connection's plans away; if so, notes that it happens now.
-    fn has_old_plans(&self, session: &Session) -> bool {
-        let connection = Arc::as_ptr(&session.statement_cache) as usize;
-        let mut planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        match planned.get_mut(&connection) {
-            Some(at) if now.duration_since(*at) < PLANS_HOLD => false,
-            Some(at) => {
-                *at = now;
-                true
-            }
-            None => {
-                // A new connection; those that are gone are forgotten on the way.
-                planned.retain(|_, at| now.duration_since(*at) < 60 * PLANS_HOLD);
-                planned.insert(connection, now);
-                false
-            }
-        }
-    }
-}
-
 /// A connection that goes back to the pool only by [`give_back`](Self::give_back). A caller that goes away in the
 /// middle (a dropped future) may leave a transaction open, so its connection is closed instead.
 pub(super) struct Session(Option<Object>);
 
 impl Session {
-    fn give_back(mut self) {
+    /// A connection of the pool.
+    pub(super) async fn open(pool: &Pool) -> Result<Self, StoreError> {
+        let unavailable = |error: PoolError| StoreError::Unavailable(with_causes(&error));
+        Ok(Self(Some(pool.get().await.map_err(unavailable)?)))
+    }
+
+    /// A connection that nobody uses, if there is one.
+    pub(super) async fn idle(pool: &Pool) -> Result<Option<Self>, StoreError> {
+        if pool.status().available == 0 { Ok(None) } else { Self::open(pool).await.map(Some) }
+    }
+
+    /// What tells the connection from others that are open.
+    pub(super) fn id(&self) -> usize {
+        Arc::as_ptr(&self.statement_cache) as usize
+    }
+
+    pub(super) fn give_back(mut self) {
         self.0 = None;
     }
 
@@ -127,7 +94,7 @@ impl Drop for Session {
 
 /// Runs a method's statements, again when they lost against another transaction. `work` begins and commits the
 /// transaction itself, if it needs more than one statement, and touches nothing but the session.
-pub(super) async fn run<T, F>(connections: &Connections, work: F) -> Result<T, StoreError>
+pub(super) async fn run<T, F>(pool: &Pool, work: F) -> Result<T, StoreError>
 where
     for<'s> F: AsyncFn(&'s Session) -> Result<T, Fault> + Work<&'s Session, Result<T, Fault>, Future: Send>,
     F: Send + Sync,
@@ -135,7 +102,7 @@ where
 {
     let mut tried = 1;
     loop {
-        let session = connections.open().await?;
+        let session = Session::open(pool).await?;
         let fault = match work(&session).await {
             Ok(value) => {
                 session.give_back();
