@@ -21,6 +21,14 @@ impl ExecutionQueue for SqlStore {
         self.hot.enqueue_noted(batch, notes).await
     }
 
+    async fn enqueue_and_tell(
+        &self,
+        batch: Vec<NewExecution>,
+        notes: Vec<AcceptanceNote>,
+    ) -> Result<Vec<Enqueued>, StoreError> {
+        self.hot.enqueue_and_tell(batch, notes).await
+    }
+
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
         self.hot.claim(request).await
     }

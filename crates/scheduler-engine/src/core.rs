@@ -14,6 +14,7 @@ use crate::agents::AgentHub;
 use crate::audited::AuditedCall;
 use crate::bus::{Bus, LiveEvent, LiveEventKind};
 use crate::enqueuer::Enqueuer;
+use crate::hints::{self, Hints};
 use crate::job_reader::JobReader;
 use crate::running::RunningSet;
 
@@ -61,11 +62,14 @@ pub struct Core {
     pub secrets: Arc<dyn SecretSealer>,
     /// Live events.
     pub bus: Bus,
-    pub(crate) wakes: Wakes,
+    pub(crate) wakes: Arc<Wakes>,
     pub(crate) running: RunningSet,
     pub(crate) agents: AgentHub,
     pub(crate) jobs: JobReader,
     enqueuer: Enqueuer,
+    hints: Arc<Hints>,
+    /// Held so that it ends with the core.
+    _sender: hints::Sender,
 }
 
 impl std::fmt::Debug for Core {
@@ -81,26 +85,29 @@ impl Core {
     }
 
     /// Ties the parts together. Must be called within a Tokio runtime: it starts the readers and writers that gather what
-    /// callers want.
+    /// callers want, and what tells other nodes of the work that is accepted here.
     pub fn with_secrets(
         store: SharedStore,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         secrets: Arc<dyn SecretSealer>,
     ) -> Arc<Self> {
-        let (jobs, enqueuer) = (JobReader::start(&store), Enqueuer::start(&store));
+        let wakes = Arc::new(Wakes::default());
+        let hints = Arc::new(Hints::new(Arc::clone(&wakes)));
         Arc::new(Self {
+            jobs: JobReader::start(&store),
+            enqueuer: Enqueuer::start(&store, &hints),
+            _sender: Arc::clone(&hints).start(Arc::clone(&store)),
+            hints,
             store,
             clock,
             entropy,
             ids: IdGenerator::new(),
             secrets,
             bus: Bus::default(),
-            wakes: Wakes::default(),
+            wakes,
             running: RunningSet::default(),
             agents: AgentHub::default(),
-            jobs,
-            enqueuer,
         })
     }
 
@@ -142,6 +149,9 @@ impl Core {
         let accepted = Accepted::of(&execution);
         let note = call.map(|call| call.note(0..1));
         let result = self.store.enqueue_with_callback(execution, callback, note).await?;
+        if accepted.due {
+            self.wakes.publish_work.notify_one();
+        }
         self.answered(&[accepted], &[result], call);
         Ok(result)
     }
@@ -159,7 +169,7 @@ impl Core {
     ) -> Result<Vec<Enqueued>, StoreError> {
         let accepted: Vec<_> = batch.iter().map(Accepted::of).collect();
         let notes = call.map(|call| call.note(0..batch.len())).into_iter().collect();
-        let results = self.store.enqueue_noted(batch, notes).await?;
+        let results = self.hints.accept(&self.store, batch, notes).await?;
         self.answered(&accepted, &results, call);
         Ok(results)
     }
@@ -236,7 +246,6 @@ impl Core {
     fn accepted(&self, note: &Accepted) {
         if note.due {
             self.wakes.work.notify_one();
-            self.wakes.publish_work.notify_one();
         } else {
             self.wakes.waiting.notify_one();
         }
@@ -255,11 +264,6 @@ struct Accepted {
 
 impl Accepted {
     fn of(execution: &NewExecution) -> Self {
-        Self {
-            tenant: execution.tenant_id,
-            job: execution.job_id,
-            id: execution.id,
-            due: execution.run_at <= execution.created_at,
-        }
+        Self { tenant: execution.tenant_id, job: execution.job_id, id: execution.id, due: hints::is_due(execution) }
     }
 }

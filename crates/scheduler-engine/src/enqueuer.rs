@@ -7,6 +7,7 @@ use horarium_domain::store::{AcceptanceNote, Enqueued, SharedStore, StoreError};
 
 use crate::audited::AuditedCall;
 use crate::group_commit::GroupCommit;
+use crate::hints::Hints;
 
 /// How many batches may be under way at once: while the database syncs one, it works on the next.
 const WRITERS: usize = 2;
@@ -17,17 +18,17 @@ pub(crate) struct Enqueuer(GroupCommit<(NewExecution, Option<AcceptanceNote>), E
 
 impl Enqueuer {
     /// Starts the writers; they end when the enqueuer is dropped and all that was accepted is written.
-    pub(crate) fn start(store: &SharedStore) -> Self {
-        let store = Arc::clone(store);
+    pub(crate) fn start(store: &SharedStore, hints: &Arc<Hints>) -> Self {
+        let (store, hints) = (Arc::clone(store), Arc::clone(hints));
         Self(GroupCommit::start(WRITERS, "horarium_enqueue_batch_size", move |batch| {
-            let store = Arc::clone(&store);
+            let (store, hints) = (Arc::clone(&store), Arc::clone(&hints));
             Box::pin(async move {
                 let (executions, notes): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
                 let of_batch = |(index, note): (usize, Option<AcceptanceNote>)| {
                     note.map(|note| AcceptanceNote { asked: index..index + 1, ..note })
                 };
                 let notes = notes.into_iter().enumerate().filter_map(of_batch).collect();
-                store.enqueue_noted(executions, notes).await
+                hints.accept(&store, executions, notes).await
             })
         }))
     }

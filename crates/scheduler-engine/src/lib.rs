@@ -12,6 +12,7 @@ mod enqueuer;
 mod entropy;
 pub mod executor;
 mod group_commit;
+mod hints;
 mod job_reader;
 pub mod memory;
 mod running;

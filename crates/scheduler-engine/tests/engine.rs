@@ -319,6 +319,35 @@ async fn two_planners_that_plan_the_same_slot_fire_it_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn planners_share_a_burst_and_fire_each_slot_once() {
+    const JOBS: usize = 2_300;
+    let world = World::new().await;
+    for number in 0..JOBS {
+        world.cron(&format!("job-{number}"), "0 * * * * *", |_| {}).await;
+    }
+    pass(MINUTE).await;
+    let planners = [Planner::new(world.core(), config("a")), Planner::new(world.core(), config("b"))];
+    let (a, b) = tokio::join!(planners[0].tick(), planners[1].tick());
+    assert_eq!(a.unwrap() + b.unwrap(), JOBS);
+    let (a, b) = tokio::join!(planners[0].tick(), planners[1].tick());
+    assert_eq!(a.unwrap() + b.unwrap(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_of_no_concurrency_plans_and_is_well_and_leaves_the_work_to_others() {
+    let world = World::new().await;
+    let job = world.cron("ticks", "* * * * * *", |_| {}).await;
+    let (_, engine) = world.node_with(EngineConfig { concurrency: 0, ..config("a") }, succeed);
+    pass(Duration::from_millis(10_500)).await;
+    assert_eq!(engine.health().stalled(), []);
+    engine.shutdown().await;
+    let filter = ExecutionFilter { job_id: Some(job.id), ..ExecutionFilter::default() };
+    let page = world.store.executions(world.tenant, &filter, PageRequest { number: 1, size: 200 }).await.unwrap();
+    let states: Vec<_> = page.items.iter().map(|execution| execution.lifecycle.state).collect();
+    assert_eq!(states, [ExecutionState::Pending; 10]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn slots_missed_while_nobody_ran_are_treated_as_the_job_says() {
     for (policy, fired, skipped) in
         [(MisfirePolicy::Skip, 2, 8), (MisfirePolicy::FireOnce, 3, 7), (MisfirePolicy::FireAll, 10, 0)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use horarium_domain::store::Signal;
+use horarium_domain::store::{Enqueued, Signal};
 
 use crate::World;
 use crate::world::at;
@@ -34,6 +34,22 @@ pub async fn a_signal_reaches_the_other_node_where_there_is_one(world: World) {
     hears(&world, &Signal::Cancelled(vec![world.ids.execution(at(0)), world.ids.execution(at(0))])).await;
     hears(&world, &Signal::Relay("{\"text\": \"it's ü \u{1F600}\"}".to_owned())).await;
     hears(&world, &Signal::Relay("x".repeat(7_000))).await;
+}
+
+pub async fn what_is_accepted_and_told_of_reaches_the_other_node(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    if world.signals {
+        // From here on the other node listens, and has heard all that was said so far.
+        hears(&world, &Signal::Relay("here".to_owned())).await;
+    }
+    let batch = vec![world.execution(&job), world.execution(&job)];
+    let told = world.a.enqueue_and_tell(batch, Vec::new()).await.unwrap();
+    assert_eq!(told, [Enqueued::Accepted; 2]);
+    if world.signals {
+        while world.b.next_signal().await.unwrap() != Signal::Work {}
+    }
+    assert_eq!(world.claim(10, at(0)).await.len(), 2);
 }
 
 pub async fn many_cancellations_reach_the_other_node_in_parts(world: World) {

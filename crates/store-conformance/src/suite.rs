@@ -377,6 +377,7 @@ macro_rules! suite {
         });
         $crate::suite!(@$make signals {
             a_signal_reaches_the_other_node_where_there_is_one
+            what_is_accepted_and_told_of_reaches_the_other_node
             many_cancellations_reach_the_other_node_in_parts
             a_signal_that_nobody_hears_is_no_error
         });

@@ -188,6 +188,14 @@ pub trait ExecutionQueue: Send + Sync {
         notes: Vec<AcceptanceNote>,
     ) -> Result<Vec<Enqueued>, StoreError>;
 
+    /// [`enqueue_noted`](Self::enqueue_noted), and [`Signal::Work`] as soon as it is committed: other nodes hear of it sooner than by
+    /// a [`publish`](Self::publish) of its own. That is a hint as well; the answers do not say whether it got through.
+    async fn enqueue_and_tell(
+        &self,
+        batch: Vec<NewExecution>,
+        notes: Vec<AcceptanceNote>,
+    ) -> Result<Vec<Enqueued>, StoreError>;
+
     /// Leases up to `limit` due executions to a worker, highest priority first within a tenant, and fairly across
     /// tenants: each with due work gets a share of the batch by its weight, and what one leaves the others take. Limits
     /// of tenants (concurrency, rate), of queues (concurrency, rate, pause), of concurrency keys (concurrency, rate)

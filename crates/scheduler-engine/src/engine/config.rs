@@ -11,7 +11,7 @@ pub struct EngineConfig {
     pub node: NodeId,
     /// Its name, as executions show it.
     pub worker: String,
-    /// How many attempts run at once.
+    /// How many attempts run at once. With 0 the node claims nothing: it accepts, plans, and keeps house.
     pub concurrency: usize,
     /// How many attempts that only wait run beside those; further ones take slots like any other.
     pub light_concurrency: usize,
@@ -44,6 +44,11 @@ pub struct EngineConfig {
 }
 
 impl EngineConfig {
+    /// Whether the node claims executions.
+    pub(super) const fn claims(&self) -> bool {
+        self.concurrency > 0
+    }
+
     /// The defaults for a node of this id and name.
     pub fn new(node: NodeId, worker: impl Into<String>) -> Self {
         Self {

@@ -61,12 +61,17 @@ pub struct LoopHealth {
     // Held for an instant, never over I/O.
     rounds: Mutex<[Option<Instant>; LoopName::ALL.len()]>,
     patience: Duration,
+    claims: bool,
 }
 
 impl LoopHealth {
     pub(crate) fn new(config: &EngineConfig) -> Self {
         let slowest = (config.lease / 3).max(config.reaper_interval).max(config.poll_interval);
-        Self { rounds: Mutex::new([None; LoopName::ALL.len()]), patience: slowest * 3 + Duration::from_secs(5) }
+        Self {
+            rounds: Mutex::new([None; LoopName::ALL.len()]),
+            patience: slowest * 3 + Duration::from_secs(5),
+            claims: config.claims(),
+        }
     }
 
     pub(crate) fn round(&self, name: LoopName) {
@@ -78,6 +83,7 @@ impl LoopHealth {
         let rounds = self.rounds.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         LoopName::ALL
             .into_iter()
+            .filter(|name| self.claims || *name != LoopName::Dispatcher)
             .filter(|name| rounds[*name as usize].is_none_or(|at| at.elapsed() > self.patience))
             .collect()
     }

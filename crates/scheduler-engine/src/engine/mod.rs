@@ -79,7 +79,8 @@ impl Engine {
         taking.spawn(Planner::new(Arc::clone(&core), config.clone()).run(Arc::clone(&health), stop_taking.clone()));
         taking.spawn(Promoter::new(Arc::clone(&core)).run(Arc::clone(&health), stop_taking.clone()));
         taking.spawn(Notifier::new(Arc::clone(&core), &config).run(Arc::clone(&health), stop_taking.clone()));
-        for _ in 0..config.claimers.max(1) {
+        let claimers = if config.claims() { config.claimers.max(1) } else { 0 };
+        for _ in 0..claimers {
             let dispatcher = Dispatcher::new(
                 Arc::clone(&core),
                 Arc::clone(&registry),

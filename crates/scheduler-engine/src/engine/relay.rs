@@ -1,7 +1,8 @@
-//! Hints between the nodes of one database: that there is work, what was cancelled, and live events that somebody on
-//! another node watches. All of them are hints; polling finds the same, a little later.
+//! What the nodes of one database tell each other beside that there is work: that schedules changed, that agents have
+//! something to do, and live events that somebody on another node watches. And what any of them hears. All of it is
+//! hints; polling finds the same, a little later.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use horarium_domain::store::{Signal, StoreError};
@@ -23,8 +24,8 @@ const INTEREST_INTERVAL: Duration = Duration::from_secs(10);
 /// The most bytes of one relayed message; PostgreSQL's limit for a notification is 8000.
 const MAX_MESSAGE: usize = 7000;
 
-/// How many ids of cancelled executions go into one hint.
-const CANCELLED_PER_SIGNAL: usize = 100;
+/// How many tenants' ids go into one message.
+const TENANTS_PER_MESSAGE: usize = 100;
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -51,7 +52,6 @@ pub(super) async fn publish(core: Arc<Core>, node: NodeId, stop: CancellationTok
     loop {
         let (mut announce, mut agents) = (false, false);
         let signal = tokio::select! {
-            () = core.wakes.publish_work.notified() => Some(Signal::Work),
             () = core.wakes.publish_schedules.notified() => Some(Signal::Schedules),
             () = core.wakes.publish_agents.notified() => { agents = true; None }
             () = core.bus.outgoing.notified() => { announce = true; None }
@@ -72,15 +72,11 @@ pub(super) async fn publish(core: Arc<Core>, node: NodeId, stop: CancellationTok
 }
 
 async fn send(core: &Core, node: NodeId, signal: Option<Signal>, announce: bool) -> Result<(), StoreError> {
-    let cancelled = std::mem::take(&mut *core.wakes.publish_cancelled.lock().unwrap_or_else(PoisonError::into_inner));
-    for ids in cancelled.chunks(CANCELLED_PER_SIGNAL) {
-        core.store.publish(Signal::Cancelled(ids.to_vec())).await?;
-    }
     if let Some(signal) = signal {
         core.store.publish(signal).await?;
     }
     if announce {
-        for interest in core.bus.local_interest().chunks(CANCELLED_PER_SIGNAL) {
+        for interest in core.bus.local_interest().chunks(TENANTS_PER_MESSAGE) {
             send_message(core, &Message { interest: interest.to_vec(), ..Message::from(node) }).await?;
         }
         let mut message = Message::from(node);

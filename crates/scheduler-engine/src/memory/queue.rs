@@ -27,6 +27,14 @@ impl ExecutionQueue for MemoryStore {
         .await
     }
 
+    async fn enqueue_and_tell(
+        &self,
+        batch: Vec<NewExecution>,
+        notes: Vec<AcceptanceNote>,
+    ) -> Result<Vec<Enqueued>, StoreError> {
+        self.enqueue_noted(batch, notes).await
+    }
+
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
         self.hot(|store| Ok(store.state().claim(request))).await
     }

@@ -13,6 +13,7 @@ use super::PostgresHot;
 use super::audit;
 use super::insert::{Form, insert};
 use super::session::{self, Session};
+use super::signals::Tell;
 use super::values::column;
 use crate::error::Fault;
 use crate::text::storable;
@@ -52,6 +53,7 @@ impl PostgresHot {
         &self,
         batch: &[NewExecution],
         notes: &[AcceptanceNote],
+        tell: Tell,
     ) -> Result<Vec<Enqueued>, StoreError> {
         if batch.is_empty() {
             return Ok(Vec::new());
@@ -65,16 +67,22 @@ impl PostgresHot {
         if !notes.is_empty() {
             let written = session::run(&self.pool, async |session: &Session| {
                 let append = session.statement(audit::APPEND).await?;
+                let telling = tell.prepare(session).await?;
                 let ((), answers) = tokio::try_join!(biased; session.begin(), accept(session, &batch.firsts, form()))?;
                 let answers = batch.answers(&answers)?;
                 let entries: Vec<_> = notes.iter().filter_map(|note| note.entry(all, &answers)).collect();
-                tokio::try_join!(biased; audit::append(session, &append, &entries), session.commit())?;
+                let finish =
+                    async { tokio::try_join!(biased; audit::append(session, &append, &entries), session.commit()) };
+                telling.after(finish).await?;
                 Ok(answers)
             });
             return written.await;
         }
-        let left_out =
-            session::run(&self.pool, async |session: &Session| insert(session, &batch.firsts, form(), false).await);
+        let left_out = session::run(&self.pool, async |session: &Session| {
+            let (form, telling) = (form(), tell.prepare(session).await?);
+            form.prepare(session).await?;
+            telling.after(insert(session, &batch.firsts, form, false)).await
+        });
         let left_out = left_out.await?;
         let (rest, mut answers) = sorted_out(&batch.firsts, &left_out);
         if !rest.is_empty() {

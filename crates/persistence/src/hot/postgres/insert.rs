@@ -6,6 +6,7 @@ use horarium_domain::ExecutionId;
 use horarium_domain::concurrency::ConcurrencyKey;
 use horarium_domain::execution::NewExecution;
 use serde_json::Value;
+use tokio_postgres::Statement;
 use uuid::Uuid;
 
 use super::session::{self, Session};
@@ -132,6 +133,17 @@ pub(super) enum Form {
     Any,
 }
 
+impl Form {
+    /// The statement, prepared.
+    pub(super) async fn prepare(self, session: &Session) -> Result<Statement, Fault> {
+        let sql = match self {
+            Self::New => INSERT_NEW,
+            Self::Any => INSERT_ANY,
+        };
+        session.statement(sql).await
+    }
+}
+
 /// Writes executions with distinct ids and keys; answers the ids of those that were left out. They are written sorted by
 /// unique key, so that two batches that wait for each other's keys do so in one order. `lengths_held` says that the
 /// queues' lengths were weighed already.
@@ -185,11 +197,11 @@ pub(super) async fn insert(
         &concurrency_keys,
     ];
     // Only the second one asks for the last.
-    let (statement, parameters) = match form {
-        Form::New => (INSERT_NEW, &parameters[..parameters.len() - 1]),
-        Form::Any => (INSERT_ANY, parameters),
+    let parameters = match form {
+        Form::New => &parameters[..parameters.len() - 1],
+        Form::Any => parameters,
     };
-    let statement = session.statement(statement).await?;
+    let statement = form.prepare(session).await?;
     let left_out = session.rows(&statement, parameters).await?;
     left_out.iter().map(|row| column(row, 0, "executions")).collect()
 }

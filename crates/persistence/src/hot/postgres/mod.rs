@@ -20,6 +20,7 @@ use horarium_domain::store::{
 use horarium_domain::{ExecutionId, TenantId, Timestamp};
 use uuid::Uuid;
 
+use self::signals::Tell;
 use super::HotStore;
 use super::due::Schedules;
 use super::gates::Group;
@@ -100,7 +101,15 @@ impl ExecutionQueue for PostgresHot {
         batch: Vec<NewExecution>,
         notes: Vec<AcceptanceNote>,
     ) -> Result<Vec<Enqueued>, StoreError> {
-        self.enqueue_batch(&batch, &notes).await
+        self.enqueue_batch(&batch, &notes, Tell::Nobody).await
+    }
+
+    async fn enqueue_and_tell(
+        &self,
+        batch: Vec<NewExecution>,
+        notes: Vec<AcceptanceNote>,
+    ) -> Result<Vec<Enqueued>, StoreError> {
+        self.enqueue_batch(&batch, &notes, Tell::OtherNodes).await
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use horarium_domain::ExecutionId;
 use horarium_domain::store::{Signal, StoreError};
-use tokio_postgres::{AsyncMessage, Client};
+use tokio_postgres::{AsyncMessage, Client, Statement};
 
 use super::PostgresHot;
 use super::session::{self, Session};
-use crate::error::with_causes;
+use crate::error::{Fault, with_causes};
 use crate::postgres::{Driver, Server};
 use crate::text::storable;
 
@@ -40,6 +40,46 @@ impl PostgresHot {
             session.rows(&notify, &[&CHANNEL, &payloads]).await.map(drop)
         })
         .await
+    }
+}
+
+/// Who is told that work has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tell {
+    /// Nobody, by this.
+    Nobody,
+    /// The other nodes.
+    OtherNodes,
+}
+
+impl Tell {
+    pub(super) async fn prepare(self, session: &Session) -> Result<Telling<'_>, Fault> {
+        let notify = match self {
+            Self::Nobody => None,
+            Self::OtherNodes => Some(session.statement(NOTIFY).await?),
+        };
+        Ok(Telling { session, notify })
+    }
+}
+
+/// A hint that is ready to be sent.
+pub(super) struct Telling<'a> {
+    session: &'a Session,
+    notify: Option<Statement>,
+}
+
+impl Telling<'_> {
+    /// Does the work, all of whose statements are prepared and sent when it is first polled; the hint is sent behind them
+    /// and answered with them. It is a transaction of its own: one that notifies has all others that do so wait for its
+    /// commit, and so for the disk.
+    pub(super) async fn after<T>(self, work: impl Future<Output = T>) -> T {
+        let Some(notify) = self.notify else { return work.await };
+        let tell = async {
+            if let Err(problem) = self.session.rows(&notify, &[&CHANNEL, &encode(&Signal::Work)]).await {
+                tracing::debug!(error = %problem.into_error(), "other nodes were not told of work; they poll");
+            }
+        };
+        tokio::join!(biased; work, tell).0
     }
 }
 

@@ -77,6 +77,15 @@ impl ExecutionQueue for SqliteHot {
         self.writer.call(move |connection| enqueue::enqueue_noted(connection, &batch, &notes)).await
     }
 
+    /// There is no other node to tell.
+    async fn enqueue_and_tell(
+        &self,
+        batch: Vec<NewExecution>,
+        notes: Vec<AcceptanceNote>,
+    ) -> Result<Vec<Enqueued>, StoreError> {
+        self.enqueue_noted(batch, notes).await
+    }
+
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
         let request = request.clone();
         let turns = Arc::clone(&self.turns);
