@@ -22,7 +22,7 @@ pub(super) const RECORD: &str = "
     insert into callbacks (execution_id, tenant_id, url, reference) values ($1, $2, $3, $4)
     on conflict (execution_id) do nothing";
 
-pub(super) const FLAG: &str = "update execution_queue set callback = true where id = $1";
+pub(super) const FLAG: &str = "update execution_queue set callback = true where id = $1 and tenant_id = $2";
 
 /// Whoever comes second waits for the first, and then finds nothing to take. Rows are locked in the order of the batch,
 /// which is sorted. `(…) is true` hides those columns from the planner: the row is found by its key.
@@ -35,8 +35,8 @@ pub(super) const TAKE: &str = "
 
 pub(super) const CORRECT: &str = "
     update callbacks c set delivery_id = d.delivery, due_at = coalesce(d.due_at, c.due_at)
-    from unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) as d (id, delivery, due_at)
-    where c.execution_id = d.id";
+    from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[]) as d (id, tenant_id, delivery, due_at)
+    where c.execution_id = d.id and (c.tenant_id = d.tenant_id) is true";
 
 impl PostgresHot {
     pub(super) async fn enqueue_called_back(
@@ -60,7 +60,7 @@ impl PostgresHot {
                 let (id, tenant) = (execution.id.as_uuid(), execution.tenant_id.as_uuid());
                 session.run(&record, &[&id, &tenant, &url, &reference]).await?;
                 if url.is_some() {
-                    session.run(&flag, &[&id]).await?;
+                    session.run(&flag, &[&id, &tenant]).await?;
                 }
             }
             let batch = std::slice::from_ref(execution);
@@ -100,7 +100,7 @@ async fn hand_over(session: &Session, batch: &[Handover], postponed_to: Timestam
     let executions: Vec<NewExecution> = own.iter().map(|handover| handover.delivery.clone()).collect();
     let answers = enqueue_within(session, &executions, Form::Any).await?;
     let mut postponed = HashSet::new();
-    let (mut ids, mut deliveries, mut due) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ids, mut tenants, mut deliveries, mut due) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (handover, answer) in own.iter().zip(answers) {
         let (delivery, due_at) = match answer {
             Enqueued::Accepted => continue,
@@ -111,11 +111,12 @@ async fn hand_over(session: &Session, batch: &[Handover], postponed_to: Timestam
             }
         };
         ids.push(handover.execution_id.as_uuid());
+        tenants.push(handover.delivery.tenant_id.as_uuid());
         deliveries.push(delivery);
         due.push(due_at);
     }
     if !ids.is_empty() {
-        session.run(&correct, &[&ids, &deliveries, &due]).await?;
+        session.run(&correct, &[&ids, &tenants, &deliveries, &due]).await?;
     }
     session.commit().await?;
     let outcome = |handover: &Handover| {

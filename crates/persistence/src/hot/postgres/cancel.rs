@@ -26,9 +26,10 @@ pub(super) const TAKE_ONE: &str = "
 pub(super) const TAKE_LIVE: &str = "
     delete from execution_queue q
     where q.id = any(array(
-        select x.id from unnest($1::uuid[]) as d (job_id) join execution_queue x on x.job_id = d.job_id
+        select x.id from unnest($1::uuid[], $2::uuid[]) as d (tenant_id, job_id)
+        join execution_queue x on x.job_id = d.job_id and (x.tenant_id = d.tenant_id) is true
         order by x.id for update of x
-    ))
+    )) and (q.tenant_id = any($1::uuid[])) is true
     returning q.id, q.tenant_id, q.job_id, q.state, q.attempt, q.lost, q.started_at, q.worker, q.callback";
 
 pub(super) const STATE: &str = "select id, state from executions where id = $1 and tenant_id = $2";
@@ -122,10 +123,17 @@ impl Cancelled {
         self.taken.is_empty()
     }
 
-    /// Takes all that lives of these jobs off the queue, within the caller's transaction.
-    pub(super) async fn take_live(session: &Session, jobs: &[Uuid], by: &str, at: Timestamp) -> Result<Self, Fault> {
+    /// Takes all that lives of these jobs, each with its tenant, off the queue, within the caller's transaction.
+    pub(super) async fn take_live(
+        session: &Session,
+        jobs: &[(TenantId, JobId)],
+        by: &str,
+        at: Timestamp,
+    ) -> Result<Self, Fault> {
         let take = session.statement(TAKE_LIVE).await?;
-        let rows = session.rows(&take, &[&jobs]).await?;
+        let (tenants, jobs): (Vec<Uuid>, Vec<Uuid>) =
+            jobs.iter().map(|(tenant, job)| (tenant.as_uuid(), job.as_uuid())).unzip();
+        let rows = session.rows(&take, &[&tenants, &jobs]).await?;
         let mut taken: Vec<Taken> = rows.iter().map(read).collect::<Result<_, Fault>>()?;
         taken.sort_by_key(|taken| taken.id);
         Ok(Self::of(taken, by, at))

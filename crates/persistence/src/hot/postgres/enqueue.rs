@@ -26,7 +26,8 @@ pub(super) const EXPLAIN: &str = "
     left join executions e on e.id = b.id and e.tenant_id = b.tenant_id
     left join jobs j on j.id = b.job_id and j.tenant_id = b.tenant_id and (not j.is_deleted) is true
     left join queues q on q.tenant_id = b.tenant_id and q.name = b.queue
-    left join execution_queue d on d.job_id = b.job_id and d.unique_key = b.unique_key";
+    left join execution_queue d
+        on d.job_id = b.job_id and d.unique_key = b.unique_key and (d.tenant_id = b.tenant_id) is true";
 
 /// Holds the queues whose length is limited, so that no other node fills them meanwhile.
 pub(super) const LOCK_LENGTHS: &str = "

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use horarium_domain::execution::NewExecution;
 use horarium_domain::job::ConcurrencyPolicy;
 use horarium_domain::store::{Decide, Enqueued, FireOutcome, Firing, SkippedSlots, StoreError};
-use horarium_domain::{ExecutionId, JobId, Timestamp};
+use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 use uuid::Uuid;
 
 use super::PostgresHot;
@@ -33,15 +33,17 @@ pub(super) const END: &str = "
     returning s.job_id";
 
 pub(super) const LIVE: &str = "
-    select d.job_id from unnest($1::uuid[]) as d (job_id)
-    where exists (select from execution_queue q where q.job_id = d.job_id)";
+    select d.job_id from unnest($1::uuid[], $2::uuid[]) as d (tenant_id, job_id)
+    where exists (
+        select from execution_queue q where q.job_id = d.job_id and (q.tenant_id = d.tenant_id) is true
+    )";
 
 pub(super) const SKIP: &str = "
     insert into skipped_slots (job_id, tenant_id, first_slot, last_slot, count, reason, recorded_at)
     select d.job_id, d.tenant_id, d.first_slot, d.last_slot, d.count, d.reason, d.recorded_at
     from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::int8[], $6::text[],
         $7::timestamptz[]) as d (job_id, tenant_id, first_slot, last_slot, count, reason, recorded_at)
-    where exists (select from jobs j where j.id = d.job_id)";
+    where exists (select from jobs j where j.id = d.job_id and j.tenant_id = d.tenant_id)";
 
 impl PostgresHot {
     /// Locks what is due, decides, and writes, in one transaction: what one planner holds, another passes over.
@@ -167,10 +169,10 @@ async fn advance(session: &Session, batch: &[&Firing]) -> Result<HashSet<Uuid>, 
 
 /// Takes what lives of the jobs with Replace off the queue, by the firings' present.
 async fn replace(session: &Session, won: &[&Firing]) -> Result<Vec<Cancelled>, Fault> {
-    let mut by_time: std::collections::BTreeMap<Timestamp, Vec<Uuid>> = std::collections::BTreeMap::new();
+    let mut by_time: std::collections::BTreeMap<Timestamp, Vec<(TenantId, JobId)>> = std::collections::BTreeMap::new();
     for firing in won {
         if firing.concurrency == ConcurrencyPolicy::Replace && !firing.executions.is_empty() {
-            by_time.entry(firing.now).or_default().push(firing.job_id.as_uuid());
+            by_time.entry(firing.now).or_default().push((firing.tenant_id, firing.job_id));
         }
     }
     let mut replaced = Vec::new();
@@ -182,16 +184,16 @@ async fn replace(session: &Session, won: &[&Firing]) -> Result<Vec<Cancelled>, F
 
 /// Which of the jobs with Forbid have a live execution.
 async fn live_jobs(session: &Session, won: &[&Firing]) -> Result<HashSet<Uuid>, Fault> {
-    let jobs: Vec<Uuid> = won
+    let (tenants, jobs): (Vec<Uuid>, Vec<Uuid>) = won
         .iter()
         .filter(|firing| firing.concurrency == ConcurrencyPolicy::Forbid)
-        .map(|firing| firing.job_id.as_uuid())
-        .collect();
+        .map(|firing| (firing.tenant_id.as_uuid(), firing.job_id.as_uuid()))
+        .unzip();
     if jobs.is_empty() {
         return Ok(HashSet::new());
     }
     let live = session.statement(LIVE).await?;
-    session.rows(&live, &[&jobs]).await?.iter().map(|row| column(row, 0, "execution_queue")).collect()
+    session.rows(&live, &[&tenants, &jobs]).await?.iter().map(|row| column(row, 0, "execution_queue")).collect()
 }
 
 /// Records what was skipped and what was cancelled, and commits.

@@ -48,6 +48,8 @@ mod reconcile;
 mod release;
 mod renew;
 mod replan;
+#[cfg(test)]
+mod routing;
 mod session;
 mod settle;
 mod signals;

@@ -29,13 +29,16 @@ pub(super) const DELETE_ONE: &str = "
     delete from executions e where e.tenant_id = $1 and e.id = $2 and e.state <> 0
     returning e.id, e.job_id, e.state, e.started_at, e.completed_at, e.partial";
 
-const EXISTS: &str = "select exists (select from executions where tenant_id = $1 and id = $2)";
+pub(super) const EXISTS: &str = "select exists (select from executions where tenant_id = $1 and id = $2)";
 
-pub(super) const DELETE_EVENTS: &str = "delete from execution_events where execution_id = any($1::uuid[])";
+pub(super) const DELETE_EVENTS: &str =
+    "delete from execution_events where execution_id = any($1::uuid[]) and (tenant_id = $2) is true";
 
-pub(super) const DELETE_CALLBACKS: &str = "delete from callbacks where execution_id = any($1::uuid[])";
+pub(super) const DELETE_CALLBACKS: &str =
+    "delete from callbacks where execution_id = any($1::uuid[]) and (tenant_id = $2) is true";
 
-pub(super) const DELETE_TASKS: &str = "delete from agent_tasks where execution_id = any($1::uuid[])";
+pub(super) const DELETE_TASKS: &str =
+    "delete from agent_tasks where execution_id = any($1::uuid[]) and (tenant_id = $2) is true";
 
 /// Notes of late ends that retention no longer keeps; as many at a time as executions, and those of the same instant.
 pub(super) const DELETE_LATE: &str = "
@@ -116,7 +119,8 @@ async fn forget(
     let ids: Vec<Uuid> = gone.iter().map(|row| column(row, 0, "executions")).collect::<Result<_, Fault>>()?;
     let ends: Vec<End> = gone.iter().map(|row| removed(row, tenant)).collect::<Result<_, Fault>>()?;
     let deltas = Deltas::without(ends);
-    let theirs: session::Parameters<'_> = &[&ids];
+    let tenant = tenant.as_uuid();
+    let theirs: session::Parameters<'_> = &[&ids, &tenant];
     tokio::try_join!(
         biased;
         session.run(events, theirs),
