@@ -50,6 +50,23 @@ pub async fn an_execution_is_found_by_its_tenant_only(world: World) {
     assert_eq!(world.read(tenant, id).await.summary.id, id);
     assert_not_found(world.a.execution(stranger, id).await);
     assert_not_found(world.a.execution(tenant, world.ids.execution(START)).await);
+    assert!(world.a.executions_in_full(stranger, &[id]).await.unwrap().is_empty());
+}
+
+pub async fn several_executions_are_read_in_full_in_the_order_asked_for(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    let ids = one_of_each(&world, &job).await;
+    let unknown = world.ids.execution(START);
+    let asked = [ids[6], ids[0], unknown, ids[3], ids[5]];
+    let read = world.a.executions_in_full(tenant, &asked).await.unwrap();
+    let mut expected = Vec::new();
+    for id in asked.into_iter().filter(|id| *id != unknown) {
+        expected.push(world.read(tenant, id).await);
+    }
+    assert_eq!(read, expected);
+    assert!(!read[3].events.is_empty(), "a retry is an event");
+    assert!(world.a.executions_in_full(tenant, &[]).await.unwrap().is_empty());
 }
 
 pub async fn an_execution_shows_its_jobs_present_name(world: World) {

@@ -249,6 +249,7 @@ macro_rules! suite {
         });
         $crate::suite!(@$make executions {
             an_execution_is_found_by_its_tenant_only
+            several_executions_are_read_in_full_in_the_order_asked_for
             an_execution_shows_its_jobs_present_name
             a_list_shows_what_the_detail_shows
             a_list_shows_what_its_filter_asks_for

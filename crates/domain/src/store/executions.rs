@@ -147,6 +147,9 @@ pub trait ExecutionStore: Send + Sync {
     /// [`StoreError::NotFound`].
     async fn execution(&self, tenant: TenantId, id: ExecutionId) -> Result<Execution, StoreError>;
 
+    /// Executions in full, in the order of `ids`, without those that there are not.
+    async fn executions_in_full(&self, tenant: TenantId, ids: &[ExecutionId]) -> Result<Vec<Execution>, StoreError>;
+
     /// One numbered page, newest first. Of those that started in a span, [`ExecutionFilter::MAX_COUNTED`] are counted.
     async fn executions(
         &self,

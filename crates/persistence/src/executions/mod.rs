@@ -9,6 +9,7 @@ mod recent;
 mod row;
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use async_trait::async_trait;
 use diesel::prelude::*;
@@ -22,7 +23,7 @@ use horarium_domain::store::{
 };
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 
-use crate::conn::on;
+use crate::conn::{Conn, on};
 use crate::decode::Row;
 use crate::error::{About, Fault};
 use crate::schema::{execution_events, execution_queue, executions, jobs, key, skipped_slots};
@@ -30,7 +31,7 @@ use crate::store::SqlStore;
 use row::{DetailRow, EventRow, ExecutionRow, LiveRow, SummaryRow};
 
 /// The most events that one execution is shown with. Ten lost workers and a thousand attempts lie well below.
-const MAX_EVENTS: i64 = 5_000;
+const MAX_EVENTS: usize = 5_000;
 
 /// Executions with their job's name and what the queue tells of those that live.
 /// A job that is being purged takes its executions out of sight first.
@@ -47,39 +48,22 @@ pub(crate) use with_job_and_queue;
 #[async_trait]
 impl ExecutionStore for SqlStore {
     async fn execution(&self, tenant: TenantId, id: ExecutionId) -> Result<Execution, StoreError> {
-        let (found, events) = self
-            .read(async |conn| {
-                let found: Option<(ExecutionRow, String, Option<LiveRow>, DetailRow)> = on!(conn, c => {
-                    with_job_and_queue!()
-                        .filter(executions::tenant_id.eq(key(tenant)))
-                        .filter(executions::id.eq(key(id)))
-                        .select((
-                            ExecutionRow::as_select(),
-                            jobs::name,
-                            Option::<LiveRow>::as_select(),
-                            DetailRow::as_select(),
-                        ))
-                        .first(c)
-                        .await
-                        .optional()
-                })
-                .about("executions")?;
-                let found = found.ok_or(StoreError::NotFound("execution"))?;
-                let events: Vec<EventRow> = on!(conn, c => {
-                    execution_events::table
-                        .filter(execution_events::execution_id.eq(key(id)))
-                        .order(execution_events::seq.asc())
-                        .limit(MAX_EVENTS)
-                        .select(EventRow::as_select())
-                        .load(c)
-                        .await
-                })
-                .about("execution_events")?;
-                Ok((found, events))
-            })
-            .await?;
-        let (row, job_name, live, detail) = found;
-        row::execution((row, job_name, live), detail, events)
+        self.executions_in_full(tenant, &[id]).await?.pop().ok_or(StoreError::NotFound("execution"))
+    }
+
+    async fn executions_in_full(&self, tenant: TenantId, ids: &[ExecutionId]) -> Result<Vec<Execution>, StoreError> {
+        let (found, events) = self.read(async |conn| full(conn, tenant, ids).await).await?;
+        let mut events_of = HashMap::<ExecutionId, Vec<EventRow>>::new();
+        for event in events {
+            events_of.entry(event.execution_id()).or_default().push(event);
+        }
+        let mut executions = HashMap::with_capacity(found.len());
+        for (row, job_name, live, detail) in found {
+            let mut events = events_of.remove(&row.id()).unwrap_or_default();
+            events.truncate(MAX_EVENTS);
+            executions.insert(row.id(), row::execution((row, job_name, live), detail, events)?);
+        }
+        Ok(ids.iter().filter_map(|id| executions.remove(id)).collect())
     }
 
     async fn executions(
@@ -174,6 +158,43 @@ impl ExecutionStore for SqlStore {
     ) -> Result<(JobCounters, DurationHistogram), StoreError> {
         self.read(async |conn| figures::job_statistics(conn, tenant, job).await).await
     }
+}
+
+type FullRow = (ExecutionRow, String, Option<LiveRow>, DetailRow);
+
+/// The rows of executions, and their events in the order of recording.
+async fn full(conn: &mut Conn, tenant: TenantId, ids: &[ExecutionId]) -> Answer<(Vec<FullRow>, Vec<EventRow>)> {
+    let keys = || ids.iter().map(|id| key(*id));
+    let found: Vec<FullRow> = on!(conn, c => {
+        with_job_and_queue!()
+            .filter(executions::tenant_id.eq(key(tenant)))
+            .filter(executions::id.eq_any(keys()))
+            .select((
+                ExecutionRow::as_select(),
+                jobs::name,
+                Option::<LiveRow>::as_select(),
+                DetailRow::as_select(),
+            ))
+            .load(c)
+            .await
+    })
+    .about("executions")?;
+    if found.is_empty() {
+        return Ok((found, Vec::new()));
+    }
+    let most = i64::try_from(MAX_EVENTS.saturating_mul(ids.len())).unwrap_or(i64::MAX);
+    let events: Vec<EventRow> = on!(conn, c => {
+        execution_events::table
+            .filter(execution_events::execution_id.eq_any(keys()))
+            .filter(execution_events::tenant_id.eq(key(tenant)))
+            .order(execution_events::seq.asc())
+            .limit(most)
+            .select(EventRow::as_select())
+            .load(c)
+            .await
+    })
+    .about("execution_events")?;
+    Ok((found, events))
 }
 
 /// What rows tell, newest first, but for those that are no longer in the state that was asked for.

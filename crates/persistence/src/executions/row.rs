@@ -37,6 +37,12 @@ pub(crate) struct ExecutionRow {
     partial: bool,
 }
 
+impl ExecutionRow {
+    pub(crate) const fn id(&self) -> ExecutionId {
+        self.id
+    }
+}
+
 /// What the queue tells of a live execution.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = execution_queue)]
@@ -74,6 +80,12 @@ pub(crate) struct EventRow {
     source: String,
     message: String,
     error: Option<String>,
+}
+
+impl EventRow {
+    pub(crate) const fn execution_id(&self) -> ExecutionId {
+        self.execution_id
+    }
 }
 
 /// An execution's row, its job's name, and its row in the queue while it lives.

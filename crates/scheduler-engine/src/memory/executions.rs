@@ -35,6 +35,12 @@ impl ExecutionStore for MemoryStore {
         Ok(record.detail(state.job_name(record.accepted.job_id)))
     }
 
+    async fn executions_in_full(&self, tenant: TenantId, ids: &[ExecutionId]) -> Result<Vec<Execution>, StoreError> {
+        let state = self.state();
+        let found = ids.iter().filter_map(|id| state.execution(tenant, *id).ok());
+        Ok(found.map(|record| record.detail(state.job_name(record.accepted.job_id))).collect())
+    }
+
     async fn executions(
         &self,
         tenant: TenantId,

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
 use horarium_domain::agent::{AgentRequest, AgentTask, Target, TaskState};
 use horarium_domain::execution::{Execution, ExecutionState, NewExecution, Trigger};
 use horarium_domain::job::{Job, JobConfiguration};
@@ -31,8 +30,8 @@ const PAGE_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes of an answer that takes about as much room as saying that it was left out.
 const SMALL_ANSWER_BYTES: usize = 256;
 
-/// How many executions of a page are read at the same time.
-const READS_AT_ONCE: usize = 8;
+/// How many executions of a page are read at the same time, with all that their hosts answered.
+const READ_AT_ONCE: usize = 20;
 
 /// An operation for agents, before any check.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -162,22 +161,21 @@ impl AgentJobService {
         named.sort_unstable();
         named.dedup();
         let jobs: HashMap<JobId, Job> = store.definitions(&named).await?.into_iter().map(|job| (job.id, job)).collect();
-        let mut read = stream::iter(ids)
-            .map(|id| async move {
-                match store.execution(tenant, id).await {
-                    Ok(execution) => Ok(Some((execution, store.agent_tasks(tenant, &[id]).await?))),
-                    // Deleted since the page was read.
-                    Err(StoreError::NotFound(_)) => Ok(None),
-                    Err(error) => Err(ServiceError::from(error)),
-                }
-            })
-            .buffered(READS_AT_ONCE);
-        let (mut items, mut room) = (Vec::with_capacity(found.items.len()), PAGE_ANSWER_BYTES);
-        while let Some(read) = read.try_next().await? {
-            let Some((execution, mut tasks)) = read else { continue };
-            leave_out_large_answers(&mut tasks, &mut room);
-            let job = jobs.get(&execution.summary.job_id).cloned();
-            items.push(agent_job(execution, job, tasks));
+        let (mut items, mut room) = (Vec::with_capacity(ids.len()), PAGE_ANSWER_BYTES);
+        for ids in ids.chunks(READ_AT_ONCE) {
+            let (executions, tasks) =
+                tokio::try_join!(store.executions_in_full(tenant, ids), store.agent_tasks(tenant, ids))?;
+            let mut tasks_of = HashMap::<ExecutionId, Vec<AgentTask>>::new();
+            for task in tasks {
+                tasks_of.entry(task.execution_id).or_default().push(task);
+            }
+            // Those that were deleted since the page was read are missing.
+            for execution in executions {
+                let mut tasks = tasks_of.remove(&execution.summary.id).unwrap_or_default();
+                leave_out_large_answers(&mut tasks, &mut room);
+                let job = jobs.get(&execution.summary.job_id).cloned();
+                items.push(agent_job(execution, job, tasks));
+            }
         }
         Ok(Page { items, total: found.total, is_capped: found.is_capped })
     }
