@@ -77,7 +77,9 @@ impl PostgresHot {
                 telling.after(finish).await?;
                 Ok(answers)
             });
-            return written.await;
+            let answers = written.await?;
+            self.go_on_with(&batch);
+            return Ok(answers);
         }
         let left_out = session::run(&self.pool, async |session: &Session| {
             let (form, telling) = (form(), tell.prepare(session).await?);
@@ -95,9 +97,14 @@ impl PostgresHot {
             });
             answers.extend(explained.await?);
         }
+        self.go_on_with(&batch);
+        batch.answers(&answers)
+    }
+
+    /// Lets claims that go on from where others ended find what was accepted.
+    fn go_on_with(&self, batch: &Batch<'_>) {
         let ready = batch.firsts.iter().filter(|new| new.run_at <= new.created_at);
         self.lanes.accepted(ready.map(|new| (new.tenant_id, new.priority, new.id.as_uuid())));
-        batch.answers(&answers)
     }
 }
 
