@@ -13,16 +13,12 @@ use horarium_domain::{Clock, IdGenerator, SystemClock, Timestamp};
 use horarium_persistence::{DatabaseOptions, DatabaseUrl, SqlStore};
 use horarium_scheduler_engine::{Core, Engine, EngineConfig, Executor, Registry, SystemEntropy};
 use serde_json::json;
-use tokio::sync::Notify;
 
 use crate::Failure;
 
 /// Whose job it is, and its name.
 pub(crate) const TENANT: &str = "bench";
 pub(crate) const JOB: &str = "no-op";
-
-/// The least time between two hints to other nodes: what the engine's own relay keeps to.
-const HINTS_APART: Duration = Duration::from_millis(5);
 
 /// How a node works unless it is told otherwise. Attempts that do nothing are over so soon that more at once cost nothing.
 const CONCURRENCY: usize = 500;
@@ -108,7 +104,6 @@ pub(crate) struct Node {
     pub(crate) job: Job,
     /// How long ago everything counts as accepted.
     age: Duration,
-    hints: Arc<Notify>,
 }
 
 impl Node {
@@ -134,9 +129,7 @@ impl Node {
 
     fn new(store: SharedStore, job: Job, settings: &Settings) -> Arc<Self> {
         let core = Core::new(store, Arc::new(SystemClock), Arc::new(SystemEntropy));
-        let hints = Arc::new(Notify::new());
-        tokio::spawn(hint(Arc::clone(&core), Arc::clone(&hints)));
-        Arc::new(Self { core, job, age: Duration::from_secs(settings.accepted_ago), hints })
+        Arc::new(Self { core, job, age: Duration::from_secs(settings.accepted_ago) })
     }
 
     /// Starts the loops of a node that runs `executor`.
@@ -155,12 +148,6 @@ impl Node {
     /// An execution to be accepted, by its number and the instant at which the call for it began; 0: nobody asks.
     pub(crate) fn execution(&self, number: u64, called_ns: u64) -> NewExecution {
         execution_of(&self.core, &self.job, json!({ "i": number, "t": called_ns }), self.core.now() - self.age)
-    }
-
-    /// Tells other nodes that there is work, soon and seldom, as a server does. A node whose engine runs does so by
-    /// itself.
-    pub(crate) fn tell_others(&self) {
-        self.hints.notify_one();
     }
 
     /// Tells other nodes what they were not told yet, before this process ends.
@@ -210,13 +197,4 @@ pub(crate) async fn add_job(store: &SharedStore, tenant: &Tenant, name: &str) ->
     let job = Job::new(IdGenerator::new().job(now), tenant.id, JobSpec::new(name, CodeExecution::of(JOB)), now);
     store.create_job(job.clone(), None).await?;
     Ok(job)
-}
-
-async fn hint(core: Arc<Core>, hints: Arc<Notify>) {
-    loop {
-        hints.notified().await;
-        // A hint that is lost costs others a poll.
-        let _ = core.store.publish(Signal::Work).await;
-        tokio::time::sleep(HINTS_APART).await;
-    }
 }

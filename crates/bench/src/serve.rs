@@ -64,7 +64,10 @@ pub(crate) async fn run(settings: &Settings) -> Result<(), Failure> {
         core,
     });
     // Measures open their connections and then wait until the machine is quiet.
-    let server = HttpServer::new(move || horarium_api::app(&state)).keep_alive(KEEP_ALIVE).bind("127.0.0.1:0")?;
+    let server = HttpServer::new(move || horarium_api::app(&state))
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(KEEP_ALIVE)
+        .bind("127.0.0.1:0")?;
     let address = server.addrs().first().ok_or("the server listens nowhere")?.to_string();
     println!("{}", json!({ "ready": now_ns(), "address": address, "token": token, "job": node.job.id.as_uuid() }));
     Ok(server.run().await?)

@@ -19,7 +19,6 @@ pub(super) async fn one_by_one(node: &Arc<Node>, count: u64, callers: u64) -> Re
         let node = Arc::clone(&node);
         async move {
             let answer = node.core.enqueue(node.execution(first, 0)).await?;
-            node.tell_others();
             accepted(&[answer])
         }
     };
@@ -34,7 +33,6 @@ pub(super) async fn in_batches(node: &Arc<Node>, count: u64, batch: u64, callers
         async move {
             let executions = (first..end).map(|number| node.execution(number, 0)).collect();
             let answers = node.core.enqueue_many(executions).await?;
-            node.tell_others();
             accepted(&answers)
         }
     };
@@ -49,7 +47,6 @@ pub(super) async fn now_and_then(node: &Node, count: u64, interval: Duration) ->
         ticks.tick().await;
         let called = now_ns();
         accepted(&[node.core.enqueue(node.execution(number, called)).await?])?;
-        node.tell_others();
         took.push((now_ns() - called) / 1000);
     }
     Ok(took)
