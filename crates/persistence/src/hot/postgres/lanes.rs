@@ -21,7 +21,10 @@ const LEAST_REST: Duration = Duration::from_millis(25);
 /// The most.
 const MOST_REST: Duration = Duration::from_secs(1);
 
-/// A look at everything that takes longer than going on does is made so many times as seldom as it takes longer.
+/// By how much longer than going on a look at everything may take before it is made more seldom.
+const TOLERATED: Duration = Duration::from_millis(20);
+
+/// What it takes beyond that is followed by so many times as much rest.
 const REST_FACTOR: u32 = 8;
 
 /// A place in what is ready, from which a claim goes on: of a tenant's executions of a priority, those after an id.
@@ -73,7 +76,7 @@ impl Lanes {
     pub(super) fn looked(&self, taken: &[Place], share: usize, began: Instant) {
         let took = began.elapsed();
         let mut state = self.lock();
-        let longer = took.saturating_sub(state.usual) * REST_FACTOR;
+        let longer = took.saturating_sub(state.usual + TOLERATED) * REST_FACTOR;
         state.look_at = Some(Instant::now() + longer.clamp(LEAST_REST, MOST_REST));
         state.lanes.clear();
         for (tenant, (count, last)) in ends(taken) {
