@@ -190,7 +190,7 @@ impl PostgresHot {
 
     /// Claims from the beginning of what is ready.
     async fn claim_ready(&self, request: &ClaimRequest, wanted: usize, after: TenantId) -> Result<Round, StoreError> {
-        let began = Instant::now();
+        let look = self.lanes.look();
         let mut claimed = session::run(&self.pool, async |session: &Session| {
             let claim = session.statement(CLAIM).await?;
             let tenants = i32::try_from(wanted.min(TENANTS)).unwrap_or(i32::MAX);
@@ -205,7 +205,7 @@ impl PostgresHot {
         claimed.retain(|row| row.get::<_, Option<Uuid>>(0).is_some());
         let share = wanted.div_ceil(usize::try_from(tenants).unwrap_or(0).max(1));
         let claimed = claimed_rows(&claimed);
-        self.lanes.looked(&places(&claimed), share, began);
+        look.found(&places(&claimed), share);
         let per_tenant = self.shared_out(after, &claimed);
         // Only a tenant that used up its share may have more, or one that is under a limit.
         let more = limited || (tenants > 1 && per_tenant.values().any(|count| *count >= share));

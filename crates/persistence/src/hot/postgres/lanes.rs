@@ -7,7 +7,7 @@
 //! as a claim comes back with less than was asked for.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -53,6 +53,17 @@ struct State {
     look_at: Option<Instant>,
     /// How long going on took of late.
     usual: Duration,
+    /// The looks at everything that are under way, by number, and what was accepted during each: it may not have seen it.
+    looks: BTreeMap<u64, Vec<Place>>,
+    next_look: u64,
+}
+
+/// A look at everything that is under way.
+#[derive(Debug)]
+pub(super) struct Look<'a> {
+    lanes: &'a Lanes,
+    number: u64,
+    began: Instant,
 }
 
 impl Lanes {
@@ -72,18 +83,13 @@ impl Lanes {
         behind.chain(before).filter_map(head).take(most).collect()
     }
 
-    /// Notes what a look at everything took, of `share` or less of each tenant.
-    pub(super) fn looked(&self, taken: &[Place], share: usize, began: Instant) {
-        let took = began.elapsed();
+    /// Begins a look at everything.
+    pub(super) fn look(&self) -> Look<'_> {
         let mut state = self.lock();
-        let longer = took.saturating_sub(state.usual + TOLERATED) * REST_FACTOR;
-        state.look_at = Some(Instant::now() + longer.clamp(LEAST_REST, MOST_REST));
-        state.lanes.clear();
-        for (tenant, (count, last)) in ends(taken) {
-            if count >= share {
-                state.lanes.entry(tenant).or_default().insert(last.0, last.1);
-            }
-        }
+        let number = state.next_look;
+        state.next_look += 1;
+        state.looks.insert(number, Vec::new());
+        Look { lanes: self, number, began: Instant::now() }
     }
 
     /// Notes what was taken in `lanes`, of `share` or less in each. One that had less is at its end.
@@ -117,26 +123,69 @@ impl Lanes {
     /// Notes what this node accepted, so that it is found in its turn though nobody looks at everything.
     pub(super) fn accepted(&self, places: impl IntoIterator<Item = Place>) {
         let mut state = self.lock();
-        if state.lanes.is_empty() {
+        if state.lanes.is_empty() && state.looks.is_empty() {
             return;
         }
-        for (tenant, priority, id) in places {
-            let before = Uuid::from_u128(id.as_u128().saturating_sub(1));
-            let lanes = state.lanes.entry(tenant).or_default();
-            let is_first = lanes.first_key_value().is_none_or(|(first, _)| Reverse(priority) < *first);
-            // What is less urgent than where the tenant's claims are is found when they have come to the end of that.
-            match lanes.get_mut(&Reverse(priority)) {
-                Some(after) => *after = (*after).min(before),
-                None if is_first => {
-                    lanes.insert(Reverse(priority), before);
-                }
-                None => {}
+        let goes_on = !state.lanes.is_empty();
+        for place in places {
+            for meanwhile in state.looks.values_mut() {
+                meanwhile.push(place);
+            }
+            if goes_on {
+                state.take_in(place);
             }
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Look<'_> {
+    /// Notes what was found, of `share` or less of each tenant.
+    pub(super) fn found(self, taken: &[Place], share: usize) {
+        let took = self.began.elapsed();
+        let mut state = self.lanes.lock();
+        let longer = took.saturating_sub(state.usual + TOLERATED) * REST_FACTOR;
+        state.look_at = Some(Instant::now() + longer.clamp(LEAST_REST, MOST_REST));
+        state.lanes.clear();
+        for (tenant, (count, last)) in ends(taken) {
+            if count >= share {
+                state.lanes.entry(tenant).or_default().insert(last.0, last.1);
+            }
+        }
+        let meanwhile = state.looks.remove(&self.number).unwrap_or_default();
+        if !meanwhile.is_empty() {
+            let found: HashSet<&Place> = taken.iter().collect();
+            for place in meanwhile.iter().filter(|place| !found.contains(place)) {
+                state.take_in(*place);
+            }
+        }
+    }
+}
+
+/// A look that failed ends, too.
+impl Drop for Look<'_> {
+    fn drop(&mut self) {
+        self.lanes.lock().looks.remove(&self.number);
+    }
+}
+
+impl State {
+    /// Has what is at this place found by a lane.
+    fn take_in(&mut self, (tenant, priority, id): Place) {
+        let before = Uuid::from_u128(id.as_u128().saturating_sub(1));
+        let lanes = self.lanes.entry(tenant).or_default();
+        let is_first = lanes.first_key_value().is_none_or(|(first, _)| Reverse(priority) < *first);
+        // What is less urgent than where the tenant's claims are is found when they have come to the end of that.
+        match lanes.get_mut(&Reverse(priority)) {
+            Some(after) => *after = (*after).min(before),
+            None if is_first => {
+                lanes.insert(Reverse(priority), before);
+            }
+            None => {}
+        }
     }
 }
 
@@ -170,7 +219,7 @@ mod tests {
     fn looked(share: usize) -> Lanes {
         let lanes = Lanes::default();
         let both = [taken(1, 0, 101..=110), taken(2, 5, 201..=210)].concat();
-        lanes.looked(&both, share, Instant::now());
+        lanes.look().found(&both, share);
         lanes.lock().look_at = Some(Instant::now() + FAR);
         lanes
     }
@@ -252,5 +301,42 @@ mod tests {
         let lanes = looked(10);
         lanes.accepted([(tenant(3), 0, Uuid::from_u128(900))]);
         assert_eq!(next(&lanes, 2), [(tenant(3), 0, 899), (tenant(1), 0, 110), (tenant(2), 5, 210)]);
+    }
+
+    #[test]
+    fn what_is_accepted_during_a_look_that_did_not_see_it_is_found_after_it() {
+        let lanes = looked(10);
+        let look = lanes.look();
+        lanes.accepted(taken(3, 0, 900..=901));
+        look.found(&[taken(1, 0, 111..=120), taken(3, 0, 900..=900)].concat(), 10);
+        assert_eq!(next(&lanes, 0), [(tenant(1), 0, 120), (tenant(3), 0, 900)]);
+    }
+
+    #[test]
+    fn what_is_accepted_during_a_look_that_found_it_leaves_nothing_to_go_on_from() {
+        let lanes = Lanes::default();
+        let look = lanes.look();
+        lanes.accepted(taken(3, 0, 900..=900));
+        look.found(&taken(3, 0, 900..=900), 10);
+        assert_eq!(next(&lanes, 0), []);
+    }
+
+    #[test]
+    fn of_two_looks_at_once_each_keeps_what_it_did_not_see() {
+        let lanes = Lanes::default();
+        let (first, second) = (lanes.look(), lanes.look());
+        lanes.accepted(taken(3, 0, 900..=900));
+        first.found(&[], 10);
+        second.found(&[], 10);
+        assert_eq!(next(&lanes, 0), [(tenant(3), 0, 899)]);
+        lanes.look().found(&[], 10);
+        assert_eq!(next(&lanes, 0), [], "a later look saw it");
+    }
+
+    #[test]
+    fn a_look_that_failed_changes_nothing() {
+        let lanes = looked(10);
+        drop(lanes.look());
+        assert_eq!(next(&lanes, 0), [(tenant(1), 0, 110), (tenant(2), 5, 210)]);
     }
 }
