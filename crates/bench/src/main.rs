@@ -112,7 +112,7 @@ struct Measure {
     /// Only the peers whose names hold this; may be given several times.
     #[arg(long = "peer")]
     wanted: Vec<String>,
-    /// Rounds; the median is reported. In each round everything takes its turn.
+    /// Rounds of goals 1 to 3; the median is reported. In each round everything takes its turn. The others take one.
     #[arg(long, default_value_t = 3, value_parser = RangedU64ValueParser::<usize>::new().range(1..=100))]
     rounds: usize,
     /// A hundredth of the work in one round: shows that everything runs, and says nothing of speed.
@@ -213,7 +213,8 @@ impl Measure {
     /// Whether what is kept of a goal is as good as what would be measured now.
     fn is_done(&self, goal: Goal) -> Result<bool, Failure> {
         let needs_peers = goal.compares() && self.peers.is_some();
-        let is_as_good = |kept: Measured| kept.is_current(self.rounds) && (kept.has_peers() || !needs_peers);
+        let is_as_good =
+            |kept: Measured| kept.is_current(goal.rounds(self.rounds)) && (kept.has_peers() || !needs_peers);
         Ok(Measured::read(&self.results, goal.key())?.is_some_and(is_as_good))
     }
 }

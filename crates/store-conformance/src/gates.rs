@@ -108,6 +108,10 @@ pub async fn a_rate_limit_spreads_starts_over_time(world: World) {
     // A node whose clock is behind gains nothing by it, and costs nothing.
     assert_eq!(claim_all(&world, 59).await.len(), 0);
     assert_eq!(claim_all(&world, 61).await.len(), 4);
+    // Nor is what was filled in up to an instant filled in again for a claim that read the clock before it.
+    assert_eq!(world.claim(2, at(70)).await.len(), 2);
+    assert_eq!(world.claim(1, at(69)).await.len(), 1);
+    assert_eq!(claim_all(&world, 70).await.len(), 1);
 }
 
 pub async fn limits_that_change_are_followed_by_what_waits_already(world: World) {

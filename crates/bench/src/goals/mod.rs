@@ -153,6 +153,12 @@ impl Goal {
         matches!(self, Self::Drain | Self::Enqueue | Self::Pickup)
     }
 
+    /// In how many rounds, of those asked for. Where others take part, a figure is worth what several rounds say of it;
+    /// the rest takes one, which is long, or is of thousands of calls.
+    pub(crate) fn rounds(self, asked: usize) -> usize {
+        if self.compares() { asked } else { 1 }
+    }
+
     /// The figures that are plotted.
     pub(crate) const fn plotted(self) -> &'static [&'static str] {
         self.shown().plotted
@@ -163,9 +169,10 @@ impl Goal {
         // What is left from a goal that failed.
         lab.take_disturbance();
         lab.take_described();
-        let mut record = Record::new(lab.rounds, lab.part);
-        for round in 1..=lab.rounds {
-            eprintln!("  round {round} of {}, {} min after the start", lab.rounds, lab.minutes());
+        let rounds = self.rounds(lab.rounds);
+        let mut record = Record::new(rounds, lab.part);
+        for round in 1..=rounds {
+            eprintln!("  round {round} of {rounds}, {} min after the start", lab.minutes());
             match self {
                 Self::Drain => drain::round(lab, compared, round, &mut record).await?,
                 Self::Enqueue => enqueue::round(lab, compared, round, &mut record).await?,

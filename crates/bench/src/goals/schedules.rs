@@ -10,8 +10,10 @@ use crate::report::{Against, Bound, Kind, Record, Target, Unit};
 const AT_ONCE: u64 = 100_000;
 const EACH_SECOND: u64 = 1_000;
 
-/// How many seconds of the latter are looked at.
+/// How many seconds of the latter are looked at, after so many in which the nodes open their connections and plan their
+/// statements.
 const SECONDS: u64 = 10;
+const WARMING: u64 = 2;
 
 /// Looking costs the database time that planning needs.
 const LOOKS_APART: Duration = Duration::from_millis(20);
@@ -26,8 +28,8 @@ const STREAM: &str = "1,000 due each second, 2 nodes";
 pub(super) const SHOWN: Shown = Shown {
     title: "8. Schedules that are due at once",
     method: "100,000 cron jobs share one slot, and two nodes plan. From the slot until every job has its execution; there \
-        must be exactly one each. Then 1,000 jobs are due at every full second, for ten seconds: lateness is from the slot \
-        to the start of the attempt, as the history tells it.",
+        must be exactly one each. Then 1,000 jobs are due at every full second, for ten seconds after the nodes' first \
+        two: lateness is from the slot to the start of the attempt, as the history tells it.",
     targets: &[
         Target {
             text: "100,000 at once within 5 s",
@@ -88,16 +90,19 @@ async fn stream(lab: &Lab, ours: &Subject, record: &mut Record) -> Result<(), Fa
     let watch = lab.watch();
     let nodes = [trial.worker(u64::from(u32::MAX))?, trial.worker(u64::from(u32::MAX))?];
     let database = trial.database()?;
-    due_in(database, Duration::from_secs(2)).await?;
-    tokio::time::sleep(Duration::from_secs(2 + SECONDS + 1)).await;
+    let first = due_in(database, Duration::from_secs(2)).await?;
+    tokio::time::sleep(Duration::from_secs(2 + WARMING + SECONDS + 1)).await;
     lab.note(&watch);
     drop(nodes);
-    let lateness = "
+    let lateness = format!(
+        "
         select percentile_disc(0.5) within group (order by late), percentile_disc(0.99) within group (order by late),
             count(*)
         from (select 1000 * extract(epoch from started_at - scheduled_for)::float8 as late from executions
-              where trigger = 'Schedule' and started_at is not null) x";
-    let row = database.row(lateness, &[]).await?;
+              where trigger = 'Schedule' and started_at is not null
+                and scheduled_for >= to_timestamp({first} + {WARMING})) x"
+    );
+    let row = database.row(&lateness, &[]).await?;
     let runs: i64 = row.get(2);
     if runs < i64::try_from(lab.size(EACH_SECOND) * SECONDS)? {
         return Err(format!("only {runs} of the scheduled executions ran in {SECONDS} s").into());

@@ -13,12 +13,13 @@ use super::values::{Ts, column, rows};
 use crate::error::Fault;
 use crate::hot::due::{Definition, Schedules};
 
+// Each slot is asked for its tenant: joined, the planner may begin with the tenants, and sort all that is due for each few.
 macro_rules! due {
     () => {
         "
     select s.job_id, s.tenant_id, s.next_run_at
-    from job_slots s join tenants t on t.id = s.tenant_id
-    where s.next_run_at <= $1 and t.is_active
+    from job_slots s
+    where s.next_run_at <= $1 and (select t.is_active from tenants t where t.id = s.tenant_id)
     order by s.next_run_at limit $2"
     };
 }
@@ -38,8 +39,8 @@ pub(super) const DEFINITIONS: &str = "
 
 pub(super) const NEXT: &str = "
     select s.job_id, s.next_run_at
-    from job_slots s join tenants t on t.id = s.tenant_id
-    where t.is_active
+    from job_slots s
+    where (select t.is_active from tenants t where t.id = s.tenant_id)
     order by s.next_run_at limit 1";
 
 impl PostgresHot {

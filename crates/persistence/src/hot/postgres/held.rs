@@ -65,18 +65,19 @@ pub(super) const RUNNING_OF_KEYS_OF_JOBS: &str = "
     )
     from unnest($1::uuid[], $2::uuid[], $3::text[]) as d (tenant_id, job_id, key)";
 
+// A claim may have read the clock before another that wrote first: time that was filled in once is not filled in again.
 pub(super) const SPEND_OF_TENANTS: &str = "
-    update tenant_limits l set rate_tokens = d.tokens, rate_at = $3
+    update tenant_limits l set rate_tokens = d.tokens, rate_at = greatest(l.rate_at, $3)
     from unnest($1::uuid[], $2::float8[]) as d (tenant_id, tokens)
     where l.tenant_id = d.tenant_id";
 
 pub(super) const SPEND_OF_QUEUES: &str = "
-    update queues q set rate_tokens = d.tokens, rate_at = $4
+    update queues q set rate_tokens = d.tokens, rate_at = greatest(q.rate_at, $4)
     from unnest($1::uuid[], $2::text[], $3::float8[]) as d (tenant_id, name, tokens)
     where q.tenant_id = d.tenant_id and q.name = d.name";
 
 pub(super) const SPEND_OF_KEYS: &str = "
-    update key_limits k set rate_tokens = d.tokens, rate_at = $4
+    update key_limits k set rate_tokens = d.tokens, rate_at = greatest(k.rate_at, $4)
     from unnest($1::uuid[], $2::text[], $3::float8[]) as d (tenant_id, key, tokens)
     where k.tenant_id = d.tenant_id and k.key = d.key";
 

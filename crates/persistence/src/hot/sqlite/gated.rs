@@ -48,9 +48,12 @@ const CANDIDATES: &str = "
     where state = 3 and tenant_id = ?1 and queue = ?2 and job_id = ?3 and limited_key = ?4
     order by priority desc, id limit ?5";
 
-const SPEND_OF_KEY: &str = "update key_limits set rate_tokens = ?3, rate_at = ?4 where tenant_id = ?1 and key = ?2";
+// A claim may have read the clock before another that wrote first: time that was filled in once is not filled in again.
+const SPEND_OF_KEY: &str = "
+    update key_limits set rate_tokens = ?3, rate_at = max(coalesce(rate_at, ?4), ?4) where tenant_id = ?1 and key = ?2";
 
-const SPEND_OF_QUEUE: &str = "update queues set rate_tokens = ?3, rate_at = ?4 where tenant_id = ?1 and name = ?2";
+const SPEND_OF_QUEUE: &str = "
+    update queues set rate_tokens = ?3, rate_at = max(coalesce(rate_at, ?4), ?4) where tenant_id = ?1 and name = ?2";
 
 const ANY_TENANT: &str = "select exists (select 1 from tenant_limits)";
 
@@ -61,7 +64,8 @@ const TENANT: &str = "
 const RUNNING_OF_TENANT: &str = "
     select count(*) from execution_queue where state = 1 and lease_until is not null and tenant_id = ?1";
 
-const SPEND_OF_TENANT: &str = "update tenant_limits set rate_tokens = ?2, rate_at = ?3 where tenant_id = ?1";
+const SPEND_OF_TENANT: &str = "
+    update tenant_limits set rate_tokens = ?2, rate_at = max(coalesce(rate_at, ?3), ?3) where tenant_id = ?1";
 
 /// The tenants that have something waiting, each with what it may do, if somebody said so.
 pub(super) struct Limited(HashMap<TenantId, Option<(u32, Limits)>>);
