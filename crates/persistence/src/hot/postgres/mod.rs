@@ -55,6 +55,7 @@ mod settle;
 mod signals;
 mod sweep;
 mod turn;
+mod vacuum;
 mod values;
 
 pub(crate) use days::HOLD_DAYS;
@@ -64,6 +65,8 @@ pub(crate) struct PostgresHot {
     pool: Pool,
     /// Held so that it ends with the store.
     _replanner: replan::Replanner,
+    /// As well.
+    _vacuum: vacuum::Vacuum,
     listener: tokio::sync::Mutex<signals::Listener>,
     /// The tenant that the last claim served last; the next one begins after it.
     last_served: Mutex<TenantId>,
@@ -84,6 +87,7 @@ impl PostgresHot {
     pub(crate) fn new(pool: Pool, server: Server) -> Self {
         Self {
             _replanner: replan::Replanner::start(pool.clone()),
+            _vacuum: vacuum::Vacuum::start(pool.clone()),
             pool,
             listener: tokio::sync::Mutex::new(signals::Listener::new(server)),
             last_served: Mutex::new(TenantId::from_uuid(Uuid::nil())),
