@@ -140,7 +140,7 @@ mod tests {
         pace.vacuumed(0, began, ended);
         pace.seen = WORTH;
         assert!(!pace.is_time(WORTH, ended + Duration::from_millis(1900)));
-        assert!(pace.is_time(WORTH, ended + Duration::from_millis(2000)));
+        assert!(pace.is_time(WORTH, ended + Duration::from_secs(2)));
     }
 
     #[test]
@@ -168,8 +168,10 @@ mod tests {
         look(pool, &mut pace).await.unwrap();
         assert_eq!(pool.status().size, 0, "no connection is opened for it");
 
+        // The server's own vacuum is not to be quicker.
         let burst = format!(
-            "insert into execution_queue (id, tenant_id, job_id, queue, priority, state, run_at, attempt, lost, fence)
+            "alter table execution_queue set (autovacuum_enabled = off);
+             insert into execution_queue (id, tenant_id, job_id, queue, priority, state, run_at, attempt, lost, fence)
              select gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'default', 0, 0, now(), 0, 0, 0
              from generate_series(1, {WORTH});
              delete from execution_queue;
