@@ -42,7 +42,8 @@ pub(super) async fn add_jobs(database: &Database, prefix: &str, count: u64) -> R
 }
 
 /// Ended executions, half of them of the job that is the first by name, the others evenly of all jobs, accepted evenly
-/// from an instant on for so long, one in a thousand failed, and the counters that their ends would have made.
+/// from an instant on for so long, one in a thousand failed, and the counters and rollups that their ends would have
+/// made.
 pub(super) async fn history(
     database: &Database,
     count: u64,
@@ -72,6 +73,31 @@ pub(super) async fn history(
             where h.job_id = c.job_id",
         )
         .await?;
+    for (scope, width, bucket, of) in [
+        (
+            "coalesce(job_id, tenant_id)",
+            3600,
+            "date_trunc('hour', completed_at)",
+            "where state > 0 group by grouping sets ((tenant_id, 3), (tenant_id, job_id, 3))",
+        ),
+        (
+            "tenant_id",
+            300,
+            "date_bin('5 minutes', completed_at, 'epoch')",
+            "where completed_at > now() - interval '3 days' group by tenant_id, 3",
+        ),
+    ] {
+        let add = format!(
+            "insert into rollups (scope_id, width, bucket_start, tenant_id, succeeded, failed, started, stopped, duration_ms)
+            select {scope}, {width}, {bucket}, tenant_id, count(*) filter (where state = 2),
+                count(*) filter (where state = 3), count(*), count(*), 45000 * count(*)
+            from executions {of}
+            on conflict (scope_id, width, bucket_start) do update set succeeded = excluded.succeeded,
+                failed = excluded.failed, started = excluded.started, stopped = excluded.stopped,
+                duration_ms = excluded.duration_ms"
+        );
+        database.run(&add).await?;
+    }
     settle(database).await
 }
 
