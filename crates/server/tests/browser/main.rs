@@ -1,0 +1,11 @@
+//! The pages, in a real browser on a real server.
+//!
+//! `scripts/test` installs Chromium, ChromeDriver and axe-core; docs/contributing.md says how to run one of these tests.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod support;
+
+mod api_documentation;

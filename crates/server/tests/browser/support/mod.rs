@@ -1,0 +1,13 @@
+//! What the tests of the pages have in common.
+
+mod accessibility;
+mod browser;
+mod checks;
+mod page;
+mod site;
+mod webdriver;
+
+pub(crate) use browser::{View, ZONE};
+pub(crate) use page::{Page, button, field, heading, link};
+pub(crate) use site::{Outside, Site, Tenant};
+pub(crate) use webdriver::key;

@@ -1,0 +1,216 @@
+//! A page as somebody uses it: what is there by its name, what is shown, the keyboard.
+//!
+//! Everything waits for what it needs until a deadline, and what is missing then is told with what the page shows.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::browser::{Browser, View};
+use super::webdriver::{Element, Refusal, Session, key};
+
+/// The longest to wait for anything to show.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How often to look.
+const PERIOD: Duration = Duration::from_millis(30);
+/// No page needs more presses of a key to come to anything.
+const MOST_PRESSES: usize = 200;
+
+/// Something on a page, by what it is and by its accessible name.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Target<'a> {
+    kind: &'static str,
+    selector: &'static str,
+    name: &'a str,
+}
+
+pub(crate) const fn link(name: &str) -> Target<'_> {
+    Target { kind: "link", selector: "a[href]", name }
+}
+
+pub(crate) const fn button(name: &str) -> Target<'_> {
+    Target { kind: "button", selector: "button, input[type=submit], summary", name }
+}
+
+pub(crate) const fn field(name: &str) -> Target<'_> {
+    Target { kind: "field", selector: "input, select, textarea", name }
+}
+
+pub(crate) const fn heading(name: &str) -> Target<'_> {
+    Target { kind: "heading", selector: "h1, h2, h3, h4", name }
+}
+
+impl fmt::Display for Target<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} '{}'", self.kind, self.name)
+    }
+}
+
+/// A page of the server in a browser of its own.
+pub(crate) struct Page {
+    browser: Browser,
+    server: String,
+}
+
+impl Page {
+    /// Opens a page of a server.
+    pub(crate) async fn open(server: &str, view: View, path: &str) -> Self {
+        let page = Self { browser: Browser::start(view).await, server: server.to_owned() };
+        page.go(path).await;
+        page
+    }
+
+    pub(super) fn session(&self) -> &Session {
+        &self.browser.session
+    }
+
+    pub(crate) async fn go(&self, path: &str) {
+        self.session().go(&format!("{}{path}", self.server)).await.unwrap();
+    }
+
+    /// Where it is: path and query.
+    pub(crate) async fn path(&self) -> String {
+        let url = self.session().url().await.unwrap();
+        url.strip_prefix(&self.server).unwrap_or(&url).to_owned()
+    }
+
+    pub(crate) async fn title(&self) -> String {
+        self.session().title().await.unwrap()
+    }
+
+    /// What can be read on it.
+    pub(crate) async fn text(&self) -> Result<String, Refusal> {
+        self.text_of("body").await
+    }
+
+    /// What can be read in the first element of a selector. WebDriver's own text leaves out what is there for browsers
+    /// without scripts.
+    pub(crate) async fn text_of(&self, selector: &str) -> Result<String, Refusal> {
+        let text = self.session().run(&format!("return document.querySelector({selector:?})?.innerText")).await?;
+        text.as_str().map(ToOwned::to_owned).ok_or_else(|| format!("there is no {selector}"))
+    }
+
+    /// Waits until something can be read.
+    pub(crate) async fn sees(&self, text: &str) {
+        self.until(&format!("'{text}' is shown"), async |page| Ok(page.text().await?.contains(text))).await;
+    }
+
+    /// Waits until something cannot be read any more.
+    pub(crate) async fn sees_no(&self, text: &str) {
+        self.until(&format!("'{text}' is not shown"), async |page| Ok(!page.text().await?.contains(text))).await;
+    }
+
+    /// Waits until a condition holds. A refusal counts as not yet: while a page changes, its elements come and go.
+    pub(crate) async fn until(&self, what: &str, mut condition: impl AsyncFnMut(&Self) -> Result<bool, Refusal>) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let last = condition(self).await;
+            if last == Ok(true) {
+                return;
+            }
+            if Instant::now() > deadline {
+                panic!("not in time: {what} ({last:?})\n{}", self.seen().await);
+            }
+            tokio::time::sleep(PERIOD).await;
+        }
+    }
+
+    /// Waits for something, and gives it.
+    pub(crate) async fn find(&self, target: Target<'_>) -> Element {
+        let mut found = None;
+        self.until(&format!("there is a {target}"), async |page| {
+            found = page.look_for(target).await?;
+            Ok(found.is_some())
+        })
+        .await;
+        found.unwrap()
+    }
+
+    /// Something, if it is shown now.
+    pub(crate) async fn look_for(&self, target: Target<'_>) -> Result<Option<Element>, Refusal> {
+        for element in self.session().find_all(target.selector).await? {
+            if self.session().name(&element).await? == target.name && self.session().is_displayed(&element).await? {
+                return Ok(Some(element));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(crate) async fn click(&self, target: Target<'_>) {
+        self.until(&format!("{target} is clicked"), async |page| {
+            let Some(element) = page.look_for(target).await? else { return Ok(false) };
+            page.session().click(&element).await.map(|()| true)
+        })
+        .await;
+    }
+
+    /// Types into a field in place of what it holds.
+    pub(crate) async fn fill(&self, target: Target<'_>, text: &str) {
+        let element = self.find(target).await;
+        self.session().clear(&element).await.unwrap();
+        self.session().type_into(&element, text).await.unwrap();
+    }
+
+    /// Presses keys, wherever the focus is: text, or what [`key`] names.
+    pub(crate) async fn press(&self, keys: impl Into<String>) {
+        self.session().press(&[], &keys.into()).await.unwrap();
+    }
+
+    /// Goes to something by the keyboard alone, forwards; fails when the focus cannot be seen on the way there.
+    pub(crate) async fn tab_to(&self, target: Target<'_>) {
+        self.tab(&[], target).await;
+    }
+
+    /// The same, backwards.
+    pub(crate) async fn tab_back_to(&self, target: Target<'_>) {
+        self.tab(&[key::SHIFT], target).await;
+    }
+
+    async fn tab(&self, held: &[char], target: Target<'_>) {
+        let element = self.find(target).await;
+        for _ in 0..MOST_PRESSES {
+            if self.session().focused().await.unwrap() == element {
+                return;
+            }
+            self.session().press(held, &key::TAB.to_string()).await.unwrap();
+            let visible = self.run(FOCUS_IS_VISIBLE).await;
+            assert!(visible == true, "the focus cannot be seen on {visible}\n{}", self.seen().await);
+        }
+        panic!("the keyboard does not reach {target}\n{}", self.seen().await);
+    }
+
+    /// What the body of a function gives in the page, beside its scripts and its policy.
+    pub(crate) async fn run(&self, function: &str) -> Value {
+        self.session().run(function).await.unwrap()
+    }
+
+    /// Whether it is wider than its window.
+    pub(crate) async fn scrolls_sideways(&self) -> bool {
+        let wider = "return document.documentElement.scrollWidth > document.documentElement.clientWidth";
+        self.run(wider).await == true
+    }
+
+    /// Where it is and what it shows, for a failure.
+    pub(super) async fn seen(&self) -> String {
+        let text = self.text().await.unwrap_or_else(|refusal| refusal);
+        format!("{} shows:\n{text}", self.path().await)
+    }
+
+    /// Closes it, having made sure that the console holds neither errors nor warnings, which breaches of the content
+    /// security policy are too.
+    pub(crate) async fn close(self) {
+        let said = self.session().console().await.unwrap();
+        let bad: Vec<_> = said.iter().filter(|line| ["SEVERE", "WARNING"].contains(&line.level.as_str())).collect();
+        assert!(bad.is_empty(), "the console says {bad:#?}");
+        self.session().end().await.unwrap();
+    }
+}
+
+/// True when the focus has left the page or is drawn around what has it; else what has it.
+const FOCUS_IS_VISIBLE: &str = "
+    const element = document.activeElement;
+    if (element === null || element === document.body || element === document.documentElement) return true;
+    const style = getComputedStyle(element);
+    const drawn = (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0) || style.boxShadow !== 'none';
+    return drawn && element.matches(':focus-visible') ? true : element.outerHTML.slice(0, 200);";

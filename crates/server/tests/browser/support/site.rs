@@ -1,0 +1,152 @@
+//! A server of its own for each test, the tenants on it, and the world that their jobs call.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use wiremock::matchers::path;
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use super::browser::View;
+use super::page::Page;
+use crate::common::{Home, Server};
+
+const SCHEDULER: &str = "/api/v1/scheduler";
+
+/// How the world outside answers a job's call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outside {
+    /// 200 with some JSON.
+    Fine,
+    /// 500, and so the attempt fails.
+    Broken,
+    /// 500 to the first call, 200 from then on.
+    BrokenOnce,
+    /// Not before any test is over.
+    Slow,
+}
+
+impl Outside {
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Fine => "/fine",
+            Self::Broken => "/broken",
+            Self::BrokenOnce => "/broken-once",
+            Self::Slow => "/slow",
+        }
+    }
+}
+
+/// A running server on SQLite, in a folder and on a port of its own.
+pub(crate) struct Site {
+    home: Home,
+    server: Server,
+    outside: MockServer,
+}
+
+impl Site {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(|home| home).await
+    }
+
+    /// Starts it with further settings.
+    pub(crate) async fn start_with(settings: impl FnOnce(Home) -> Home) -> Self {
+        let outside = outside().await;
+        let home = settings(Home::new().with("HORARIUM_EGRESS_ALLOW", "127.0.0.1"));
+        let server = home.serve().await;
+        Self { home, server, outside }
+    }
+
+    /// A tenant, as its owner.
+    pub(crate) async fn tenant(&self, slug: &str) -> Tenant<'_> {
+        let token = self.home.stdout_of(&["token", "create", "--role", "owner", "--tenant", slug, "--name", "Ada"]);
+        let mut tenant = Tenant { site: self, token, key: String::new() };
+        let key = tenant.post("/api/v1/keys", json!({"name": "browser", "scopes": ["*"]})).await;
+        key["key"].as_str().unwrap().clone_into(&mut tenant.key);
+        tenant
+    }
+
+    /// Opens a page as somebody who has not signed in.
+    pub(crate) async fn open(&self, view: View, path: &str) -> Page {
+        Page::open(&self.server.url, view, path).await
+    }
+
+    pub(crate) const fn home(&self) -> &Home {
+        &self.home
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.server.url
+    }
+}
+
+/// A tenant of a site, by its owner's credentials.
+pub(crate) struct Tenant<'a> {
+    site: &'a Site,
+    pub(crate) token: String,
+    /// An API key that may do all that the owner may.
+    pub(crate) key: String,
+}
+
+impl Tenant<'_> {
+    /// Makes a job that calls the world outside, with these further members; gives its id.
+    pub(crate) async fn job(&self, name: &str, outside: Outside, members: Value) -> String {
+        let url = format!("{}{}", self.site.outside.uri(), outside.path());
+        let mut job = json!({"name": name, "jobType": "HttpCall", "jobConfiguration": {"url": url, "method": "POST"}});
+        job.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        let job = self.post(&format!("{SCHEDULER}/jobs"), job).await;
+        job["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Runs a job now; gives the execution's id.
+    pub(crate) async fn trigger(&self, job: &str) -> String {
+        let execution = self.post(&format!("{SCHEDULER}/jobs/{job}/trigger"), json!({})).await;
+        execution.as_str().unwrap().to_owned()
+    }
+
+    /// Waits until an execution is in a state.
+    pub(crate) async fn reaches(&self, execution: &str, status: &str) {
+        let path = format!("{SCHEDULER}/executions/{execution}");
+        let reached = async |_: &Server| self.call("GET", &path, None).await["status"] == status;
+        self.site.server.wait_for(&format!("{execution} is {status}"), reached).await;
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        self.call("GET", path, None).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
+        self.call("POST", path, Some(body)).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: Value) -> Value {
+        self.call("PUT", path, Some(body)).await
+    }
+
+    /// Calls the API, which must do as it is told.
+    async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+        let (status, answer) = self.site.server.call(method, path, &self.token, body).await;
+        assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
+        answer
+    }
+}
+
+async fn outside() -> MockServer {
+    let server = MockServer::start().await;
+    let fine = || ResponseTemplate::new(200).set_body_json(json!({"rows": 1204, "warnings": []}));
+    let broken = || ResponseTemplate::new(500).set_body_json(json!({"error": "the upstream ledger is locked"}));
+    for (at, answer) in [
+        (Outside::Fine, fine()),
+        (Outside::Broken, broken()),
+        (Outside::BrokenOnce, fine()),
+        (Outside::Slow, fine().set_delay(Duration::from_secs(600))),
+    ] {
+        Mock::given(path(at.path())).respond_with(answer).with_priority(2).mount(&server).await;
+    }
+    Mock::given(path(Outside::BrokenOnce.path()))
+        .respond_with(broken())
+        .up_to_n_times(1)
+        .with_priority(1)
+        .mount(&server)
+        .await;
+    server
+}

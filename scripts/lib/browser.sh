@@ -1,0 +1,27 @@
+# What the tests of the pages need: Chromium, its driver, and axe-core; sourced after common.sh, never run.
+# shellcheck shell=bash
+
+# axe-core finds what keeps people from using a page. Tests only: its licence (MPL-2.0) and its size stay out of the tree.
+AXE_VERSION=4.14.1
+AXE_SHA256=29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
+
+# Makes everything available that `cargo test -p horarium-server --test browser` needs.
+browser_for_tests() {
+  have chromedriver || install_packages "the pages are tested in a real browser" chromium chromium-driver
+  axe_fetch "$(target_dir)/tmp/axe-core"
+}
+
+# axe_fetch FOLDER: leaves axe.min.js there, unless that very file is there already.
+axe_fetch() {
+  local folder="$1" sum="$AXE_SHA256  $1/axe.min.js" package
+  sha256sum --check --status <<<"$sum" 2>/dev/null && return
+  have npm || install_packages "npm fetches axe-core, which finds what keeps people from using a page" npm
+  say "fetching axe-core $AXE_VERSION"
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  package="$(npm pack --silent --pack-destination "$folder" "axe-core@$AXE_VERSION" 2>&1)" ||
+    fail "axe-core could not be fetched: $package"
+  tar -xzf "$folder/axe-core-$AXE_VERSION.tgz" -C "$folder" --strip-components=1 package/axe.min.js package/LICENSE
+  rm "$folder/axe-core-$AXE_VERSION.tgz"
+  sha256sum --check --status <<<"$sum" || fail "axe-core $AXE_VERSION is not the file that was expected"
+}
