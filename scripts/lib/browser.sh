@@ -5,15 +5,15 @@
 AXE_VERSION=4.14.1
 AXE_SHA256=29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
 
-# Makes everything available that `cargo test -p horarium-server --test browser` needs.
-browser_for_tests() {
+require_browser() {
   have chromedriver || install_packages "the pages are tested in a real browser" chromium chromium-driver
-  axe_fetch "$(target_dir)/tmp/axe-core"
 }
 
-# axe_fetch FOLDER: leaves axe.min.js there, unless that very file is there already.
-axe_fetch() {
-  local folder="$1" sum="$AXE_SHA256  $1/axe.min.js" package
+# Leaves axe.min.js where the tests look for it, unless that very file is there already.
+require_axe() {
+  local folder sum package
+  folder="$(target_dir)/tmp/axe-core"
+  sum="$AXE_SHA256  $folder/axe.min.js"
   sha256sum --check --status <<<"$sum" 2>/dev/null && return
   have npm || install_packages "npm fetches axe-core, which finds what keeps people from using a page" npm
   say "fetching axe-core $AXE_VERSION"

@@ -73,6 +73,37 @@ async fn the_keyboard_alone_reaches_types_and_presses() {
 }
 
 #[tokio::test]
+async fn fields_take_the_place_of_what_they_held() {
+    let body = "<form><label>Name <input name=name value=Bob></label>
+        <label>State <select name=state><option>Any<option>Failed</select></label><button>Show</button></form>";
+    let (page, _server) = shown(body, View::DESKTOP).await;
+    page.fill(field("Name"), "Ada").await;
+    page.choose(field("State"), "Failed").await;
+    page.click(button("Show")).await;
+    page.until("the form is sent", async |page| Ok(page.path().await == "/?name=Ada&state=Failed")).await;
+    page.close().await;
+}
+
+#[tokio::test]
+async fn what_is_announced_is_more_than_what_is_shown() {
+    let (page, _server) = shown("<p>Shown.</p><p role=status>Saved.</p>", View::DESKTOP).await;
+    page.announces("Saved.").await;
+    page.sees("Shown.").await;
+    page.sees_no("Lost.").await;
+    page.close().await;
+}
+
+#[tokio::test]
+async fn what_opens_is_closed_by_a_key() {
+    let (page, _server) = shown("<button popovertarget=help>Help</button><p id=help popover>Keys", View::DESKTOP).await;
+    page.click(button("Help")).await;
+    page.sees("Keys").await;
+    page.press(key::ESCAPE).await;
+    page.sees_no("Keys").await;
+    page.close().await;
+}
+
+#[tokio::test]
 #[should_panic(expected = "the focus cannot be seen on")]
 async fn a_focus_that_cannot_be_seen_fails() {
     let (page, _server) = shown("<style>a { outline: none }</style><a href='/'>Home</a>", View::DESKTOP).await;

@@ -5,7 +5,8 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use base64::prelude::{BASE64_STANDARD, Engine};
+use serde_json::{Value, json};
 
 use super::browser::{Browser, View};
 use super::webdriver::{Element, Refusal, Session, key};
@@ -16,6 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const PERIOD: Duration = Duration::from_millis(30);
 /// No page needs more presses of a key to come to anything.
 const MOST_PRESSES: usize = 200;
+
+/// In CSS pixels.
+const TALLEST_PICTURE: f64 = 2000.0;
 
 /// Something on a page, by what it is and by its accessible name.
 #[derive(Debug, Clone, Copy)]
@@ -101,6 +105,15 @@ impl Page {
         self.until(&format!("'{text}' is not shown"), async |page| Ok(!page.text().await?.contains(text))).await;
     }
 
+    /// Waits until something is said to those who listen to the page too.
+    pub(crate) async fn announces(&self, text: &str) {
+        let said = "return [...document.querySelectorAll('[role=alert], [role=status], [aria-live]')]
+            .map(region => region.innerText).join('\\n')";
+        let announced =
+            async |page: &Self| Ok(page.session().run(said).await?.as_str().is_some_and(|said| said.contains(text)));
+        self.until(&format!("'{text}' is announced"), announced).await;
+    }
+
     /// Waits until a condition holds. A refusal counts as not yet: while a page changes, its elements come and go.
     pub(crate) async fn until(&self, what: &str, mut condition: impl AsyncFnMut(&Self) -> Result<bool, Refusal>) {
         let deadline = Instant::now() + PATIENCE;
@@ -109,9 +122,7 @@ impl Page {
             if last == Ok(true) {
                 return;
             }
-            if Instant::now() > deadline {
-                panic!("not in time: {what} ({last:?})\n{}", self.seen().await);
-            }
+            assert!(Instant::now() < deadline, "not in time: {what} ({last:?})\n{}", self.seen().await);
             tokio::time::sleep(PERIOD).await;
         }
     }
@@ -150,6 +161,12 @@ impl Page {
         let element = self.find(target).await;
         self.session().clear(&element).await.unwrap();
         self.session().type_into(&element, text).await.unwrap();
+    }
+
+    /// Chooses one of what a field offers, by what it is called there.
+    pub(crate) async fn choose(&self, target: Target<'_>, option: &str) {
+        let element = self.find(target).await;
+        self.session().type_into(&element, option).await.unwrap();
     }
 
     /// Presses keys, wherever the focus is: text, or what [`key`] names.
@@ -191,6 +208,17 @@ impl Page {
         self.run(wider).await == true
     }
 
+    /// The top of it as it looks, in WebP.
+    pub(crate) async fn picture(&self) -> Vec<u8> {
+        let layout = self.session().devtools("Page.getLayoutMetrics", json!({})).await.unwrap();
+        let (width, height) =
+            (&layout["cssContentSize"]["width"], layout["cssContentSize"]["height"].as_f64().unwrap());
+        let clip = json!({"x": 0, "y": 0, "width": width, "height": height.min(TALLEST_PICTURE), "scale": 1});
+        let wanted = json!({"format": "webp", "quality": 80, "clip": clip, "captureBeyondViewport": true});
+        let taken = self.session().devtools("Page.captureScreenshot", wanted).await.unwrap();
+        BASE64_STANDARD.decode(taken["data"].as_str().unwrap()).unwrap()
+    }
+
     /// Where it is and what it shows, for a failure.
     pub(super) async fn seen(&self) -> String {
         let text = self.text().await.unwrap_or_else(|refusal| refusal);
@@ -201,8 +229,9 @@ impl Page {
     /// security policy are too.
     pub(crate) async fn close(self) {
         let said = self.session().console().await.unwrap();
-        let bad: Vec<_> = said.iter().filter(|line| ["SEVERE", "WARNING"].contains(&line.level.as_str())).collect();
-        assert!(bad.is_empty(), "the console says {bad:#?}");
+        let bad = said.iter().filter(|line| ["SEVERE", "WARNING"].contains(&line.level.as_str()));
+        let bad: Vec<_> = bad.map(ToString::to_string).collect();
+        assert!(bad.is_empty(), "the console says:\n{}", bad.join("\n"));
         self.session().end().await.unwrap();
     }
 }

@@ -1,5 +1,6 @@
 //! A server of its own for each test, the tenants on it, and the world that their jobs call.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -7,7 +8,7 @@ use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::browser::View;
-use super::page::Page;
+use super::page::{Page, button, field, heading};
 use crate::common::{Home, Server};
 
 const SCHEDULER: &str = "/api/v1/scheduler";
@@ -70,12 +71,18 @@ impl Site {
         Page::open(&self.server.url, view, path).await
     }
 
-    pub(crate) const fn home(&self) -> &Home {
-        &self.home
+    /// Opens the first page after signing in with a key or a token.
+    pub(crate) async fn sign_in(&self, view: View, credential: &str) -> Page {
+        let page = self.open(view, "/").await;
+        page.fill(field("Token or API key"), credential).await;
+        page.click(button("Sign in")).await;
+        page.find(heading("Overview")).await;
+        page
     }
 
-    pub(crate) fn url(&self) -> &str {
-        &self.server.url
+    /// A file or folder beside the server's own.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.home.path(name)
     }
 }
 
@@ -105,9 +112,24 @@ impl Tenant<'_> {
 
     /// Waits until an execution is in a state.
     pub(crate) async fn reaches(&self, execution: &str, status: &str) {
+        self.shows(execution, "status", |shown| shown == status).await;
+    }
+
+    /// Waits until a member of an execution is as it should be.
+    pub(crate) async fn shows(&self, execution: &str, member: &str, expected: impl Fn(&Value) -> bool) {
         let path = format!("{SCHEDULER}/executions/{execution}");
-        let reached = async |_: &Server| self.call("GET", &path, None).await["status"] == status;
-        self.site.server.wait_for(&format!("{execution} is {status}"), reached).await;
+        let shown = async |_: &Server| expected(&self.get(&path).await[member]);
+        self.site.server.wait_for(&format!("the {member} of {execution}"), shown).await;
+    }
+
+    /// A key that agents use.
+    pub(super) async fn agent_key(&self) -> String {
+        let key = self.post("/api/v1/keys", json!({"name": "agents", "scopes": ["agents:lease"]})).await;
+        key["key"].as_str().unwrap().to_owned()
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.site.server.url
     }
 
     pub(crate) async fn get(&self, path: &str) -> Value {
@@ -138,7 +160,7 @@ async fn outside() -> MockServer {
         (Outside::Fine, fine()),
         (Outside::Broken, broken()),
         (Outside::BrokenOnce, fine()),
-        (Outside::Slow, fine().set_delay(Duration::from_secs(600))),
+        (Outside::Slow, fine().set_delay(Duration::from_mins(10))),
     ] {
         Mock::given(path(at.path())).respond_with(answer).with_priority(2).mount(&server).await;
     }

@@ -4,6 +4,7 @@
 //! `serde_json` for every crate that is compiled with it, so that everything would be tested as it is not shipped;
 //! `webdriver`, which `fantoccini` builds on, has a licence that deny.toml does not allow.
 
+use std::fmt;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -31,11 +32,16 @@ pub(crate) type Refusal = String;
 pub(crate) struct Element(String);
 
 /// One line of the browser's console.
-#[derive(Debug)]
 pub(crate) struct ConsoleLine {
     /// `SEVERE` of errors, `WARNING`, `INFO`, `DEBUG`.
     pub(crate) level: String,
     pub(crate) message: String,
+}
+
+impl fmt::Display for ConsoleLine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.level, self.message)
+    }
 }
 
 /// A browser that is driven.
@@ -85,12 +91,6 @@ impl Session {
     /// An element's accessible name: what assistive technology calls it.
     pub(crate) async fn name(&self, element: &Element) -> Result<String, Refusal> {
         self.get(&format!("/element/{}/computedlabel", element.0)).await.map(|name| text(&name))
-    }
-
-    /// An element's attribute, if it has it.
-    pub(crate) async fn attribute(&self, element: &Element, name: &str) -> Result<Option<String>, Refusal> {
-        let value = self.get(&format!("/element/{}/attribute/{name}", element.0)).await?;
-        Ok(value.as_str().map(ToOwned::to_owned))
     }
 
     pub(crate) async fn is_displayed(&self, element: &Element) -> Result<bool, Refusal> {
