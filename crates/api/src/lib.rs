@@ -10,6 +10,7 @@
 mod app;
 mod dialects;
 mod http;
+mod mounted;
 pub mod openapi;
 mod platform;
 mod state;

@@ -122,7 +122,7 @@ pub struct ApiParts {
     /// The use cases.
     pub services: Services,
     /// Checks tokens.
-    pub tokens: JwtVerifier,
+    pub tokens: Arc<JwtVerifier>,
     /// Whether jobs can run.
     pub readiness: Arc<dyn Readiness>,
     /// Writes the metrics down; without it there is no `/metrics`.

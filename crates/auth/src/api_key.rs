@@ -98,7 +98,7 @@ pub fn authenticate(shown: &ApiKey, record: Option<&ApiKeyRecord>, now: Timestam
     }
 }
 
-fn principal(record: &ApiKeyRecord) -> Principal {
+pub(crate) fn principal(record: &ApiKeyRecord) -> Principal {
     Principal {
         subject: format!("api-key:{}", record.id),
         tenant: TenantRef::Id(record.tenant_id),

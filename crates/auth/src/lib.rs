@@ -43,6 +43,7 @@ mod principal;
 mod role;
 pub mod scope;
 mod seal;
+mod session;
 mod tenant;
 
 pub use credential::Credential;
@@ -55,4 +56,5 @@ pub use permission::{Permission, PermissionSet};
 pub use principal::{CredentialKind, Principal};
 pub use role::Role;
 pub use seal::{SealingKey, SealingKeyError, SecretKeys};
+pub use session::{SessionToken, session_principal};
 pub use tenant::{EnterTenantError, TenantDirectory, TenantHeaders, TenantSelection, enter_tenant};

@@ -50,7 +50,7 @@ pub(crate) async fn run(settings: &Settings) -> Result<(), Failure> {
     let token = mint(&secret, &claims, now, Duration::from_hours(24))?;
     let state = ApiState::new(ApiParts {
         services: Services::new(&core, TenantPolicy::without_jobs()),
-        tokens: JwtVerifier::new(JwtConfig::new(JwtKeys::Hs256Secret(secret)))?,
+        tokens: Arc::new(JwtVerifier::new(JwtConfig::new(JwtKeys::Hs256Secret(secret)))?),
         readiness: Arc::new(AlwaysReady),
         metrics: None,
         config: ApiConfig::default(),

@@ -23,6 +23,7 @@ pub mod queue;
 pub mod retry;
 pub mod schedule;
 pub mod secret;
+pub mod session;
 pub mod stats;
 pub mod store;
 pub mod tenant;

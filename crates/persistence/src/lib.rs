@@ -31,6 +31,7 @@ mod postgres;
 mod queues;
 mod schema;
 mod secrets;
+mod sessions;
 mod sqlite;
 mod store;
 mod tenants;

@@ -5,6 +5,7 @@
 mod cli;
 mod compose;
 mod config;
+mod dashboard;
 mod entropy;
 mod first_run;
 mod jwks;

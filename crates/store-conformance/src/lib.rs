@@ -50,6 +50,7 @@ pub mod races;
 pub mod retention;
 pub mod secrets;
 mod seeded;
+pub mod sessions;
 pub mod settle;
 pub mod signals;
 mod suite;

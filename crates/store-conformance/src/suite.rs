@@ -327,6 +327,14 @@ macro_rules! suite {
             the_last_use_of_a_key_never_goes_back
             keys_that_are_long_over_are_deleted
         });
+        $crate::suite!(@$make sessions {
+            a_session_is_read_back_as_it_was_opened
+            a_session_lasts_longer_when_it_is_used
+            a_session_is_sent_to_another_tenant_and_home_again
+            a_closed_session_is_closed_on_every_node
+            sessions_that_are_over_are_deleted_a_batch_at_a_time
+            sessions_go_with_their_tenant
+        });
         $crate::suite!(@$make agents {
             an_agent_is_read_back_as_it_registered
             an_agent_that_registers_again_is_the_same_and_says_what_it_is_now

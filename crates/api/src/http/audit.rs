@@ -58,7 +58,7 @@ pub(crate) struct AuditNote {
     state: web::Data<ApiState>,
     id: AuditId,
     at: Timestamp,
-    action: String,
+    action: RefCell<String>,
     method: Method,
     route: Rc<str>,
     /// The last parameter of the path: what kind of thing, and its value.
@@ -87,7 +87,7 @@ impl AuditNote {
         Some(Self {
             id: state.core.ids.audit(at),
             at,
-            action,
+            action: RefCell::new(action),
             method: method.clone(),
             named: named(&route, req.path()),
             route,
@@ -104,7 +104,7 @@ impl AuditNote {
     }
 
     /// Notes who calls, and in which tenant.
-    pub(super) fn is_of(&self, tenant: TenantId, caller: &Principal) {
+    pub(crate) fn is_of(&self, tenant: TenantId, caller: &Principal) {
         let kind = match caller.credential {
             CredentialKind::Jwt => AuditActorKind::Token,
             CredentialKind::ApiKey(_) => AuditActorKind::ApiKey,
@@ -123,6 +123,17 @@ impl AuditNote {
         *self.said.borrow_mut() = Some(target);
     }
 
+    /// Notes what a call asks for, where the API's description does not tell.
+    pub(crate) fn asks_for(&self, action: &str, target: Option<AuditTarget>) {
+        action.clone_into(&mut self.action.borrow_mut());
+        *self.said.borrow_mut() = target;
+    }
+
+    /// The note of a call, if it may change something.
+    pub(crate) fn of_call(req: &HttpRequest) -> Option<Rc<Self>> {
+        req.extensions().get::<Rc<Self>>().cloned()
+    }
+
     /// The entry, for an answer with this status and these headers; `None` when nobody was let in.
     fn entry(&self, status: Option<StatusCode>, headers: Option<&HeaderMap>) -> Option<AuditEntry> {
         let (tenant_id, actor) = self.who.borrow().clone()?;
@@ -131,7 +142,7 @@ impl AuditNote {
             tenant_id,
             at: self.at,
             actor,
-            action: self.action.clone(),
+            action: self.action.borrow().clone(),
             method: self.method.to_string(),
             route: self.route.to_string(),
             target: self.said.borrow().clone().or_else(|| self.target(status, headers)),
@@ -191,7 +202,7 @@ impl FromRequest for AuditHandle {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self(req.extensions().get::<Rc<AuditNote>>().cloned())))
+        ready(Ok(Self::of_call(req)))
     }
 }
 
@@ -199,6 +210,11 @@ impl FromRequest for AuditHandle {
 pub(crate) struct AuditHandle(Option<Rc<AuditNote>>);
 
 impl AuditHandle {
+    /// The note of the call that this request makes.
+    pub(crate) fn of_call(req: &HttpRequest) -> Self {
+        Self(AuditNote::of_call(req))
+    }
+
     /// Notes what came of the call, such as the execution that it made.
     pub(crate) fn made(&self, kind: &str, id: impl Into<String>) {
         if let Some(note) = &self.0 {

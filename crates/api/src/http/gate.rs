@@ -60,13 +60,26 @@ impl Gate {
 
     /// Refuses to even check a credential from an address that has shown too many bad ones, unless it was good before.
     pub(crate) fn may_try(&self, from: Option<IpAddr>, headers: &HeaderMap, now: Timestamp) -> Result<(), ApiError> {
-        let (Some(limiter), Some(from)) = (&self.failures, from) else { return Ok(()) };
-        limiter.would_admit(&counted_as(from), now).or_else(|wait| {
+        self.may_try_another(from, now).or_else(|wait| {
             if fingerprint(headers).is_some_and(|known| self.known.contains_key(&known)) {
                 return Ok(());
             }
             Err(too_many(wait, "Too many credentials from your address were refused; wait before you try another."))
         })
+    }
+
+    /// The same where it is not a header that shows the credential: nothing is known of it beforehand.
+    pub(crate) fn may_try_another(&self, from: Option<IpAddr>, now: Timestamp) -> Result<(), Duration> {
+        let (Some(limiter), Some(from)) = (&self.failures, from) else { return Ok(()) };
+        limiter.would_admit(&counted_as(from), now)
+    }
+
+    /// Notes that such a credential was none.
+    pub(crate) fn failed_another(&self, from: Option<IpAddr>, now: Timestamp) {
+        if let (Some(limiter), Some(from)) = (&self.failures, from) {
+            // Beyond the limit there is nothing more to count.
+            let _ = limiter.admit(counted_as(from), now);
+        }
     }
 
     /// Notes that a credential was good.
@@ -81,10 +94,7 @@ impl Gate {
         let Some(fingerprint) = fingerprint(headers) else { return };
         // One that has expired or was revoked must not be used to pass the limit from now on.
         self.known.invalidate(&fingerprint);
-        if let (Some(limiter), Some(from)) = (&self.failures, from) {
-            // Beyond the limit there is nothing more to count.
-            let _ = limiter.admit(counted_as(from), now);
-        }
+        self.failed_another(from, now);
     }
 }
 

@@ -47,4 +47,5 @@ pub(crate) use patience::Patience;
 pub use problem::ProblemDetails;
 pub(crate) use query::{ByName, FromQuery, Paging, Query, QueryFields};
 pub use rate_limit::{InvalidRateLimits, RateLimits};
+pub(crate) use request_id::of as request_id;
 pub(crate) use shell::shell;

@@ -29,7 +29,7 @@ pub(super) fn choose(headers: &HeaderMap, fresh: impl FnOnce() -> Uuid) -> Heade
 pub(super) struct RequestId(pub(super) HeaderValue);
 
 /// The id of a request.
-pub(super) fn of(req: &HttpRequest) -> String {
+pub(crate) fn of(req: &HttpRequest) -> String {
     let chosen = req.extensions().get::<RequestId>().and_then(|id| id.0.to_str().ok().map(str::to_owned));
     chosen.unwrap_or_else(|| "unknown".to_owned())
 }

@@ -41,15 +41,16 @@ impl Claims {
         serde_json::from_slice(json).map_err(|_| AuthError::MalformedToken)
     }
 
-    /// Checks that `now` lies within the token's life. `exp` is required; both ends are widened by `leeway`.
-    pub(super) fn check_time(&self, now: Timestamp, leeway: Duration) -> Result<(), AuthError> {
+    /// Checks that `now` lies within the token's life, and answers its end. `exp` is required; both ends are widened by
+    /// `leeway`.
+    pub(super) fn check_time(&self, now: Timestamp, leeway: Duration) -> Result<Timestamp, AuthError> {
         let expires_at = instant(self.exp.as_ref(), "exp")?.ok_or(AuthError::MissingClaim("exp"))?;
         if now >= expires_at + leeway {
             return Err(AuthError::TokenExpired);
         }
         match instant(self.nbf.as_ref(), "nbf")? {
             Some(not_before) if now + leeway < not_before => Err(AuthError::TokenNotYetValid),
-            _ => Ok(()),
+            _ => Ok(expires_at),
         }
     }
 

@@ -64,6 +64,14 @@ impl JwtVerifier {
     /// # Errors
     /// Any [`AuthError`] of a token; [`AuthError::KeysUnavailable`] while a key set has never been had.
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Principal, AuthError> {
+        self.verify_until(token, now).await.map(|(principal, _)| principal)
+    }
+
+    /// The same, and when the token expires (`exp`).
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub async fn verify_until(&self, token: &str, now: Timestamp) -> Result<(Principal, Timestamp), AuthError> {
         if token.len() > MAX_TOKEN_LENGTH {
             return Err(AuthError::TokenTooLong);
         }
@@ -75,10 +83,10 @@ impl JwtVerifier {
         self.check_signature(&header, token, message, signature, now).await?;
 
         let claims = Claims::parse(&payload)?;
-        claims.check_time(now, self.leeway)?;
+        let expires_at = claims.check_time(now, self.leeway)?;
         claims.check_issuer(&self.issuers)?;
         claims.check_audience(&self.audiences)?;
-        claims.into_principal()
+        Ok((claims.into_principal()?, expires_at))
     }
 
     /// Fetches the key set now, and returns how many of its keys can be used. Without a key set it does nothing and

@@ -15,6 +15,7 @@ mod maintenance;
 mod planning;
 mod queue;
 mod secrets;
+mod sessions;
 mod tenants;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub use queue::{
     Settlement, Signal,
 };
 pub use secrets::{SecretHolder, SecretStore, StoredSecrets};
+pub use sessions::SessionStore;
 pub use tenants::{ApiKeyStore, KeyLimitStore, QueueStore, TenantStore};
 
 /// Everything that a database offers Horarium.
@@ -54,6 +56,7 @@ pub trait Store:
     + AuditStore
     + AgentStore
     + SecretStore
+    + SessionStore
 {
 }
 
@@ -73,6 +76,7 @@ impl<T> Store for T where
         + AuditStore
         + AgentStore
         + SecretStore
+        + SessionStore
 {
 }
 

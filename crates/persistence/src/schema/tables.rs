@@ -270,6 +270,23 @@ diesel::table! {
 }
 
 diesel::table! {
+    use diesel::sql_types::{Binary, Nullable};
+    use crate::schema::types::{Id, Js, Ts};
+
+    dashboard_sessions (hash) {
+        hash -> Binary,
+        tenant_id -> Id,
+        acting_in -> Nullable<Id>,
+        key_id -> Nullable<Id>,
+        key_secret_hash -> Nullable<Binary>,
+        claims -> Nullable<Js>,
+        opened_at -> Ts,
+        idle_at -> Ts,
+        expires_at -> Ts,
+    }
+}
+
+diesel::table! {
     use diesel::sql_types::{Binary, Nullable, SmallInt, Text};
     use crate::schema::types::{Id, Ts};
 
@@ -427,6 +444,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     tenant_limits,
     key_limits,
     api_keys,
+    dashboard_sessions,
     idempotency_records,
     callbacks,
     signing_secrets,

@@ -20,6 +20,9 @@ const PRUNING_INTERVAL: Duration = Duration::from_hours(1);
 /// How many entries of the audit log are deleted in one transaction.
 const AUDIT_BATCH: usize = 1000;
 
+/// How many sessions that are over are deleted in one transaction.
+const SESSION_BATCH: usize = 1000;
+
 /// How long an agent is remembered that nothing is heard of.
 const SILENT_AGENTS_KEPT: Duration = Duration::from_hours(30 * 24);
 
@@ -56,6 +59,7 @@ impl Housekeeper {
         self.core.store.prepare_history(now).await?;
         self.core.store.prune_rollups(now).await?;
         self.core.store.prune_agents(now - SILENT_AGENTS_KEPT).await?;
+        while self.core.store.prune_sessions(now, SESSION_BATCH).await? == SESSION_BATCH as u64 {}
         let before = now - self.audit_retention;
         while self.core.store.prune_audit(before, AUDIT_BATCH).await? == AUDIT_BATCH as u64 {}
         Ok(())

@@ -27,6 +27,7 @@ mod queue;
 mod queues;
 mod record;
 mod secrets;
+mod sessions;
 mod state;
 mod tenants;
 

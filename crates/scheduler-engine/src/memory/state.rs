@@ -9,6 +9,7 @@ use horarium_domain::audit::AuditEntry;
 use horarium_domain::callback::SigningSecret;
 use horarium_domain::concurrency::ConcurrencyKey;
 use horarium_domain::fair_share::Shares;
+use horarium_domain::session::{Session, SessionHash};
 use horarium_domain::stats::RollupBucket;
 use horarium_domain::store::{Lease, StoreError};
 use horarium_domain::tenant::Tenant;
@@ -36,6 +37,7 @@ pub(super) struct State {
     pub(super) key_limits: BTreeMap<(TenantId, ConcurrencyKey), KeyLimitsRecord>,
     pub(super) rollups: BTreeMap<RollupKey, RollupBucket>,
     pub(super) api_keys: BTreeMap<ApiKeyId, ApiKeyRecord>,
+    pub(super) sessions: BTreeMap<SessionHash, Session>,
     /// By id, which is by age.
     pub(super) audit: BTreeMap<AuditId, AuditEntry>,
     pub(super) idempotency: BTreeMap<(TenantId, String), IdempotencyRecord>,

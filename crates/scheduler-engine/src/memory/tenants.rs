@@ -63,6 +63,7 @@ impl TenantStore for MemoryStore {
         state.rollups.retain(|key, _| key.tenant != id);
         state.agents.retain(|_, agent| agent.tenant_id != id);
         state.api_keys.retain(|_, key| key.tenant_id != id);
+        state.sessions.retain(|_, session| session.tenant_id != id);
         state.idempotency.retain(|(tenant, _), _| *tenant != id);
         state.signing_secrets.remove(&id);
         state.tenant_limits.remove(&id);

@@ -18,6 +18,7 @@ mod key_limit;
 mod limits;
 mod queue;
 mod secret;
+mod session;
 mod statistics;
 mod tenant;
 
@@ -44,6 +45,7 @@ pub use key::{KeyService, NewKey};
 pub use key_limit::{KeyLimitService, KeyLimitsInput};
 pub use queue::{QueueInput, QueueService};
 pub use secret::{SecretService, SecretsFound};
+pub use session::{SessionLimits, SessionService};
 pub use statistics::{JobActivity, JobOverview, JobReport, StatisticsService};
 pub use tenant::{BuiltInJobs, NewTenant, TenantChange, TenantLimitsInput, TenantPolicy, TenantService};
 
@@ -114,6 +116,8 @@ pub struct Services {
     pub key_limits: KeyLimitService,
     /// Who changed what.
     pub audit: AuditService,
+    /// Sessions of the dashboard.
+    pub sessions: SessionService,
     /// Secrets at rest.
     pub secrets: SecretService,
     /// What concerns all jobs of a tenant at once.
@@ -146,6 +150,7 @@ impl Services {
             queues: QueueService::new(Arc::clone(core)),
             key_limits: KeyLimitService::new(Arc::clone(core)),
             audit: AuditService::new(Arc::clone(core)),
+            sessions: SessionService::new(Arc::clone(core)),
             secrets: SecretService::new(Arc::clone(core)),
             admin: SchedulerAdminService::new(Arc::clone(core), jobs.clone()),
             callbacks: CallbackService::new(Arc::clone(core)),

@@ -24,7 +24,7 @@ use super::{Failure, output};
 use crate::config::{Config, Environment, JwksLocation, Loaded, SettingFlags, load};
 use crate::entropy::SystemEntropy;
 use crate::readiness::NodeReadiness;
-use crate::{compose, first_run, secrets, telemetry};
+use crate::{compose, dashboard, first_run, secrets, telemetry};
 
 /// How long requests that are being answered may go on once the server is told to stop.
 const HTTP_GRACE_SECONDS: u64 = 5;
@@ -133,7 +133,7 @@ impl Node {
             readiness: Arc::new(NodeReadiness::new(Arc::clone(&core.store), engine.health(), leaving.clone())),
             core: Arc::clone(&core),
             services: services.clone(),
-            tokens: verifier,
+            tokens: Arc::new(verifier),
             metrics: Some(metrics.clone()),
             config: ApiConfig {
                 request_timeout: config.request_timeout_seconds,
@@ -222,7 +222,15 @@ fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
 }
 
 fn api_server(state: ApiState, listener: TcpListener, config: &Config) -> Result<Server, Failure> {
-    let server = HttpServer::new(move || horarium_api::app(&state))
+    let dashboard = dashboard::mounted(config, &state);
+    let app = move || {
+        horarium_api::app(&state).configure(|cfg| {
+            if let Some(dashboard) = &dashboard {
+                horarium_dashboard::configure(cfg, dashboard);
+            }
+        })
+    };
+    let server = HttpServer::new(app)
         .workers(config.http_workers)
         .max_connections(config.max_connections.div_ceil(config.http_workers))
         .client_request_timeout(config.client_timeout_seconds)

@@ -301,6 +301,20 @@ impl FromStr for LogFilter {
     }
 }
 
+/// The address at which browsers reach the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PublicUrl(pub(crate) url::Url);
+
+impl FromStr for PublicUrl {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let url = url::Url::parse(text).map_err(|_| ())?;
+        let is_site = matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.username().is_empty();
+        if is_site && url.query().is_none() && url.fragment().is_none() { Ok(Self(url)) } else { Err(()) }
+    }
+}
+
 /// Where an issuer's key set is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum JwksLocation {

@@ -12,7 +12,7 @@ use horarium_persistence::DatabaseUrl;
 
 use super::error::ConfigError;
 use super::kind::{
-    Hidden, JwksLocation, Kind, LogFilter, LogFormat, Maybe, Secret, SecretText, bytes, count, days, list,
+    Hidden, JwksLocation, Kind, LogFilter, LogFormat, Maybe, PublicUrl, Secret, SecretText, bytes, count, days, list,
     milliseconds, own, seconds, text,
 };
 use super::source::{Assigned, Raw, Source};
@@ -269,6 +269,19 @@ settings! {
 
     /// A second address that serves `/metrics` alone, to anyone who can reach it.
     metrics_listen: Option<SocketAddr> = Maybe(text("an address and a port, such as 127.0.0.1:9090")), Unset("none");
+
+    /// Whether the server shows the dashboard, at `/`.
+    dashboard: bool = text("true or false"), Fixed("true");
+
+    /// How long somebody stays signed in to the dashboard who does not use it. A page that refreshes itself is no use.
+    dashboard_idle_seconds: Duration = seconds(60, 2_592_000), Fixed("28800");
+
+    /// How long somebody stays signed in to the dashboard at all; never longer than the key or the token is good.
+    dashboard_session_seconds: Duration = seconds(60, 31_536_000), Fixed("86400");
+
+    /// The address at which browsers reach the server, where a proxy hides it: forms are taken from its pages alone, and
+    /// with `https` cookies go over TLS only. Without it, what each request says of itself is believed.
+    public_url: Option<PublicUrl> = Maybe(text("an address without a path, such as https://jobs.example.org")), Unset("as requests say");
 
     /// Threads that serve HTTP.
     http_workers: usize = count(1, 1024), Derived("one per processor", |_| processors().to_string());

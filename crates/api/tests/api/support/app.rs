@@ -85,7 +85,7 @@ impl TestApp {
         let state = ApiState::new(ApiParts {
             services: Services::new(&core, TenantPolicy::without_jobs()),
             core: Arc::clone(&core),
-            tokens: JwtVerifier::new(JwtConfig::new(JwtKeys::Hs256Secret(secret))).unwrap(),
+            tokens: Arc::new(JwtVerifier::new(JwtConfig::new(JwtKeys::Hs256Secret(secret))).unwrap()),
             readiness: Arc::clone(&readiness) as Arc<dyn Readiness>,
             metrics: Some(PrometheusBuilder::new().build_recorder().handle()),
             config,

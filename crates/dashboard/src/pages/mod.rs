@@ -1,0 +1,21 @@
+//! The pages, a file for each: its routes, its view model, and where the template is.
+
+mod overview;
+mod refusal;
+mod tenant;
+
+use actix_web::HttpResponse;
+use actix_web::web::ServiceConfig;
+
+use crate::web::PageError;
+
+pub(crate) use refusal::refusal;
+
+pub(crate) fn configure(cfg: &mut ServiceConfig) {
+    cfg.configure(overview::configure).configure(tenant::configure);
+}
+
+/// Where there is no page.
+pub(crate) async fn nowhere() -> Result<HttpResponse, PageError> {
+    Err(PageError::Nowhere)
+}

@@ -1,0 +1,171 @@
+//! `/sign-in`, `/sign-out`.
+
+use std::rc::Rc;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderName, HeaderValue, RETRY_AFTER};
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use askama::Template;
+use horarium_auth::SessionToken;
+use serde::Deserialize;
+use url::form_urlencoded;
+
+use super::credential::{self, Shown};
+use super::enter;
+use crate::state::Dashboard;
+use crate::view::Layout;
+use crate::web::{Cookie, Flash, Form, LocalPath, PageError, Site, Visit, Visitor, page, perm, redirect};
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+#[derive(Template)]
+#[template(path = "session/sign_in.html")]
+struct SignInPage {
+    layout: Layout,
+    to: String,
+    problem: Option<String>,
+}
+
+/// A page that goes to an address by itself.
+#[derive(Template)]
+#[template(path = "session/onward.html")]
+struct OnwardPage {
+    layout: Layout,
+    to: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Onward {
+    to: Option<String>,
+}
+
+impl Onward {
+    fn path(&self) -> LocalPath {
+        self.to.as_deref().and_then(LocalPath::given).unwrap_or_else(LocalPath::home)
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct SignInForm {
+    #[serde(default)]
+    credential: String,
+    to: Option<String>,
+}
+
+pub(crate) fn configure(cfg: &mut ServiceConfig) {
+    cfg.route("/sign-in", web::get().to(show)).route("/sign-in", web::post().to(sign_in));
+    cfg.route("/sign-out", web::post().to(sign_out));
+}
+
+async fn show(
+    dashboard: web::Data<Dashboard>,
+    request: HttpRequest,
+    onward: web::Query<Onward>,
+) -> Result<HttpResponse, PageError> {
+    if request.extensions().contains::<Rc<Visitor>>() {
+        return Ok(redirect(&onward.path(), None, Site::of(&dashboard, &request)));
+    }
+    sign_in_page(&dashboard, &request, StatusCode::OK, &onward.path(), None)
+}
+
+async fn sign_in(
+    dashboard: web::Data<Dashboard>,
+    request: HttpRequest,
+    form: Form<SignInForm>,
+) -> Result<HttpResponse, PageError> {
+    let Form(SignInForm { credential, to }) = form;
+    let to = Onward { to }.path();
+    if let Err(wait) = dashboard.host.may_try(&request) {
+        let seconds = wait.as_secs().saturating_add(1);
+        let problem =
+            format!("Too many credentials from your address were refused. Wait {seconds} s before you try again.");
+        let mut answer = sign_in_page(&dashboard, &request, StatusCode::TOO_MANY_REQUESTS, &to, Some(problem))?;
+        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        return Ok(answer);
+    }
+    let opened = match credential::check(&dashboard, &credential).await {
+        Ok(shown) => open(&dashboard, &request, shown).await,
+        Err(refusal) => Err(refusal),
+    };
+    match opened {
+        Ok(cookie) => {
+            let site = Site::of(&dashboard, &request);
+            let mut answer = redirect(&to, None, site);
+            let (name, value) = site.set((Cookie::Session, cookie));
+            answer.headers_mut().append(name, HeaderValue::try_from(value).map_err(PageError::internal)?);
+            Ok(answer)
+        }
+        Err(PageError::Auth(refusal)) => {
+            let status = PageError::Auth(refusal.clone()).status();
+            if status == StatusCode::UNAUTHORIZED {
+                dashboard.host.refused(&request);
+                tracing::info!(target: "horarium::access", "let nobody sign in: {refusal}");
+            }
+            sign_in_page(&dashboard, &request, status, &to, Some(told(&refusal)))
+        }
+        Err(other) => Err(other),
+    }
+}
+
+/// Opens a session for somebody whose credential is good; answers what the browser is to keep of it.
+async fn open(dashboard: &Dashboard, request: &HttpRequest, shown: Shown) -> Result<String, PageError> {
+    let tenant = enter(dashboard, &shown.principal, None).await?;
+    dashboard.host.is_of(request, tenant.id, &shown.principal);
+    dashboard.host.asks_for(request, "sign_in", None);
+    let token = SessionToken::generate(dashboard.core.entropy.secret());
+    let Shown { holder, good_until, .. } = shown;
+    let limits = dashboard.config.sessions;
+    dashboard.services.sessions.open(token.hash(), tenant.id, holder, good_until, limits).await?;
+    Ok(token.reveal())
+}
+
+async fn sign_out(visit: Visit<perm::SignedIn>, request: HttpRequest) -> Result<HttpResponse, PageError> {
+    visit.does("sign_out", None);
+    visit.services().sessions.close(visit.session.hash).await?;
+    let site = Site::of(visit.dashboard(), &request);
+    let mut answer = visit.go("/sign-in", &Flash::done("You are signed out."));
+    let (name, value) = site.clear(Cookie::Session);
+    answer.headers_mut().append(name, HeaderValue::try_from(value).map_err(PageError::internal)?);
+    Ok(answer)
+}
+
+/// Sends somebody who is not signed in to the sign-in page, and from there back to what was asked for.
+///
+/// A link on another site brings no cookie along (SameSite=Strict). Whoever follows one may well be signed in, so the
+/// browser is made to ask again, this time from a page of ours.
+pub(crate) fn send_to_sign_in(dashboard: &Dashboard, request: &HttpRequest) -> HttpResponse {
+    let site = Site::of(dashboard, request);
+    let asked_for = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let to = LocalPath::given(asked_for).filter(|_| request.method().is_safe()).unwrap_or_else(LocalPath::home);
+    let is_from_elsewhere = request.headers().get(SEC_FETCH_SITE).is_some_and(|value| value == "cross-site");
+    if is_from_elsewhere && request.method().is_safe() {
+        let layout = Layout::of(dashboard, request, "One moment".to_owned(), None);
+        if let Ok(answer) = page(StatusCode::OK, &OnwardPage { layout, to: to.as_str().to_owned() }) {
+            return answer;
+        }
+    }
+    let flash = request.extensions().get::<Flash>().cloned();
+    let to: String = form_urlencoded::byte_serialize(to.as_str().as_bytes()).collect();
+    redirect(&LocalPath::own(format!("/sign-in?to={to}")), flash.as_ref(), site)
+}
+
+fn sign_in_page(
+    dashboard: &Dashboard,
+    request: &HttpRequest,
+    status: StatusCode,
+    to: &LocalPath,
+    problem: Option<String>,
+) -> Result<HttpResponse, PageError> {
+    let layout = Layout::of(dashboard, request, "Sign in".to_owned(), None);
+    page(status, &SignInPage { layout, to: to.as_str().to_owned(), problem })
+}
+
+/// A refusal in the words of somebody who signs in, not of somebody who writes a program.
+fn told(refusal: &horarium_auth::AuthError) -> String {
+    match refusal {
+        horarium_auth::AuthError::MissingCredential => "Enter an API key or a token.".to_owned(),
+        horarium_auth::AuthError::MalformedToken => "This is neither an API key nor a token.".to_owned(),
+        other => other.to_string(),
+    }
+}

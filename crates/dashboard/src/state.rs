@@ -1,0 +1,66 @@
+//! What the pages work with. The server makes one and hands it to [`configure`](crate::configure).
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use horarium_auth::JwtVerifier;
+use horarium_scheduler_engine::Core;
+use horarium_scheduler_engine::service::{Services, SessionLimits};
+use url::Url;
+
+use crate::host::Host;
+
+/// Bounds and switches of the dashboard.
+#[derive(Debug, Clone)]
+pub struct DashboardConfig {
+    /// How long people stay signed in.
+    pub sessions: SessionLimits,
+    /// The address at which browsers reach the server; without it, what each request says of itself is believed.
+    pub public_url: Option<Url>,
+    /// The most bytes of a form.
+    pub max_form_bytes: usize,
+    /// The program's version.
+    pub version: &'static str,
+    /// This node's name.
+    pub node_name: String,
+}
+
+/// The parts of a [`Dashboard`].
+pub struct DashboardParts {
+    /// The clock, and chance.
+    pub core: Arc<Core>,
+    /// The use cases.
+    pub services: Services,
+    /// Checks tokens.
+    pub tokens: Arc<JwtVerifier>,
+    /// The program around it.
+    pub host: Arc<dyn Host>,
+    /// Bounds and switches.
+    pub config: DashboardConfig,
+}
+
+/// The state of the dashboard; a clone shares it.
+#[derive(Clone)]
+pub struct Dashboard(Arc<DashboardParts>);
+
+impl Dashboard {
+    /// Ties the parts together.
+    pub fn new(parts: DashboardParts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for Dashboard {
+    type Target = DashboardParts;
+
+    fn deref(&self) -> &DashboardParts {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Dashboard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dashboard").field("config", &self.config).finish_non_exhaustive()
+    }
+}

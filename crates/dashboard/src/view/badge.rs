@@ -1,0 +1,60 @@
+//! States: a word, an icon and a colour.
+
+use std::fmt;
+
+use askama::filters::HtmlSafe;
+use horarium_domain::execution::ExecutionState;
+use horarium_domain::job::JobStatus;
+
+use super::Tone;
+
+/// A state in a word, with the icon and the colour that go with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Badge {
+    tone: Tone,
+    /// The icon's name in the style sheet (`.i-…`).
+    icon: &'static str,
+    word: &'static str,
+}
+
+impl Badge {
+    /// Any other state than those below.
+    pub(crate) const fn new(tone: Tone, icon: &'static str, word: &'static str) -> Self {
+        Self { tone, icon, word }
+    }
+
+    #[allow(dead_code)] // the pages of executions are made next
+    /// An execution's state; `partial` when some hosts of a broadcast succeeded.
+    pub(crate) const fn execution(state: ExecutionState, partial: bool) -> Self {
+        match state {
+            ExecutionState::Pending => Self::new(Tone::Calm, "waiting", "Pending"),
+            ExecutionState::Running => Self::new(Tone::Info, "running", "Running"),
+            ExecutionState::Succeeded => Self::new(Tone::Good, "check", "Succeeded"),
+            ExecutionState::Failed if partial => Self::new(Tone::Warn, "partial", "Partly failed"),
+            ExecutionState::Failed => Self::new(Tone::Bad, "cross", "Failed"),
+            ExecutionState::Cancelled => Self::new(Tone::Calm, "stop", "Cancelled"),
+        }
+    }
+
+    /// A job's standing.
+    pub(crate) const fn job(status: JobStatus) -> Self {
+        match status {
+            JobStatus::Active => Self::new(Tone::Good, "check", "Active"),
+            JobStatus::Paused => Self::new(Tone::Warn, "pause", "Paused"),
+            JobStatus::Disabled => Self::new(Tone::Calm, "stop", "Disabled"),
+        }
+    }
+
+    /// Whether something is well.
+    pub(crate) const fn health(is_well: bool) -> Self {
+        if is_well { Self::new(Tone::Good, "check", "Well") } else { Self::new(Tone::Bad, "cross", "Not well") }
+    }
+}
+
+impl fmt::Display for Badge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, r#"<span class="badge {} i-{}">{}</span>"#, self.tone.class(), self.icon, self.word)
+    }
+}
+
+impl HtmlSafe for Badge {}

@@ -1,0 +1,174 @@
+//! What is around every page's own content: who is here and where, the way to the other pages, what there is to tell.
+
+use std::rc::Rc;
+
+use actix_web::{HttpMessage, HttpRequest};
+use horarium_auth::Permission;
+
+use crate::assets;
+use crate::state::Dashboard;
+use crate::web::{Flash, Visitor};
+
+/// An entry of the navigation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Section {
+    /// The tenant at a glance.
+    Overview,
+    /// Definitions.
+    Jobs,
+    /// What ran, runs and will run.
+    Executions,
+    /// Where executions wait.
+    Queues,
+    /// Other machines.
+    Agents,
+    /// Machines' credentials.
+    Keys,
+    /// Who changed what.
+    Audit,
+    /// The rest.
+    Settings,
+}
+
+impl Section {
+    /// Every section, in the order of the navigation.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Overview,
+        Self::Jobs,
+        Self::Executions,
+        Self::Queues,
+        Self::Agents,
+        Self::Keys,
+        Self::Audit,
+        Self::Settings,
+    ];
+
+    /// Its address.
+    pub(crate) const fn href(self) -> &'static str {
+        match self {
+            Self::Overview => "/overview",
+            Self::Jobs => "/jobs",
+            Self::Executions => "/executions",
+            Self::Queues => "/queues",
+            Self::Agents => "/agents",
+            Self::Keys => "/keys",
+            Self::Audit => "/audit",
+            Self::Settings => "/settings/integrations",
+        }
+    }
+
+    /// Its name.
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Self::Overview => "Overview",
+            Self::Jobs => "Jobs",
+            Self::Executions => "Executions",
+            Self::Queues => "Queues",
+            Self::Agents => "Agents",
+            Self::Keys => "API keys",
+            Self::Audit => "Audit",
+            Self::Settings => "Settings",
+        }
+    }
+
+    /// The key that leads there, after `g`.
+    pub(crate) const fn key(self) -> &'static str {
+        match self {
+            Self::Overview => "o",
+            Self::Jobs => "j",
+            Self::Executions => "e",
+            Self::Queues => "q",
+            Self::Agents => "a",
+            Self::Keys => "k",
+            Self::Audit => "u",
+            Self::Settings => "s",
+        }
+    }
+
+    /// What reading it needs.
+    pub(crate) const fn permission(self) -> Permission {
+        match self {
+            Self::Overview | Self::Jobs => Permission::JobsRead,
+            Self::Executions => Permission::ExecutionsRead,
+            Self::Queues => Permission::QueuesRead,
+            Self::Agents => Permission::AgentsRead,
+            Self::Keys => Permission::KeysRead,
+            Self::Audit => Permission::AuditRead,
+            Self::Settings => Permission::IntegrationsRead,
+        }
+    }
+}
+
+/// Who is here, and where.
+#[derive(Debug, Clone)]
+pub(crate) struct Who {
+    /// The most human name there is.
+    pub(crate) name: String,
+    /// The tenant's name.
+    pub(crate) tenant: String,
+    /// Whether another tenant can be chosen.
+    pub(crate) may_choose: bool,
+    /// What forms carry.
+    pub(crate) form_token: String,
+    /// The sections that may be read.
+    pub(crate) sections: Vec<Section>,
+}
+
+/// What is around a page's own content; the field `layout` of every page's view model.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    /// The page's name.
+    pub(crate) title: String,
+    /// The section that it belongs to.
+    pub(crate) section: Option<Section>,
+    /// Who looks at it, if anybody is signed in.
+    pub(crate) who: Option<Who>,
+    /// What there is to tell.
+    pub(crate) flash: Option<Flash>,
+    /// The program's version.
+    pub(crate) version: &'static str,
+    /// The node that made the page.
+    pub(crate) node: String,
+}
+
+impl Layout {
+    /// What is around a page that answers this request.
+    pub(crate) fn of(dashboard: &Dashboard, request: &HttpRequest, title: String, section: Option<Section>) -> Self {
+        let extensions = request.extensions();
+        let who = extensions.get::<Rc<Visitor>>().map(|visitor| Who {
+            name: visitor.principal.display_name().to_owned(),
+            tenant: visitor.tenant.name.clone(),
+            may_choose: visitor.principal.can(Permission::AnyTenant),
+            form_token: visitor.token.form_token(),
+            sections: readable(visitor),
+        });
+        Self {
+            title,
+            section,
+            who,
+            flash: extensions.get::<Flash>().cloned(),
+            version: dashboard.config.version,
+            node: dashboard.config.node_name.clone(),
+        }
+    }
+
+    /// The address of a file of ours.
+    pub(crate) fn asset(&self, file: &str) -> String {
+        assets::url(file)
+    }
+
+    /// What each form carries; empty while nobody is signed in.
+    pub(crate) fn form_token(&self) -> &str {
+        self.who.as_ref().map_or("", |who| &who.form_token)
+    }
+
+    /// Whether an entry of the navigation is where we are.
+    pub(crate) fn is_at(&self, section: &Section) -> bool {
+        self.section.as_ref() == Some(section)
+    }
+}
+
+/// The sections that somebody may read.
+pub(crate) fn readable(visitor: &Visitor) -> Vec<Section> {
+    Section::ALL.into_iter().filter(|section| visitor.principal.can(section.permission())).collect()
+}

@@ -1,0 +1,70 @@
+//! Cookies: two of them, both out of reach of scripts and of other sites.
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{COOKIE, HeaderName, SET_COOKIE};
+
+use crate::state::Dashboard;
+
+/// Which cookie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cookie {
+    /// The session.
+    Session,
+    /// What the next page is to tell.
+    Flash,
+}
+
+impl Cookie {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Session => "horarium",
+            Self::Flash => "horarium-flash",
+        }
+    }
+}
+
+/// How browsers reach the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Site {
+    is_https: bool,
+}
+
+impl Site {
+    /// What the configuration says, or else the request (or the proxy before us) of itself. A client that lies gets
+    /// cookies that its browser does not send back.
+    pub(crate) fn of(dashboard: &Dashboard, request: &HttpRequest) -> Self {
+        let is_https = match &dashboard.config.public_url {
+            Some(url) => url.scheme() == "https",
+            None => request.connection_info().scheme() == "https",
+        };
+        Self { is_https }
+    }
+
+    /// With `__Host-`, a browser takes a cookie only from this very host, over TLS.
+    fn name(self, cookie: Cookie) -> String {
+        format!("{}{}", if self.is_https { "__Host-" } else { "" }, cookie.name())
+    }
+
+    /// What a request's cookie says.
+    pub(crate) fn get(self, request: &HttpRequest, cookie: Cookie) -> Option<&str> {
+        let name = self.name(cookie);
+        let lines = request.headers().get_all(COOKIE).filter_map(|line| line.to_str().ok());
+        let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        pairs.find(|(given, _)| *given == name).map(|(_, value)| value)
+    }
+
+    /// Has the browser keep a value until it is closed.
+    pub(crate) fn set(self, (cookie, value): (Cookie, String)) -> (HeaderName, String) {
+        (SET_COOKIE, self.line(cookie, &value, ""))
+    }
+
+    /// Has the browser forget a cookie.
+    pub(crate) fn clear(self, cookie: Cookie) -> (HeaderName, String) {
+        (SET_COOKIE, self.line(cookie, "", "; Max-Age=0"))
+    }
+
+    fn line(self, cookie: Cookie, value: &str, age: &str) -> String {
+        let secure = if self.is_https { "; Secure" } else { "" };
+        format!("{}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{age}", self.name(cookie))
+    }
+}

@@ -1,0 +1,51 @@
+//! Where a request that may change something was sent from.
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{HOST, HeaderMap, HeaderName, ORIGIN};
+use url::Url;
+
+use crate::state::Dashboard;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// What a browser says of where a request was sent from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SentFrom {
+    /// A page of ours.
+    Here,
+    /// Another site.
+    Elsewhere,
+    /// It does not say: no browser of the last years, or no browser.
+    Unsaid,
+}
+
+impl SentFrom {
+    pub(crate) fn of(dashboard: &Dashboard, request: &HttpRequest) -> Self {
+        let headers = request.headers();
+        match text(headers, &SEC_FETCH_SITE) {
+            // 'none' is somebody who typed the address.
+            Some("same-origin" | "none") => Self::Here,
+            Some(_) => Self::Elsewhere,
+            // Browsers leave it out where there is no TLS.
+            None => match text(headers, &ORIGIN) {
+                Some(origin) if is_ours(dashboard, headers, origin) => Self::Here,
+                Some(_) => Self::Elsewhere,
+                None => Self::Unsaid,
+            },
+        }
+    }
+}
+
+fn is_ours(dashboard: &Dashboard, headers: &HeaderMap, origin: &str) -> bool {
+    match &dashboard.config.public_url {
+        Some(url) => Url::parse(origin).is_ok_and(|origin| origin.origin() == url.origin()),
+        None => {
+            let host = origin.split_once("://").map(|(_, host)| host);
+            host.is_some() && host == text(headers, &HOST)
+        }
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or("?"))
+}

@@ -1,0 +1,43 @@
+//! What every page tells browsers not to do.
+
+use horarium_auth::Role;
+
+use crate::support::TestApp;
+
+#[actix_web::test]
+async fn every_page_takes_everything_from_this_server_and_is_kept_by_nobody() {
+    let app = TestApp::start().await;
+    let mut browser = app.signed_in(Role::Owner).await;
+    for (path, status) in [("/sign-in", 303), ("/", 303), ("/overview", 200), ("/tenant", 403), ("/nothing", 404)] {
+        let shown = browser.get(path).await.expect(status);
+        let policy = shown.header("content-security-policy");
+        for part in [
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "form-action 'self'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        ] {
+            assert!(policy.contains(part), "{path}: {policy}");
+        }
+        assert!(!policy.contains("unsafe"), "{policy}");
+        assert_eq!(shown.header("x-content-type-options"), "nosniff");
+        assert_eq!(shown.header("x-frame-options"), "DENY");
+        assert_eq!(shown.header("cache-control"), "no-store");
+        assert_eq!(shown.header("referrer-policy"), "same-origin");
+    }
+}
+
+#[actix_web::test]
+async fn no_page_holds_a_script_or_a_style_of_its_own() {
+    let app = TestApp::start().await;
+    let mut browser = app.signed_in(Role::SuperAdmin).await;
+    for path in ["/overview", "/tenant", "/nothing"] {
+        let html = browser.get(path).await.html;
+        assert_eq!(html.matches("<script").count(), html.matches("<script type=\"module\" src=\"/assets/").count());
+        for forbidden in ["<style", " style=", " onclick=", " onload=", "javascript:"] {
+            assert!(!html.contains(forbidden), "{path}: {forbidden}");
+        }
+    }
+}

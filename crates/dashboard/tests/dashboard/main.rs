@@ -1,0 +1,14 @@
+//! The dashboard as browsers meet it: over a socket, with the store in memory and a clock that the tests move.
+
+// A test that cannot go on panics; the lint only sees the test functions themselves.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+mod assets;
+mod forms;
+mod headers;
+mod overview;
+mod refusals;
+mod sessions;
+mod tenants;

@@ -1,0 +1,145 @@
+//! A browser: it keeps cookies, says where forms are sent from, and does not follow redirects by itself.
+
+use std::collections::BTreeMap;
+
+use reqwest::header::{HeaderMap, SET_COOKIE};
+use reqwest::{Method, RequestBuilder};
+
+/// A browser.
+#[derive(Clone)]
+pub(crate) struct Browser {
+    http: reqwest::Client,
+    base: String,
+    pub(crate) cookies: BTreeMap<String, String>,
+    /// What every request carries besides.
+    headers: Vec<(String, String)>,
+    /// Where it says that forms are sent from.
+    origin: Option<String>,
+}
+
+/// What it shows.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) html: String,
+}
+
+impl Browser {
+    pub(super) fn new(base: &str) -> Self {
+        let http = reqwest::Client::builder()
+            // A proxy of the machine's has no business between a test and its own server.
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .unwrap();
+        let base = base.to_owned();
+        Self { http, origin: Some(base.clone()), base, cookies: BTreeMap::new(), headers: Vec::new() }
+    }
+
+    /// The same browser, sending a header with every request.
+    pub(crate) fn with_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The same browser, with its forms on a page of another site, or on one that it does not tell.
+    pub(crate) fn sending_from(mut self, origin: Option<&str>) -> Self {
+        self.origin = origin.map(str::to_owned);
+        self
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) -> Shown {
+        let request = self.http.get(format!("{}{path}", self.base));
+        self.send(request).await
+    }
+
+    /// Sends a form as it stands.
+    pub(crate) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Shown {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = self.http.post(format!("{}{path}", self.base)).body(body);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let request = match &self.origin {
+            Some(origin) => request.header("origin", origin),
+            None => request,
+        };
+        self.send(request).await
+    }
+
+    /// Sends a form of one of the session's pages.
+    pub(crate) async fn submit(&mut self, path: &str, fields: &[(&str, &str)]) -> Shown {
+        let token = self.get("/overview").await.form_token();
+        let fields: Vec<_> = fields.iter().copied().chain([("form_token", token.as_str())]).collect();
+        self.post(path, &fields).await
+    }
+
+    pub(crate) async fn sign_in(&mut self, credential: &str) -> Shown {
+        self.post("/sign-in", &[("credential", credential)]).await
+    }
+
+    /// Any other request.
+    pub(crate) async fn send_as(&mut self, method: Method, path: &str) -> Shown {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        self.send(request).await
+    }
+
+    async fn send(&mut self, mut request: RequestBuilder) -> Shown {
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        if !self.cookies.is_empty() {
+            let pairs: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            request = request.header("cookie", pairs.join("; "));
+        }
+        let response = request.header("accept", "text/html").send().await.unwrap();
+        for line in response.headers().get_all(SET_COOKIE) {
+            let line = line.to_str().unwrap();
+            let (pair, attributes) = line.split_once(';').unwrap();
+            let (name, value) = pair.split_once('=').unwrap();
+            if attributes.contains("Max-Age=0") {
+                self.cookies.remove(name);
+            } else {
+                self.cookies.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        Shown {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            html: response.text().await.unwrap(),
+        }
+    }
+}
+
+impl Shown {
+    /// The same, which must have this status.
+    #[track_caller]
+    pub(crate) fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.html);
+        self
+    }
+
+    /// The same, which must lead there.
+    #[track_caller]
+    pub(crate) fn leads_to(self, path: &str) -> Self {
+        assert_eq!((self.status, self.header("location")), (303, path), "{}", self.html);
+        self
+    }
+
+    /// Whether the page says this; blanks and line breaks count as one blank.
+    pub(crate) fn says(&self, text: &str) -> bool {
+        self.html.split_whitespace().collect::<Vec<_>>().join(" ").contains(text)
+    }
+
+    /// A header, empty when there is none.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// What the forms of the page carry.
+    #[track_caller]
+    pub(crate) fn form_token(&self) -> String {
+        let marker = r#"name="form_token" value=""#;
+        let (_, rest) = self.html.split_once(marker).unwrap_or_else(|| panic!("no form in {}", self.html));
+        rest.split_once('"').unwrap().0.to_owned()
+    }
+}

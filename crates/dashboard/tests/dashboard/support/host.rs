@@ -1,0 +1,71 @@
+//! The program around the dashboard: it remembers what it is told.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use async_trait::async_trait;
+use horarium_auth::Principal;
+use horarium_dashboard::{Host, HostCheck};
+use horarium_domain::TenantId;
+use horarium_domain::audit::AuditTarget;
+use horarium_scheduler_engine::Actor;
+
+/// What the host was told, in the order of telling.
+#[derive(Default)]
+pub(crate) struct TestHost(Mutex<Told>);
+
+#[derive(Default)]
+struct Told {
+    refused: usize,
+    is_of: Vec<String>,
+    asked_for: Vec<String>,
+    problem: Option<String>,
+}
+
+/// After so many refused credentials, no others are looked at.
+const MOST_REFUSED: usize = 3;
+
+impl TestHost {
+    /// Who called, and what for.
+    pub(crate) fn audited(&self) -> Vec<(String, String)> {
+        let told = self.0.lock().unwrap();
+        told.is_of.iter().cloned().zip(told.asked_for.iter().cloned()).collect()
+    }
+
+    /// Makes something unwell.
+    pub(crate) fn break_something(&self, problem: &str) {
+        self.0.lock().unwrap().problem = Some(problem.to_owned());
+    }
+}
+
+#[async_trait]
+impl Host for TestHost {
+    fn request_id(&self, _: &HttpRequest) -> String {
+        "request-7".to_owned()
+    }
+
+    fn may_try(&self, _: &HttpRequest) -> Result<(), Duration> {
+        if self.0.lock().unwrap().refused < MOST_REFUSED { Ok(()) } else { Err(Duration::from_secs(17)) }
+    }
+
+    fn refused(&self, _: &HttpRequest) {
+        self.0.lock().unwrap().refused += 1;
+    }
+
+    fn is_of(&self, _: &HttpRequest, _: TenantId, who: &Principal) {
+        self.0.lock().unwrap().is_of.push(who.display_name().to_owned());
+    }
+
+    fn asks_for(&self, _: &HttpRequest, action: &'static str, _: Option<AuditTarget>) {
+        self.0.lock().unwrap().asked_for.push(action.to_owned());
+    }
+
+    fn submitting(&self, _: &HttpRequest, actor: &Actor) -> Actor {
+        actor.clone()
+    }
+
+    async fn checks(&self) -> Vec<HostCheck> {
+        vec![HostCheck { name: "database", problem: self.0.lock().unwrap().problem.clone() }]
+    }
+}

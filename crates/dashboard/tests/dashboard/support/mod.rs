@@ -1,0 +1,9 @@
+//! The application under test, and browsers that go to it.
+
+mod app;
+mod browser;
+mod host;
+mod work;
+
+pub(crate) use app::TestApp;
+pub(crate) use browser::Browser;

@@ -1,0 +1,44 @@
+//! Tenants are kept apart; whoever may act in any chooses one.
+
+use horarium_auth::Role;
+
+use crate::support::TestApp;
+
+#[actix_web::test]
+async fn a_session_shows_its_own_tenant_alone() {
+    let app = TestApp::start().await;
+    let job = app.job("secret-of-org-1", Some("*/5 * * * *")).await;
+    app.begin(job).await;
+    let mine = app.signed_in(Role::Read).await.get("/overview").await.expect(200);
+    assert!(mine.says("secret-of-org-1"));
+    let theirs = app.signed_in_to(Role::Owner, "org-2").await.get("/overview").await.expect(200);
+    assert!(!theirs.says("secret-of-org-1") && theirs.says("Nothing is running."), "{}", theirs.html);
+}
+
+#[actix_web::test]
+async fn a_super_admin_chooses_where_to_act() {
+    let app = TestApp::start().await;
+    let job = app.job("nightly", None).await;
+    app.begin(job).await;
+    let mut browser = app.signed_in_to(Role::SuperAdmin, "operators").await;
+    assert!(!browser.get("/overview").await.says("nightly"));
+    let list = browser.get("/tenant").await.expect(200);
+    assert!(list.says("org-1") && list.says("operators"));
+    browser.submit("/tenant", &[("tenant", "org-1")]).await.leads_to("/");
+    let page = browser.get("/overview").await.expect(200);
+    assert!(page.says("nightly") && page.says("You act in org-1 now."), "{}", page.html);
+    browser.submit("/tenant", &[("tenant", "operators")]).await.leads_to("/");
+    assert!(!browser.get("/overview").await.says("nightly"));
+    let refused = browser.submit("/tenant", &[("tenant", "nowhere")]).await.expect(403);
+    assert!(refused.says("does not exist"), "{}", refused.html);
+}
+
+#[actix_web::test]
+async fn nobody_else_does() {
+    let app = TestApp::start().await;
+    app.tenant("org-2").await;
+    let mut browser = app.signed_in(Role::SystemAdmin).await;
+    browser.get("/tenant").await.expect(403);
+    browser.submit("/tenant", &[("tenant", "org-2")]).await.expect(403);
+    assert!(!browser.get("/overview").await.says("Choose another tenant"));
+}
