@@ -1,0 +1,91 @@
+//! The dashboard, mounted beside the API.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use common::{Home, Server};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, COOKIE, LOCATION, ORIGIN, SET_COOKIE};
+use reqwest::{Client, Response, redirect};
+
+fn browser() -> Client {
+    Client::builder().no_proxy().redirect(redirect::Policy::none()).build().unwrap()
+}
+
+async fn get(server: &Server, path: &str, cookie: &str) -> Response {
+    let request = browser().get(format!("{}{path}", server.url)).header(ACCEPT, "text/html").header(COOKIE, cookie);
+    request.header(ACCEPT_ENCODING, "gzip").send().await.unwrap()
+}
+
+async fn sign_in(server: &Server, credential: &str) -> Response {
+    let request = browser().post(format!("{}/sign-in", server.url)).header(ORIGIN, &server.url);
+    let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+    request.body(format!("credential={credential}")).send().await.unwrap()
+}
+
+fn cookie_of(answer: &Response) -> String {
+    let line = answer.headers()[SET_COOKIE].to_str().unwrap();
+    line.split_once(';').unwrap().0.to_owned()
+}
+
+#[tokio::test]
+async fn somebody_signs_in_with_what_the_first_start_prints_and_the_audit_log_tells() {
+    let home = Home::new();
+    let mut server = home.serve().await;
+    let printed = server.printed();
+    let token = printed.lines().find_map(|line| line.strip_prefix("export HORARIUM_TOKEN=")).unwrap().to_owned();
+
+    let signed_in = sign_in(&server, &token).await;
+    assert_eq!((signed_in.status().as_u16(), &signed_in.headers()[LOCATION]), (303, &"/".parse().unwrap()));
+    let cookie = cookie_of(&signed_in);
+    let page = get(&server, "/overview", &cookie).await;
+    assert_eq!(page.status(), 200);
+    assert_eq!(page.headers()[CONTENT_ENCODING], "gzip");
+    assert!(!page.headers()["x-request-id"].is_empty());
+    assert!(page.headers()["content-security-policy"].to_str().unwrap().contains("script-src 'self'"));
+
+    let (status, audit) = server.call("GET", "/api/v1/audit?action=sign_in", &token, None).await;
+    assert_eq!(status, 200, "{audit}");
+    let entry = &audit["items"][0];
+    assert_eq!((&entry["status"], &entry["route"]), (&303.into(), &"/sign-in".into()), "{audit}");
+    server.stop();
+}
+
+#[tokio::test]
+async fn pages_leave_the_api_as_it_is() {
+    let home = Home::new();
+    let mut server = home.serve().await;
+    for (path, status, media_type) in [
+        ("/api/v1/nothing", 404, "application/problem+json"),
+        ("/api/v1/scheduler/jobs", 401, "application/problem+json"),
+        ("/docs", 200, "text/html"),
+        ("/health/live", 200, "application/json"),
+        ("/nothing", 404, "text/html"),
+    ] {
+        let answer = get(&server, path, "").await;
+        let given = answer.headers()[CONTENT_TYPE].to_str().unwrap();
+        assert_eq!(answer.status(), status, "{path}");
+        assert!(given.starts_with(media_type), "{path}: {given}");
+    }
+    server.stop();
+}
+
+#[tokio::test]
+async fn refused_credentials_count_with_those_of_the_api() {
+    let home = Home::new().with("HORARIUM_FAILED_LOGINS_PER_MINUTE", "2");
+    let mut server = home.serve().await;
+    assert_eq!(sign_in(&server, "nonsense").await.status(), 401);
+    assert_eq!(server.call("GET", "/api/v1/scheduler/jobs", "nonsense", None).await.0, 401);
+    assert_eq!(sign_in(&server, "nonsense").await.status(), 429);
+    server.stop();
+}
+
+#[tokio::test]
+async fn it_can_be_switched_off() {
+    let home = Home::new().with("HORARIUM_DASHBOARD", "false");
+    let mut server = home.serve().await;
+    for path in ["/", "/sign-in", "/overview"] {
+        assert_eq!(get(&server, path, "").await.status(), 404, "{path}");
+    }
+    server.stop();
+}
