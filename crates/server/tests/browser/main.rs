@@ -9,3 +9,7 @@ mod common;
 mod support;
 
 mod api_documentation;
+mod every_page;
+mod overview;
+mod samples;
+mod sign_in;

@@ -9,7 +9,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Value, json};
 
 use super::browser::{Browser, View};
-use super::webdriver::{Element, Refusal, Session, key};
+use super::webdriver::{ConsoleLine, Element, Refusal, Session, key};
 
 /// The longest to wait for anything to show.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -169,6 +169,13 @@ impl Page {
         self.session().type_into(&element, option).await.unwrap();
     }
 
+    /// Signs in where that is asked for.
+    pub(crate) async fn sign_in(&self, credential: &str) {
+        self.fill(field("API key or token"), credential).await;
+        self.click(button("Sign in")).await;
+        self.find(button("Sign out")).await;
+    }
+
     /// Presses keys, wherever the focus is: text, or what [`key`] names.
     pub(crate) async fn press(&self, keys: impl Into<String>) {
         self.session().press(&[], &keys.into()).await.unwrap();
@@ -197,6 +204,11 @@ impl Page {
         panic!("the keyboard does not reach {target}\n{}", self.seen().await);
     }
 
+    /// Whether something has the keyboard.
+    pub(crate) async fn focus_is_on(&self, target: Target<'_>) -> bool {
+        self.look_for(target).await.unwrap() == Some(self.session().focused().await.unwrap())
+    }
+
     /// What the body of a function gives in the page, beside its scripts and its policy.
     pub(crate) async fn run(&self, function: &str) -> Value {
         self.session().run(function).await.unwrap()
@@ -219,18 +231,28 @@ impl Page {
         BASE64_STANDARD.decode(taken["data"].as_str().unwrap()).unwrap()
     }
 
-    /// Where it is and what it shows, for a failure.
+    /// Where it is and what it shows, for a failure; with a picture, since a text does not tell what lies over what.
     pub(super) async fn seen(&self) -> String {
-        let text = self.text().await.unwrap_or_else(|refusal| refusal);
-        format!("{} shows:\n{text}", self.path().await)
+        let shown = self.text().await.unwrap_or_else(|refusal| refusal);
+        let test = std::thread::current().name().unwrap_or("test").replace("::", "-");
+        let picture = format!("{}/{test}.webp", env!("CARGO_TARGET_TMPDIR"));
+        std::fs::write(&picture, self.picture().await).unwrap();
+        format!("{} (see {picture}) shows:\n{shown}", self.path().await)
     }
 
     /// Closes it, having made sure that the console holds neither errors nor warnings, which breaches of the content
     /// security policy are too.
     pub(crate) async fn close(self) {
+        self.close_having_met(&[]).await;
+    }
+
+    /// The same, where pages had these statuses on purpose: the browser calls a refusal an error.
+    pub(crate) async fn close_having_met(self, statuses: &[u16]) {
         let said = self.session().console().await.unwrap();
-        let bad = said.iter().filter(|line| ["SEVERE", "WARNING"].contains(&line.level.as_str()));
-        let bad: Vec<_> = bad.map(ToString::to_string).collect();
+        let met =
+            |line: &ConsoleLine| statuses.iter().any(|status| line.message.contains(&format!("a status of {status} ")));
+        let is_bad = |line: &&ConsoleLine| ["SEVERE", "WARNING"].contains(&line.level.as_str()) && !met(line);
+        let bad: Vec<_> = said.iter().filter(is_bad).map(ToString::to_string).collect();
         assert!(bad.is_empty(), "the console says:\n{}", bad.join("\n"));
         self.session().end().await.unwrap();
     }

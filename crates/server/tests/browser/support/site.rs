@@ -8,7 +8,7 @@ use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::browser::View;
-use super::page::{Page, button, field, heading};
+use super::page::Page;
 use crate::common::{Home, Server};
 
 const SCHEDULER: &str = "/api/v1/scheduler";
@@ -71,13 +71,16 @@ impl Site {
         Page::open(&self.server.url, view, path).await
     }
 
-    /// Opens the first page after signing in with a key or a token.
+    /// Opens the first page as somebody who has signed in, with a key or a token.
     pub(crate) async fn sign_in(&self, view: View, credential: &str) -> Page {
         let page = self.open(view, "/").await;
-        page.fill(field("Token or API key"), credential).await;
-        page.click(button("Sign in")).await;
-        page.find(heading("Overview")).await;
+        page.sign_in(credential).await;
         page
+    }
+
+    /// Stops the server.
+    pub(crate) fn stop(&mut self) {
+        self.server.stop();
     }
 
     /// A file or folder beside the server's own.

@@ -1,0 +1,86 @@
+//! What holds of every page, whatever is on it; and a picture of each.
+
+use std::path::Path;
+
+use crate::samples::Samples;
+use crate::support::{Page, View};
+
+/// A page: the name of its picture, and its address. One more line here is one more page that is tested and pictured.
+type Listed = (&'static str, fn(&Samples) -> String);
+
+const PAGES: &[Listed] = &[("overview", |_| "/overview".to_owned())];
+
+/// What a page may weigh, compressed, for somebody who has none of it yet.
+const MOST_BYTES: u64 = 60_000;
+
+/// What it weighs, with everything that it needs, also what the browser has kept; headers are put at 300 bytes.
+const BYTES: &str = "
+    const parts = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')];
+    return parts.reduce((sum, part) => sum + part.encodedBodySize + 300, 0);";
+
+/// Visits every page, the way in first.
+async fn visit(samples: &Samples, view: View, check: impl AsyncFn(&Page, &str)) {
+    let page = samples.site.open(view, "/").await;
+    check(&page, "sign-in").await;
+    page.sign_in(&samples.key).await;
+    for (name, address) in PAGES {
+        page.go(&address(samples)).await;
+        check(&page, name).await;
+    }
+    page.close().await;
+}
+
+#[tokio::test]
+async fn every_page_is_accessible() {
+    visit(&Samples::make().await, View::DESKTOP, async |page, _| page.is_accessible().await).await;
+}
+
+#[tokio::test]
+async fn every_page_is_accessible_in_the_dark() {
+    visit(&Samples::make().await, View::DESKTOP.dark(), async |page, _| page.is_accessible().await).await;
+}
+
+#[tokio::test]
+async fn every_page_fits_a_narrow_window() {
+    let fits = async |page: &Page, name: &str| {
+        assert!(!page.scrolls_sideways().await, "{name} is wider than {} pixels", View::NARROW.width);
+    };
+    visit(&Samples::make().await, View::NARROW, fits).await;
+}
+
+#[tokio::test]
+async fn every_page_can_be_read_without_scripts() {
+    let reads = async |page: &Page, name: &str| {
+        let text = page.text_of("main").await.unwrap();
+        assert!(!text.is_empty(), "{name} is empty");
+    };
+    visit(&Samples::make().await, View::DESKTOP.without_scripts(), reads).await;
+}
+
+#[tokio::test]
+async fn every_page_is_light_on_the_wire() {
+    let weighs = async |page: &Page, name: &str| {
+        let bytes = page.run(BYTES).await.as_u64().unwrap();
+        assert!(bytes <= MOST_BYTES, "{name} takes {bytes} bytes with all that it needs; at most {MOST_BYTES} is fine");
+    };
+    visit(&Samples::make().await, View::DESKTOP, weighs).await;
+}
+
+#[tokio::test]
+#[ignore = "makes the pictures in docs/images; scripts/screenshots runs it"]
+async fn every_page_is_pictured() {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/images"));
+    std::fs::create_dir_all(folder).unwrap();
+    let samples = Samples::make().await;
+    for (view, of) in [
+        (View::DESKTOP, "1280-light"),
+        (View::DESKTOP.dark(), "1280-dark"),
+        (View::PHONE, "375-light"),
+        (View::PHONE.dark(), "375-dark"),
+    ] {
+        visit(&samples, view, async |page, name| {
+            std::fs::write(folder.join(format!("{name}-{of}.webp")), page.picture().await).unwrap();
+        })
+        .await;
+    }
+}

@@ -1,0 +1,85 @@
+//! The page that an operator leaves open all day.
+
+use serde_json::json;
+
+use crate::support::{Outside, Site, Tenant, View, ZONE, heading, key, link};
+
+/// Has a job run that does not end.
+async fn run(tenant: &Tenant<'_>, name: &str) {
+    let job = tenant.job(name, Outside::Slow, json!({})).await;
+    let execution = tenant.trigger(&job).await;
+    tenant.reaches(&execution, "Running").await;
+}
+
+#[tokio::test]
+async fn what_starts_shows_up_by_itself_and_the_focus_stays() {
+    let site = Site::start().await;
+    let acme = site.tenant("acme").await;
+    run(&acme, "search-index").await;
+    let page = site.sign_in(View::DESKTOP, &acme.key).await;
+    page.tab_to(link("search-index")).await;
+    run(&acme, "log-rotation").await;
+    page.find(link("log-rotation")).await;
+    assert!(page.focus_is_on(link("search-index")).await);
+    page.close().await;
+}
+
+#[tokio::test]
+async fn another_tenant_sees_none_of_it() {
+    let site = Site::start().await;
+    let (acme, other) = (site.tenant("acme").await, site.tenant("other").await);
+    run(&acme, "search-index").await;
+    let own = site.sign_in(View::DESKTOP, &acme.key).await;
+    own.find(link("search-index")).await;
+    let theirs = site.sign_in(View::DESKTOP, &other.key).await;
+    theirs.sees("Nothing is running.").await;
+    assert!(!theirs.text().await.unwrap().contains("search-index"));
+    own.close().await;
+    theirs.close().await;
+}
+
+#[tokio::test]
+async fn the_timeline_goes_further_back_by_the_keyboard_alone() {
+    let site = Site::start().await;
+    let acme = site.tenant("acme").await;
+    let page = site.sign_in(View::DESKTOP, &acme.key).await;
+    page.tab_to(link("7 days")).await;
+    page.press(key::ENTER).await;
+    page.until("it goes back a week", async |page| Ok(page.path().await == "/overview?range=7d")).await;
+    page.close().await;
+}
+
+#[tokio::test]
+async fn times_are_the_viewers_with_utc_on_hover() {
+    let site = Site::start().await;
+    let acme = site.tenant("acme").await;
+    run(&acme, "search-index").await;
+    let page = site.sign_in(View::DESKTOP, &acme.key).await;
+    page.sees(&format!("Times in {ZONE}")).await;
+    let titles = page.run("return [...document.querySelectorAll('main time')].map(time => time.title)").await;
+    let titles = titles.as_array().unwrap();
+    assert!(!titles.is_empty() && titles.iter().all(|title| title.as_str().unwrap().ends_with(" UTC")), "{titles:?}");
+    page.close().await;
+}
+
+#[tokio::test]
+async fn a_key_tells_all_keys() {
+    let site = Site::start().await;
+    let acme = site.tenant("acme").await;
+    let page = site.sign_in(View::DESKTOP, &acme.key).await;
+    page.press("?").await;
+    page.find(heading("Keyboard")).await;
+    page.is_accessible().await;
+    page.press(key::ESCAPE).await;
+    page.sees_no("Next line of a list").await;
+    page.close().await;
+}
+
+#[tokio::test]
+async fn a_page_whose_server_is_gone_says_so() {
+    let mut site = Site::start().await;
+    let key = site.tenant("acme").await.key;
+    let page = site.sign_in(View::DESKTOP, &key).await;
+    site.stop();
+    page.announces("The server does not answer").await;
+}
