@@ -144,7 +144,8 @@ fn figures(glance: &Glance) -> Vec<Figure> {
             .href("/executions?state=Failed"),
         Figure::new("Succeeded", format!("{} %", glance.success_rate))
             .hint(format!("{} in 24 hours", ended(stats.succeeded))),
-        Figure::new("Average run", Took(average).to_string()).hint("in 24 hours"),
+        Figure::new("Average run", average.map_or_else(|| "–".to_owned(), |span| Took(Some(span)).to_string()))
+            .hint("in 24 hours"),
         Figure::new("Ended today", ended(stats.executions_today)).hint("since midnight UTC"),
         Figure::new("Due", count(stats.upcoming)).hint("within an hour"),
         Figure::new("Jobs", count(stats.total_jobs))

@@ -25,6 +25,18 @@ async fn what_starts_shows_up_by_itself_and_the_focus_stays() {
 }
 
 #[tokio::test]
+async fn where_nothing_has_run_it_says_so() {
+    let site = Site::start().await;
+    let acme = site.tenant("acme").await;
+    let page = site.sign_in(View::DESKTOP, &acme.key).await;
+    page.sees("Nothing is running.").await;
+    page.sees("No job has failed three times in a row.").await;
+    let figures = page.text_of("#figures").await.unwrap();
+    assert!(figures.contains("Average run\n–\n"), "{figures}");
+    page.close().await;
+}
+
+#[tokio::test]
 async fn another_tenant_sees_none_of_it() {
     let site = Site::start().await;
     let (acme, other) = (site.tenant("acme").await, site.tenant("other").await);

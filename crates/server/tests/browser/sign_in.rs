@@ -1,5 +1,8 @@
 //! Signing in and out.
 
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
 use crate::support::{Site, View, button, field, heading, key};
 
 #[tokio::test]
@@ -56,4 +59,33 @@ async fn whoever_has_signed_out_sees_nothing_any_more() {
     page.go("/overview").await;
     page.find(heading("Sign in")).await;
     page.close().await;
+}
+
+#[tokio::test]
+async fn a_session_ends_with_the_key_that_opened_it() {
+    let site = Site::start().await;
+    let acme = site.tenant("acme").await;
+    let page = site.sign_in(View::DESKTOP, &acme.key).await;
+    acme.revoke_key().await;
+    page.go("/overview").await;
+    page.find(heading("Sign in")).await;
+    page.close().await;
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_can_do_nothing_in_a_session() {
+    let site = Site::start().await;
+    let acme = site.tenant("acme").await;
+    let form = format!("<form method=post action='{}/sign-out'><button>Win a prize</button></form>", site.url());
+    let lure = MockServer::start().await;
+    let answer = ResponseTemplate::new(200).set_body_raw(format!("<link rel=icon href='data:,'>{form}"), "text/html");
+    Mock::given(any()).respond_with(answer).mount(&lure).await;
+
+    let page = site.sign_in(View::DESKTOP, &acme.key).await;
+    page.go_away(&lure.uri()).await;
+    page.click(button("Win a prize")).await;
+    page.until("it is refused", async |page| Ok(page.path().await == "/sign-out")).await;
+    page.go("/overview").await;
+    page.find(button("Sign out")).await;
+    page.close_having_met(&[403]).await;
 }

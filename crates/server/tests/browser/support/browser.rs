@@ -83,6 +83,7 @@ impl Browser {
             ("Emulation.setDeviceMetricsOverride", size),
             ("Emulation.setEmulatedMedia", json!({"features": features})),
             ("Emulation.setTimezoneOverride", json!({"timezoneId": ZONE})),
+            ("Emulation.setLocaleOverride", json!({"locale": "en-GB"})),
             ("Page.addScriptToEvaluateOnNewDocument", json!({"source": TELL_OF_BREACHES})),
         ] {
             self.session.devtools(command, parameters).await.unwrap();
@@ -111,7 +112,8 @@ const FLAGS: [&str; 10] = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--lang=en-GB",
+    // They would take room from what is measured and pictured, and on phones there are none.
+    "--hide-scrollbars",
 ];
 
 /// ChromeDriver on a port that the system chooses, and its address.

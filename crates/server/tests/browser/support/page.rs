@@ -69,8 +69,14 @@ impl Page {
         &self.browser.session
     }
 
+    /// Goes to a path of the server.
     pub(crate) async fn go(&self, path: &str) {
-        self.session().go(&format!("{}{path}", self.server)).await.unwrap();
+        self.go_away(&format!("{}{path}", self.server)).await;
+    }
+
+    /// Goes to any address.
+    pub(crate) async fn go_away(&self, url: &str) {
+        self.session().go(url).await.unwrap();
     }
 
     /// Where it is: path and query.
@@ -192,9 +198,9 @@ impl Page {
     }
 
     async fn tab(&self, held: &[char], target: Target<'_>) {
-        let element = self.find(target).await;
+        self.find(target).await;
         for _ in 0..MOST_PRESSES {
-            if self.session().focused().await.unwrap() == element {
+            if self.focus_is_on(target).await {
                 return;
             }
             self.session().press(held, &key::TAB.to_string()).await.unwrap();
@@ -204,9 +210,18 @@ impl Page {
         panic!("the keyboard does not reach {target}\n{}", self.seen().await);
     }
 
-    /// Whether something has the keyboard.
+    /// Whether something has the keyboard. It may be another element than a moment ago, in a part that was shown anew.
     pub(crate) async fn focus_is_on(&self, target: Target<'_>) -> bool {
-        self.look_for(target).await.unwrap() == Some(self.session().focused().await.unwrap())
+        let mut is_there = false;
+        self.until("what has the focus holds still", async |page| {
+            let focused = page.session().focused().await?;
+            let of_its_kind = format!("return document.activeElement.matches({:?})", target.selector);
+            is_there =
+                page.session().name(&focused).await? == target.name && page.session().run(&of_its_kind).await? == true;
+            Ok(true)
+        })
+        .await;
+        is_there
     }
 
     /// What the body of a function gives in the page, beside its scripts and its policy.

@@ -52,7 +52,8 @@ impl Site {
     /// Starts it with further settings.
     pub(crate) async fn start_with(settings: impl FnOnce(Home) -> Home) -> Self {
         let outside = outside().await;
-        let home = settings(Home::new().with("HORARIUM_EGRESS_ALLOW", "127.0.0.1"));
+        let home = Home::new().with("HORARIUM_EGRESS_ALLOW", "127.0.0.1").with("HORARIUM_NODE_NAME", "node-1");
+        let home = settings(home);
         let server = home.serve().await;
         Self { home, server, outside }
     }
@@ -60,9 +61,10 @@ impl Site {
     /// A tenant, as its owner.
     pub(crate) async fn tenant(&self, slug: &str) -> Tenant<'_> {
         let token = self.home.stdout_of(&["token", "create", "--role", "owner", "--tenant", slug, "--name", "Ada"]);
-        let mut tenant = Tenant { site: self, token, key: String::new() };
-        let key = tenant.post("/api/v1/keys", json!({"name": "browser", "scopes": ["*"]})).await;
+        let mut tenant = Tenant { site: self, token, key: String::new(), key_id: String::new() };
+        let key = tenant.post("/api/v1/keys", json!({"name": "Ada's laptop", "scopes": ["*"]})).await;
         key["key"].as_str().unwrap().clone_into(&mut tenant.key);
+        key["id"].as_str().unwrap().clone_into(&mut tenant.key_id);
         tenant
     }
 
@@ -76,6 +78,10 @@ impl Site {
         let page = self.open(view, "/").await;
         page.sign_in(credential).await;
         page
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.server.url
     }
 
     /// Stops the server.
@@ -95,6 +101,7 @@ pub(crate) struct Tenant<'a> {
     pub(crate) token: String,
     /// An API key that may do all that the owner may.
     pub(crate) key: String,
+    key_id: String,
 }
 
 impl Tenant<'_> {
@@ -125,6 +132,11 @@ impl Tenant<'_> {
         self.site.server.wait_for(&format!("the {member} of {execution}"), shown).await;
     }
 
+    /// Takes the key back.
+    pub(crate) async fn revoke_key(&self) {
+        self.call("DELETE", &format!("/api/v1/keys/{}", self.key_id), None).await;
+    }
+
     /// A key that agents use.
     pub(super) async fn agent_key(&self) -> String {
         let key = self.post("/api/v1/keys", json!({"name": "agents", "scopes": ["agents:lease"]})).await;
@@ -132,7 +144,7 @@ impl Tenant<'_> {
     }
 
     pub(super) fn url(&self) -> &str {
-        &self.site.server.url
+        self.site.url()
     }
 
     pub(crate) async fn get(&self, path: &str) -> Value {
