@@ -1,5 +1,5 @@
 //! What services that a server mounts beside the API's own may ask of it: the same name of a request, the same count of
-//! refused credentials, the same audit log.
+//! refused credentials, the same limits, the same audit log.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -31,6 +31,14 @@ impl ApiState {
     /// Notes that a credential was refused which was shown elsewhere than in a header.
     pub fn refused(&self, request: &HttpRequest) {
         self.gate().failed_another(self.client(request), self.core.now());
+    }
+
+    /// Counts a request of somebody who was let in by other means than the API's.
+    ///
+    /// # Errors
+    /// How long to wait, and why, when the credential or its tenant has sent too much of late.
+    pub fn admit(&self, tenant: TenantId, who: &Principal) -> Result<(), (Duration, &'static str)> {
+        self.gate().admit_sender(tenant, &who.subject, self.core.now())
     }
 
     /// Notes for the audit log who makes a call, and in which tenant. Without it, nothing is written of the call.

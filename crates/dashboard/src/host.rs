@@ -18,8 +18,8 @@ pub struct HostCheck {
     pub problem: Option<String>,
 }
 
-/// The program around the dashboard. It names requests, counts failed credentials and writes the audit log for the API,
-/// and does the same for the pages.
+/// The program around the dashboard. It names requests, counts them and refused credentials, and writes the audit log for
+/// the API, and does the same for the pages.
 #[async_trait]
 pub trait Host: Send + Sync + 'static {
     /// The name of a request, as the log and the answer's `X-Request-Id` tell it.
@@ -33,6 +33,12 @@ pub trait Host: Send + Sync + 'static {
 
     /// Notes that a credential was refused.
     fn refused(&self, request: &HttpRequest);
+
+    /// Counts a request of somebody who is signed in.
+    ///
+    /// # Errors
+    /// How long to wait, and why, when the credential or its tenant has sent too much of late.
+    fn admit(&self, tenant: TenantId, who: &Principal) -> Result<(), (Duration, &'static str)>;
 
     /// Notes for the audit log who sends this request, and in which tenant.
     fn is_of(&self, request: &HttpRequest, tenant: TenantId, who: &Principal);

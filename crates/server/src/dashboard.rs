@@ -50,6 +50,10 @@ impl Host for Beside {
         self.0.refused(request);
     }
 
+    fn admit(&self, tenant: TenantId, who: &Principal) -> Result<(), (Duration, &'static str)> {
+        self.0.admit(tenant, who)
+    }
+
     fn is_of(&self, request: &HttpRequest, tenant: TenantId, who: &Principal) {
         self.0.is_of(request, tenant, who);
     }

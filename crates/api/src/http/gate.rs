@@ -43,17 +43,26 @@ impl Gate {
 
     /// Lets a caller pass whose credential and tenant have not sent too much of late.
     pub(crate) fn admit(&self, caller: &Caller, now: Timestamp) -> Result<(), ApiError> {
-        let tenant = caller.tenant.id;
+        let admitted = self.admit_sender(caller.tenant.id, &caller.principal.subject, now);
+        admitted.map_err(|(wait, detail)| too_many(wait, detail))
+    }
+
+    /// The same by the caller's tenant and subject; the refusal says how long to wait, and who sent too much.
+    pub(crate) fn admit_sender(
+        &self,
+        tenant: TenantId,
+        subject: &str,
+        now: Timestamp,
+    ) -> Result<(), (Duration, &'static str)> {
         if let Some(limiter) = &self.credentials {
-            let key = (tenant, caller.principal.subject.clone());
             limiter
-                .admit(key, now)
-                .map_err(|wait| too_many(wait, "Your credential sends more requests than it may; slow down."))?;
+                .admit((tenant, subject.to_owned()), now)
+                .map_err(|wait| (wait, "Your credential sends more requests than it may; slow down."))?;
         }
         if let Some(limiter) = &self.tenants {
             limiter
                 .admit(tenant, now)
-                .map_err(|wait| too_many(wait, "Your tenant sends more requests than it may; slow down."))?;
+                .map_err(|wait| (wait, "Your tenant sends more requests than it may; slow down."))?;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! The pages, a file for each: its routes, its view model, and where the template is.
 
+mod confirm;
 mod overview;
 mod refusal;
 mod tenant;

@@ -1,6 +1,7 @@
 //! What is shown in the place of a page.
 
 use actix_web::http::StatusCode;
+use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
@@ -38,5 +39,9 @@ pub(crate) fn refusal(
         request_id,
         is_ours: status.is_server_error(),
     };
-    page(status, &shown).unwrap_or_else(|_| HttpResponse::new(StatusCode::INTERNAL_SERVER_ERROR))
+    let mut answer = page(status, &shown).unwrap_or_else(|_| HttpResponse::new(StatusCode::INTERNAL_SERVER_ERROR));
+    if let Some(seconds) = refusal.retry_after() {
+        answer.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    answer
 }

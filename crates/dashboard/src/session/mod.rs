@@ -9,4 +9,4 @@ mod credential;
 mod routes;
 
 pub(crate) use admission::{Admission, admit, enter};
-pub(crate) use routes::{configure, send_to_sign_in};
+pub(crate) use routes::{configure, is_sign_in, send_to_sign_in};

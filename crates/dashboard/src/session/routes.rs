@@ -53,8 +53,16 @@ struct SignInForm {
     to: Option<String>,
 }
 
+/// Where people sign in.
+const SIGN_IN: &str = "/sign-in";
+
+/// Whether a form posted to this path needs no session, so that one that was made before there was one is taken.
+pub(crate) fn is_sign_in(path: &str) -> bool {
+    path == SIGN_IN
+}
+
 pub(crate) fn configure(cfg: &mut ServiceConfig) {
-    cfg.route("/sign-in", web::get().to(show)).route("/sign-in", web::post().to(sign_in));
+    cfg.route(SIGN_IN, web::get().to(show)).route(SIGN_IN, web::post().to(sign_in));
     cfg.route("/sign-out", web::post().to(sign_out));
 }
 
@@ -90,6 +98,10 @@ async fn sign_in(
     };
     match opened {
         Ok(cookie) => {
+            let former = request.extensions().get::<Rc<Visitor>>().cloned();
+            if let Some(former) = former {
+                dashboard.services.sessions.close(former.session.hash).await?;
+            }
             let site = Site::of(&dashboard, &request);
             let mut answer = redirect(&to, None, site);
             let (name, value) = site.set((Cookie::Session, cookie));

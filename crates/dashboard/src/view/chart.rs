@@ -20,7 +20,7 @@ const FILL: f64 = 0.78;
 pub(crate) struct Bars {
     /// In a sentence.
     summary: String,
-    bars: Vec<Bar>,
+    drawn: Vec<Bar>,
     rows: Vec<Row>,
     highest: String,
     from: At,
@@ -51,9 +51,9 @@ struct Row {
 impl Bars {
     /// The chart of a timeline.
     pub(crate) fn of(points: &[TimelinePoint]) -> Self {
-        let highest = points.iter().map(|point| ended(point)).max().unwrap_or_default();
+        let highest = points.iter().map(ended).max().unwrap_or_default();
         let step = WIDTH / points.len().max(1) as f64;
-        let bars =
+        let drawn =
             points.iter().enumerate().flat_map(|(index, point)| stack(point, index as f64 * step, step, highest));
         let sum = |part: fn(&TimelinePoint) -> i64| count(points.iter().map(part).sum::<i64>().unsigned_abs());
         let summary = format!(
@@ -73,7 +73,7 @@ impl Bars {
         let at = |point: Option<&TimelinePoint>| At(point.map(|point| point.timestamp));
         Self {
             summary,
-            bars: bars.collect(),
+            drawn: drawn.collect(),
             // The latest is what is asked for first.
             rows: points.iter().rev().filter(|point| ended(point) > 0 || point.running > 0).map(row).collect(),
             highest: number(highest),

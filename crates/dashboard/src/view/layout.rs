@@ -5,7 +5,6 @@ use std::rc::Rc;
 use actix_web::{HttpMessage, HttpRequest};
 use horarium_auth::Permission;
 
-use crate::assets;
 use crate::state::Dashboard;
 use crate::web::{Flash, Visitor};
 
@@ -106,12 +105,14 @@ pub(crate) struct Who {
     pub(crate) name: String,
     /// The tenant's name.
     pub(crate) tenant: String,
+    /// Whether that is another tenant than the credential's own.
+    pub(crate) is_away: bool,
     /// Whether another tenant can be chosen.
     pub(crate) may_choose: bool,
     /// What forms carry.
     pub(crate) form_token: String,
-    /// The sections that may be read.
-    pub(crate) sections: Vec<Section>,
+    /// The sections that may be read, and whether the page belongs to each.
+    pub(crate) sections: Vec<(Section, bool)>,
 }
 
 /// What is around a page's own content; the field `layout` of every page's view model.
@@ -119,8 +120,6 @@ pub(crate) struct Who {
 pub(crate) struct Layout {
     /// The page's name.
     pub(crate) title: String,
-    /// The section that it belongs to.
-    pub(crate) section: Option<Section>,
     /// Who looks at it, if anybody is signed in.
     pub(crate) who: Option<Who>,
     /// What there is to tell.
@@ -138,13 +137,13 @@ impl Layout {
         let who = extensions.get::<Rc<Visitor>>().map(|visitor| Who {
             name: visitor.principal.display_name().to_owned(),
             tenant: visitor.tenant.name.clone(),
+            is_away: visitor.session.acting_in.is_some(),
             may_choose: visitor.principal.can(Permission::AnyTenant),
             form_token: visitor.token.form_token(),
-            sections: readable(visitor),
+            sections: readable(visitor).into_iter().map(|it| (it, Some(it) == section)).collect(),
         });
         Self {
             title,
-            section,
             who,
             flash: extensions.get::<Flash>().cloned(),
             version: dashboard.config.version,
@@ -152,19 +151,9 @@ impl Layout {
         }
     }
 
-    /// The address of a file of ours.
-    pub(crate) fn asset(&self, file: &str) -> String {
-        assets::url(file)
-    }
-
     /// What each form carries; empty while nobody is signed in.
     pub(crate) fn form_token(&self) -> &str {
         self.who.as_ref().map_or("", |who| &who.form_token)
-    }
-
-    /// Whether an entry of the navigation is where we are.
-    pub(crate) fn is_at(&self, section: &Section) -> bool {
-        self.section.as_ref() == Some(section)
     }
 }
 

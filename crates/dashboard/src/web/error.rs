@@ -1,6 +1,7 @@
 //! Why a page is not shown, and the page that says so.
 
 use std::fmt;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
@@ -21,6 +22,8 @@ pub(crate) enum PageError {
     SentFromElsewhere,
     /// The form is of a session that is over.
     StaleForm,
+    /// Too much was sent of late: how long to wait, and why.
+    TooMany(Duration, &'static str),
     /// The request makes no sense.
     BadRequest(String),
     /// There is no such page.
@@ -61,6 +64,7 @@ impl PageError {
                 ServiceError::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             },
             Self::SentFromElsewhere | Self::StaleForm => StatusCode::FORBIDDEN,
+            Self::TooMany(..) => StatusCode::TOO_MANY_REQUESTS,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Nowhere => StatusCode::NOT_FOUND,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -88,9 +92,19 @@ impl PageError {
                 "Nothing was done: you signed in again after the page was made. Go back, reload the page, and send it again."
                     .to_owned(),
             ),
+            Self::TooMany(wait, why) => ("Slow down", format!("{why} Go on in {} s.", seconds(*wait))),
             Self::BadRequest(detail) => ("This makes no sense", detail.clone()),
             Self::Nowhere => ("There is nothing here", "The address is misspelt, or what was here is gone.".to_owned()),
             Self::Internal(_) => internal(),
+        }
+    }
+
+    /// After how many seconds it is worth trying again, if that is known.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::TooMany(wait, _) => Some(seconds(*wait)),
+            _ if self.status() == StatusCode::SERVICE_UNAVAILABLE => Some(5),
+            _ => None,
         }
     }
 
@@ -106,7 +120,12 @@ impl PageError {
             Self::Internal(cause) => Some(cause.clone()),
             Self::Service(error) => error.internal().map(str::to_owned),
             Self::Auth(error) => std::error::Error::source(error).map(ToString::to_string),
-            Self::SignIn | Self::SentFromElsewhere | Self::StaleForm | Self::BadRequest(_) | Self::Nowhere => None,
+            Self::SignIn
+            | Self::SentFromElsewhere
+            | Self::StaleForm
+            | Self::TooMany(..)
+            | Self::BadRequest(_)
+            | Self::Nowhere => None,
         }
     }
 }
@@ -140,6 +159,10 @@ fn told_by_service(error: &ServiceError) -> (&'static str, String) {
         ),
         ServiceError::Internal { .. } => internal(),
     }
+}
+
+fn seconds(wait: Duration) -> u64 {
+    wait.as_secs().saturating_add(1)
 }
 
 fn internal() -> (&'static str, String) {
@@ -180,5 +203,31 @@ impl From<ServiceError> for PageError {
 impl From<AuthError> for PageError {
     fn from(error: AuthError) -> Self {
         Self::Auth(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_inside_is_for_the_log_alone() {
+        let inside = || "connection to 10.0.0.7 refused".to_owned();
+        let away = PageError::Service(ServiceError::Unavailable { internal: inside() });
+        let defect = PageError::Service(ServiceError::Internal { internal: inside() });
+        for (refusal, status) in [(away, 503), (defect, 500), (PageError::internal(inside()), 500)] {
+            assert_eq!(refusal.status().as_u16(), status);
+            assert!(!refusal.to_string().contains("10.0.0.7"), "{refusal}");
+            assert_eq!(refusal.cause(), Some(inside()));
+        }
+    }
+
+    #[test]
+    fn every_permission_that_is_missing_is_named() {
+        for permission in horarium_auth::Permission::ALL {
+            let refusal = PageError::Auth(AuthError::PermissionDenied(*permission));
+            assert_eq!(refusal.status(), StatusCode::FORBIDDEN);
+            assert!(refusal.to_string().contains(permission.name()), "{refusal}");
+        }
     }
 }

@@ -91,22 +91,23 @@ async fn way_in(dashboard: &Dashboard, site: Site, request: &mut ServiceRequest)
     if changes {
         let form = read_form(dashboard, request).await?;
         match &visitor {
-            Some(visitor) => {
+            Some(visitor) if !session::is_sign_in(request.path()) => {
                 if !visitor.token.made_form(&form.field(TOKEN_FIELD).unwrap_or_default()) {
                     return Err(PageError::StaleForm);
                 }
                 dashboard.host.is_of(request.request(), visitor.tenant.id, &visitor.principal);
             }
-            // Without a session there is nothing that the form could carry, so the browser must vouch for it.
-            None if sent_from == SentFrom::Unsaid => return Err(PageError::SentFromElsewhere),
-            None => {}
+            // The page was made while there was no session, so the browser must vouch for its form.
+            _ if sent_from == SentFrom::Unsaid => return Err(PageError::SentFromElsewhere),
+            _ => {}
         }
         request.extensions_mut().insert(form);
     }
+    let admitted = visitor.as_ref().map_or(Ok(()), |it| dashboard.host.admit(it.tenant.id, &it.principal));
     if let Some(visitor) = visitor {
         request.extensions_mut().insert(visitor);
     }
-    Ok(())
+    admitted.map_err(|(wait, why)| PageError::TooMany(wait, why))
 }
 
 async fn read_form(dashboard: &Dashboard, request: &mut ServiceRequest) -> Result<FormBody, PageError> {

@@ -37,13 +37,11 @@ impl SentFrom {
 }
 
 fn is_ours(dashboard: &Dashboard, headers: &HeaderMap, origin: &str) -> bool {
-    match &dashboard.config.public_url {
-        Some(url) => Url::parse(origin).is_ok_and(|origin| origin.origin() == url.origin()),
-        None => {
-            let host = origin.split_once("://").map(|(_, host)| host);
-            host.is_some() && host == text(headers, &HOST)
-        }
+    if let Some(url) = &dashboard.config.public_url {
+        return Url::parse(origin).is_ok_and(|origin| origin.origin() == url.origin());
     }
+    let host = origin.split_once("://").map(|(_, host)| host);
+    host.is_some() && host == text(headers, &HOST)
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

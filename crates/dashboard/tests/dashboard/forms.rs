@@ -3,7 +3,7 @@
 use horarium_auth::Role;
 use reqwest::Method;
 
-use crate::support::TestApp;
+use crate::support::{TestApp, token};
 
 #[actix_web::test]
 async fn a_form_without_the_sessions_token_changes_nothing() {
@@ -36,13 +36,13 @@ async fn a_form_of_another_site_changes_nothing_even_with_the_token() {
 #[actix_web::test]
 async fn nobody_is_signed_in_by_another_site() {
     let app = TestApp::start().await;
-    let token = app.token(Role::Owner, "org-1");
+    let shown = token(Role::Owner, "org-1");
     for origin in [Some("https://evil.example"), None] {
         let mut browser = app.browser().sending_from(origin);
-        browser.sign_in(&token).await.expect(403);
+        browser.sign_in(&shown).await.expect(403);
         assert!(browser.cookies.is_empty());
     }
-    app.browser().sending_from(None).with_header("sec-fetch-site", "same-origin").sign_in(&token).await.expect(303);
+    app.browser().sending_from(None).with_header("sec-fetch-site", "same-origin").sign_in(&shown).await.expect(303);
 }
 
 #[actix_web::test]

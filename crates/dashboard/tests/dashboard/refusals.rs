@@ -32,3 +32,13 @@ async fn an_address_that_cannot_be_read_is_a_page_too() {
     let page = app.signed_in(Role::SuperAdmin).await.get("/tenant?page=many").await.expect(400);
     assert!(page.says("could not be read"), "{}", page.html);
 }
+
+#[actix_web::test]
+async fn whoever_sends_too_much_is_told_how_long_to_wait() {
+    let app = TestApp::start().await;
+    let mut browser = app.signed_in(Role::Read).await;
+    app.host.become_busy();
+    let page = browser.get("/overview").await.expect(429);
+    assert_eq!(page.header("retry-after"), "3");
+    assert!(page.says("You send too much. Go on in 3 s."), "{}", page.html);
+}

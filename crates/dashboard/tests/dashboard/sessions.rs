@@ -5,14 +5,14 @@ use std::time::Duration;
 use horarium_auth::{Permission, Role};
 use horarium_scheduler_engine::service::TenantChange;
 
-use crate::support::TestApp;
+use crate::support::{TestApp, token};
 
 #[actix_web::test]
 async fn somebody_signs_in_with_a_token_and_out_again() {
     let app = TestApp::start().await;
     let mut browser = app.browser();
     browser.get("/overview").await.leads_to("/sign-in?to=%2Foverview");
-    browser.sign_in(&app.token(Role::Read, "org-1")).await.leads_to("/");
+    browser.sign_in(&token(Role::Read, "org-1")).await.leads_to("/");
     browser.get("/").await.leads_to("/overview");
     let page = browser.get("/overview").await.expect(200);
     assert!(page.says("read of org-1") && page.says("Sign out"));
@@ -41,10 +41,20 @@ async fn somebody_signs_in_with_a_key_and_may_do_what_the_key_may() {
 }
 
 #[actix_web::test]
+async fn whoever_signs_in_again_is_somebody_else_and_the_former_session_is_over() {
+    let app = TestApp::start().await;
+    let mut browser = app.signed_in(Role::Owner).await;
+    let mut former = browser.clone();
+    browser.sign_in(&token(Role::Read, "org-1")).await.leads_to("/");
+    assert!(browser.get("/overview").await.says("read of org-1"));
+    former.get("/overview").await.expect(303);
+}
+
+#[actix_web::test]
 async fn what_is_no_credential_lets_nobody_in() {
     let app = TestApp::start().await;
     let (_, key) = app.key(&["*"]).await;
-    let expired = app.token(Role::Owner, "org-1");
+    let expired = token(Role::Owner, "org-1");
     app.advance(Duration::from_hours(3));
     for (credential, told) in [
         ("", "Enter an API key or a token."),
@@ -72,7 +82,7 @@ async fn after_too_many_wrong_ones_no_credential_is_looked_at_for_a_while() {
     for _ in 0..3 {
         browser.sign_in("nonsense").await.expect(401);
     }
-    let shown = browser.sign_in(&app.token(Role::Owner, "org-1")).await.expect(429);
+    let shown = browser.sign_in(&token(Role::Owner, "org-1")).await.expect(429);
     assert_eq!(shown.header("retry-after"), "18");
     assert!(shown.says("Wait 18 s"));
 }
@@ -85,9 +95,9 @@ async fn whoever_asked_for_a_page_gets_there_after_signing_in() {
     assert_eq!(asked.header("location"), "/sign-in?to=%2Foverview%3Frange%3D7d");
     let form = browser.get(asked.header("location")).await.expect(200);
     assert!(form.says(r#"name="to" value="/overview?range=7d""#));
-    let token = app.token(Role::Read, "org-1");
+    let shown = token(Role::Read, "org-1");
     browser
-        .post("/sign-in", &[("credential", &token), ("to", "/overview?range=7d")])
+        .post("/sign-in", &[("credential", &shown), ("to", "/overview?range=7d")])
         .await
         .leads_to("/overview?range=7d");
 }
@@ -95,9 +105,9 @@ async fn whoever_asked_for_a_page_gets_there_after_signing_in() {
 #[actix_web::test]
 async fn nobody_is_sent_to_another_site_after_signing_in() {
     let app = TestApp::start().await;
-    let token = app.token(Role::Read, "org-1");
+    let shown = token(Role::Read, "org-1");
     for elsewhere in ["https://evil.example/", "//evil.example", "/\\evil.example", "jobs"] {
-        app.browser().post("/sign-in", &[("credential", &token), ("to", elsewhere)]).await.leads_to("/");
+        app.browser().post("/sign-in", &[("credential", &shown), ("to", elsewhere)]).await.leads_to("/");
     }
 }
 
@@ -205,7 +215,7 @@ async fn a_cookie_that_is_made_up_is_nobodys() {
 async fn over_tls_cookies_belong_to_this_host_alone() {
     let app = TestApp::at(Some("https://jobs.example.org")).await;
     let mut browser = app.browser().sending_from(Some("https://jobs.example.org"));
-    let signed_in = browser.sign_in(&app.token(Role::Read, "org-1")).await.expect(303);
+    let signed_in = browser.sign_in(&token(Role::Read, "org-1")).await.expect(303);
     let line = signed_in.header("set-cookie");
     assert!(line.starts_with("__Host-horarium="), "{line}");
     for attribute in ["Path=/", "HttpOnly", "SameSite=Strict", "Secure"] {
@@ -214,6 +224,6 @@ async fn over_tls_cookies_belong_to_this_host_alone() {
     browser.get("/overview").await.expect(200);
 
     let app = TestApp::start().await;
-    let line = app.browser().sign_in(&app.token(Role::Read, "org-1")).await.header("set-cookie").to_owned();
+    let line = app.browser().sign_in(&token(Role::Read, "org-1")).await.header("set-cookie").to_owned();
     assert!(line.starts_with("horarium=") && !line.contains("Secure"), "{line}");
 }

@@ -38,6 +38,13 @@ impl Clock for TestClock {
     }
 }
 
+/// A token of somebody with a role in a tenant, good for two hours from the beginning.
+pub(crate) fn token(role: Role, tenant: &str) -> String {
+    let mut claims = TokenClaims::new(format!("user-{role}"), tenant.parse().unwrap(), vec![role]);
+    claims.name = Some(format!("{role} of {tenant}"));
+    mint(&SharedSecret::new(SECRET).unwrap(), &claims, BEGINNING, Duration::from_hours(2)).unwrap()
+}
+
 /// A running application. It stops when it is dropped.
 pub(crate) struct TestApp {
     pub(crate) core: Arc<Core>,
@@ -85,6 +92,8 @@ impl TestApp {
         let server = server.run();
         let handle = server.handle();
         tokio::spawn(server);
+        // Lets the server's task begin before the first request is made.
+        tokio::task::yield_now().await;
         Self { core, services, host, clock, base, server: handle }
     }
 
@@ -101,15 +110,8 @@ impl TestApp {
     /// The same in another tenant.
     pub(crate) async fn signed_in_to(&self, role: Role, tenant: &str) -> Browser {
         let mut browser = self.browser();
-        browser.sign_in(&self.token(role, tenant)).await.expect(303);
+        browser.sign_in(&token(role, tenant)).await.expect(303);
         browser
-    }
-
-    /// A token, good for two hours from the beginning.
-    pub(crate) fn token(&self, role: Role, tenant: &str) -> String {
-        let mut claims = TokenClaims::new(format!("user-{role}"), tenant.parse().unwrap(), vec![role]);
-        claims.name = Some(format!("{role} of {tenant}"));
-        mint(&SharedSecret::new(SECRET).unwrap(), &claims, BEGINNING, Duration::from_hours(2)).unwrap()
     }
 
     /// A key of `org-1` that may do these things.

@@ -21,6 +21,7 @@ struct Told {
     is_of: Vec<String>,
     asked_for: Vec<String>,
     problem: Option<String>,
+    is_busy: bool,
 }
 
 /// After so many refused credentials, no others are looked at.
@@ -31,6 +32,11 @@ impl TestHost {
     pub(crate) fn audited(&self) -> Vec<(String, String)> {
         let told = self.0.lock().unwrap();
         told.is_of.iter().cloned().zip(told.asked_for.iter().cloned()).collect()
+    }
+
+    /// Finds that everybody sends too much.
+    pub(crate) fn become_busy(&self) {
+        self.0.lock().unwrap().is_busy = true;
     }
 
     /// Makes something unwell.
@@ -51,6 +57,10 @@ impl Host for TestHost {
 
     fn refused(&self, _: &HttpRequest) {
         self.0.lock().unwrap().refused += 1;
+    }
+
+    fn admit(&self, _: TenantId, _: &Principal) -> Result<(), (Duration, &'static str)> {
+        if self.0.lock().unwrap().is_busy { Err((Duration::from_secs(2), "You send too much.")) } else { Ok(()) }
     }
 
     fn is_of(&self, _: &HttpRequest, _: TenantId, who: &Principal) {
