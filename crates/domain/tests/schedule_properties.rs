@@ -10,7 +10,10 @@ use std::time::Duration;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds};
 use horarium_domain::Timestamp;
-use horarium_domain::schedule::{CronExpression, MisfirePolicy, PlanLimits, Schedule, ScheduleInput, TimeZone, jitter};
+use horarium_domain::schedule::{
+    CronExpression, MisfirePolicy, PlanLimits, Schedule, ScheduleInput, ShiftEffect, ShiftOutlook, TimeZone, WallTime,
+    jitter,
+};
 use jiff::civil::DateTime;
 use jiff::tz;
 use proptest::prelude::*;
@@ -264,6 +267,50 @@ proptest! {
         }
         if policy == MisfirePolicy::FireOnce {
             prop_assert!(plan.fire.iter().filter(|slot| slot.missed).count() <= 1);
+        }
+    }
+
+    #[test]
+    fn what_a_shift_is_said_to_do_is_what_happens(
+        text in firing(five_fields()),
+        (zone, after) in near_a_jump(),
+    ) {
+        let rules = tz::TimeZone::get(zone).unwrap();
+        let schedule = schedule(ScheduleInput::cron(&text).in_zone(zone));
+        let Some(ShiftOutlook { shift, effect }) = schedule.outlook(after, 0).shift else { return Ok(()) };
+        prop_assert!(shift.at > after);
+        let pattern = croner(&text);
+        // The matching times between two that the clock shows or leaves out, both included.
+        let matching = |from: WallTime, to: WallTime| {
+            let [from, to] = [from, to].map(|it| it.to_string().parse::<DateTime>().unwrap());
+            std::iter::successors(Some(from), |at| at.checked_add(jiff::Span::new().minutes(1)).ok())
+                .take_while(|at| *at <= to)
+                .filter(|at| pattern.is_time_matching(at).unwrap())
+                .collect::<Vec<_>>()
+        };
+        let fires = |at: Timestamp| schedule.next_after(at - Duration::from_secs(1)) == Some(at);
+        let shown = |at: Timestamp| wall(&rules, at).to_string().replace('T', " ");
+        match effect {
+            ShiftEffect::ElapsedTime => prop_assert_eq!(pattern.pattern.hours.values().len(), 24),
+            ShiftEffect::Untouched if shift.is_forward() => {
+                let left_out = matching(shift.from, shift.to);
+                prop_assert!(left_out.iter().all(|at| at.to_string().replace('T', " ") == shift.to.to_string()));
+            }
+            ShiftEffect::Untouched => {
+                let next = schedule.next_after(after);
+                prop_assert!(next.is_none_or(|at| at >= shift.at || shown(at) < shift.to.to_string()));
+            }
+            ShiftEffect::Moved { wall, runs_at, merged } => {
+                prop_assert_eq!(runs_at, shift.at);
+                prop_assert!(shift.from <= wall && wall < shift.to && fires(runs_at));
+                prop_assert_eq!(matching(shift.from, shift.to).len(), merged as usize);
+            }
+            ShiftEffect::Once { wall, first, second } => {
+                prop_assert!(after < first && first < shift.at && shift.at <= second);
+                prop_assert_eq!(shown(first), wall.to_string());
+                prop_assert_eq!(shown(second), wall.to_string());
+                prop_assert!(fires(first) && !fires(second));
+            }
         }
     }
 

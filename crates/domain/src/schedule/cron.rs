@@ -160,6 +160,16 @@ impl CronExpression {
         Some(Timestamp::from_seconds(slot))
     }
 
+    /// The first matching wall time that is not before `from`, whether any clock shows it or not.
+    pub(super) fn first_wall_from(&self, from: DateTime) -> Option<DateTime> {
+        self.calendar.first_from(from)
+    }
+
+    /// The first matching wall time after `wall`, whether any clock shows it or not.
+    pub(super) fn first_wall_after(&self, wall: DateTime) -> Option<DateTime> {
+        self.calendar.first_from(next_second(wall)?)
+    }
+
     /// The first slot after `after`, where the slot of a matching wall time is the earliest instant at which the clock
     /// shows that time or a later one. That instant does not decrease from one wall time to the next, so the first
     /// matching time beyond all that the clock has shown so far is the one.

@@ -33,8 +33,10 @@ mod input;
 mod interval;
 mod jitter;
 mod misfire;
+mod outlook;
 mod timezone;
 mod wall_clock;
+mod wall_time;
 
 use std::time::Duration;
 
@@ -46,7 +48,9 @@ pub use error::{ScheduleError, ScheduleErrors, ScheduleField};
 pub use input::{ScheduleInput, ScheduleType};
 pub use jitter::jitter;
 pub use misfire::{MisfirePolicy, Plan, PlanLimits, SkipReason, Skipped, Slot};
+pub use outlook::{Outlook, ShiftEffect, ShiftOutlook, ZonedSlot};
 pub use timezone::{TimeZone, UnknownTimeZone};
+pub use wall_time::{ClockShift, LocalTime, Shown, WallTime, Weekday};
 
 use crate::Timestamp;
 use interval::Grid;
@@ -159,10 +163,7 @@ impl Schedule {
 
     /// The first slot strictly after `after`, or `None` when there is none before the schedule expires.
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
-        let after = match self.effective_from {
-            Some(from) if after < from => from - Duration::from_micros(1),
-            _ => after,
-        };
+        let after = self.not_before_window(after);
         let slot = match &self.kind {
             ScheduleKind::Manual => None,
             ScheduleKind::OneTime { at } => (*at > after).then_some(*at),
@@ -199,6 +200,14 @@ impl Schedule {
     /// firing work on slots alone.
     pub fn jitter_of(&self, job: Uuid, slot: Timestamp) -> Duration {
         jitter(job, slot, self.jitter_seconds)
+    }
+
+    /// `after`, or the last instant before the window if that is later.
+    fn not_before_window(&self, after: Timestamp) -> Timestamp {
+        match self.effective_from {
+            Some(from) if after < from => from - Duration::from_micros(1),
+            _ => after,
+        }
     }
 
     /// Whether `slot` lies in the window from `effective_from` to `expires_at`, both included.

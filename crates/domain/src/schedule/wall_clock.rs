@@ -6,7 +6,10 @@
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, Offset};
 
+use crate::Timestamp;
+
 use super::timezone::TimeZone;
+use super::wall_time::{ClockShift, WallTime};
 
 /// When a wall clock shows a given time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +48,26 @@ impl Shift {
     pub(super) fn wall_after(self) -> Option<DateTime> {
         wall(self.at, self.after)
     }
+
+    /// What the clock would show at `instant` had it never been shifted.
+    pub(super) fn wall_on_old_clock(self, instant: i64) -> Option<DateTime> {
+        wall(instant, self.before)
+    }
+
+    /// When a clock that is not shifted at all shows `wall`: one with the old offset, one with the new.
+    pub(super) fn instants(self, wall: DateTime) -> Option<(i64, i64)> {
+        Some((instant(wall, self.before)?, instant(wall, self.after)?))
+    }
+
+    /// The shift as others see it.
+    pub(super) fn told(self) -> Option<ClockShift> {
+        let (from, to) = (self.wall_before()?, self.wall_after()?);
+        Some(ClockShift { at: Timestamp::from_seconds(self.at), from: WallTime::new(from), to: WallTime::new(to) })
+    }
 }
+
+/// How far ahead shifts are looked for, in seconds: two years.
+const AHEAD: i64 = 2 * 366 * 86_400;
 
 impl TimeZone {
     /// What the wall clock shows at `instant`; `None` outside of the calendar.
@@ -69,6 +91,16 @@ impl TimeZone {
                 Some(Reading::Twice { first, second: instant(wall, after)?, shift })
             }
         }
+    }
+
+    /// The first shift after `instant`, if there is one in the next two years.
+    pub(super) fn shift_following(&self, instant: i64) -> Option<Shift> {
+        let from = jiff::Timestamp::from_second(instant).ok()?;
+        let before = self.rules().to_offset(from);
+        // Changes of the abbreviation alone are transitions as well.
+        let ahead = self.rules().following(from).take_while(|it| it.timestamp().as_second() - instant <= AHEAD);
+        let shift = ahead.into_iter().find(|it| it.offset() != before)?;
+        Some(Shift { at: shift.timestamp().as_second(), before, after: shift.offset() })
     }
 
     /// The first shift to the offset `after` that is later than `instant`.
