@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use horarium_domain::audit::{AuditActor, AuditActorKind, AuditEntry};
 use horarium_domain::id::first_uuid_at;
+use horarium_domain::session::{Session, SessionClaims, SessionHash, SessionHolder};
 use horarium_domain::store::{AuditFilter, Registration};
 use horarium_domain::{AgentId, AuditId, Timestamp};
 use horarium_scheduler_engine::{EngineConfig, Outcome};
@@ -70,5 +71,33 @@ async fn a_node_forgets_what_is_too_old_soon_after_its_start_and_hourly_from_the
     assert_eq!(left().await, (2, vec!["aging".to_owned(), "fresh".to_owned()]));
     pass(Duration::from_mins(61)).await;
     assert_eq!(left().await, (1, vec!["fresh".to_owned()]));
+    engine.shutdown().await;
+}
+
+/// A session that idles out at an instant; `number` tells it from others.
+async fn somebody_is_signed_in(world: &World, number: u8, until: Timestamp) -> SessionHash {
+    let claims = SessionClaims { subject: "ada".to_owned(), roles: Vec::new(), name: None, email: None, realm: None };
+    let session = Session {
+        hash: SessionHash::from_bytes([number; 32]),
+        tenant_id: world.tenant,
+        acting_in: None,
+        holder: SessionHolder::Claims(claims),
+        opened_at: BEGINNING - Duration::from_hours(2),
+        idle_at: until,
+        expires_at: until,
+    };
+    world.store.open_session(session.clone()).await.unwrap();
+    session.hash
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_forgets_sessions_that_are_over() {
+    let world = World::new().await;
+    let over = somebody_is_signed_in(&world, 1, BEGINNING - Duration::from_mins(1)).await;
+    let open = somebody_is_signed_in(&world, 2, BEGINNING + Duration::from_hours(10)).await;
+    let (_core, engine) = world.node_with(config("a"), |_| async { Outcome::succeeded() });
+    pass(Duration::from_secs(1)).await;
+    assert!(world.store.session(over).await.is_err());
+    world.store.session(open).await.unwrap();
     engine.shutdown().await;
 }

@@ -1,9 +1,11 @@
 //! The style sheet and the modules.
 
+use std::collections::BTreeSet;
+
 use crate::support::TestApp;
 
 /// The addresses of the files that a page names.
-fn files_of(html: &str) -> Vec<String> {
+fn files_of(html: &str) -> BTreeSet<String> {
     let parts = html.split(['"', '\'']);
     parts.filter(|part| part.starts_with("/assets/")).map(str::to_owned).collect()
 }
