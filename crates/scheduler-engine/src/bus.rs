@@ -4,6 +4,8 @@
 //! watches costs one atomic read per change. A listener that reconnects is given what it missed from a short memory;
 //! when that does not reach back far enough, it is told that there is a gap and reads the lists afresh.
 
+mod follow;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,6 +16,8 @@ use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, broadcast};
 use uuid::Uuid;
+
+pub use follow::{Followed, follow};
 
 /// How many events of a tenant are remembered for listeners that reconnect, and how many a slow one may lag behind.
 const MEMORY: usize = 1024;

@@ -3,22 +3,16 @@
 //! A listener that reconnects says what it saw last, and is told what it missed. Where that is no longer remembered,
 //! or a listener reads too slowly, it gets an event `reset`: read the lists afresh.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::pin::pin;
-use std::sync::Arc;
 
 use actix_web::http::header::{CONTENT_ENCODING, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{StreamExt, future, stream};
 use horarium_domain::execution::ExecutionState;
 use horarium_domain::{JobId, Timestamp};
-use horarium_scheduler_engine::bus::{LiveEvent, Subscription};
+use horarium_scheduler_engine::bus::{self, Followed, LiveEvent};
 use serde::Serialize;
-use tokio::sync::broadcast::error::RecvError;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
-use tokio_util::sync::CancellationToken;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -101,106 +95,29 @@ pub(super) async fn follow_events(
     query: Query<FollowEvents>,
     req: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let last_seen = req.headers().get(LAST_EVENT_ID).and_then(|value| value.to_str().ok()).map(str::trim);
-    // An id that is none of ours was not seen here: that is a gap, and the bus says so.
-    let last_seen = last_seen.filter(|id| !id.is_empty()).map(|id| Uuid::try_parse(id).unwrap_or(Uuid::nil()));
-    let Subscription { missed, gap, events } = state.core.bus.subscribe(caller.tenant.id, last_seen, state.core.now());
-
-    let opened = Instant::now();
-    let mut heartbeat = interval_at(opened + state.config.event_heartbeat, state.config.event_heartbeat);
-    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut ready = VecDeque::from([Bytes::from_static(b": connected\n\n")]);
-    if gap {
-        ready.push_back(RESET);
-    }
-    ready.extend(missed.iter().filter(|event| query.0.wants(event)).map(|event| frame(event)));
-    let listener = Listener {
-        filter: query.0,
-        ready,
-        events,
-        heartbeat,
-        ends_at: opened + state.config.event_stream_lifetime,
-        shutdown: state.shutdown.clone(),
-        is_over: false,
-        _counted: Counted::new(),
-    };
+    let last_seen = req.headers().get(LAST_EVENT_ID).and_then(|value| value.to_str().ok());
+    let (tenant, config) = (caller.tenant.id, &state.config);
+    let (beat, lifetime) = (config.event_heartbeat, config.event_stream_lifetime);
+    let followed = bus::follow(&state.core, tenant, last_seen, beat, lifetime, state.shutdown.clone());
+    let wanted = query.0;
+    let blocks = followed.filter_map(move |followed| future::ready(block(&wanted, &followed)));
+    let connected = stream::once(future::ready(Bytes::from_static(b": connected\n\n")));
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         // A compressor would hold events back until it has enough of them; so would a buffering proxy.
         .insert_header((CONTENT_ENCODING, "identity"))
         .insert_header(("x-accel-buffering", "no"))
-        .streaming(listener.into_stream()))
+        .streaming(connected.chain(blocks).map(Ok::<_, Infallible>)))
 }
 
-/// One open stream.
-struct Listener {
-    filter: FollowEvents,
-    /// What is to be written next.
-    ready: VecDeque<Bytes>,
-    events: tokio::sync::broadcast::Receiver<Arc<LiveEvent>>,
-    heartbeat: Interval,
-    ends_at: Instant,
-    shutdown: CancellationToken,
-    /// Whether nothing follows what is ready.
-    is_over: bool,
-    _counted: Counted,
-}
-
-impl Listener {
-    fn into_stream(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
-        futures_util::stream::unfold(self, |mut listener| async move {
-            let chunk = listener.next().await?;
-            Some((Ok(chunk), listener))
-        })
-    }
-
-    async fn next(&mut self) -> Option<Bytes> {
-        while self.ready.is_empty() {
-            if self.is_over {
-                return None;
-            }
-            self.wait().await;
-        }
-        self.ready.pop_front()
-    }
-
-    async fn wait(&mut self) {
-        let shutdown = pin!(self.shutdown.cancelled());
-        tokio::select! {
-            event = self.events.recv() => match event {
-                Ok(event) if self.filter.wants(&event) => self.ready.push_back(frame(&event)),
-                Ok(_) => {}
-                // A listener that cannot keep up is told so and let go, rather than fed what it cannot use.
-                Err(RecvError::Lagged(_)) => {
-                    self.ready.push_back(RESET);
-                    self.is_over = true;
-                }
-                Err(RecvError::Closed) => self.is_over = true,
-            },
-            _ = self.heartbeat.tick() => self.ready.push_back(Bytes::from_static(b": alive\n\n")),
-            () = tokio::time::sleep_until(self.ends_at) => self.is_over = true,
-            () = shutdown => self.is_over = true,
-        }
+/// What a listener is sent, if it wants that.
+fn block(wanted: &FollowEvents, followed: &Followed) -> Option<Bytes> {
+    match followed {
+        Followed::Event(event) => wanted.wants(event).then(|| frame(event)),
+        Followed::Reset => Some(Bytes::from_static(b"event: reset\ndata: {}\n\n")),
+        Followed::Beat => Some(Bytes::from_static(b": alive\n\n")),
     }
 }
-
-/// Counts an open stream.
-struct Counted;
-
-impl Counted {
-    fn new() -> Self {
-        metrics::gauge!("horarium_event_streams").increment(1.0);
-        Self
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        metrics::gauge!("horarium_event_streams").decrement(1.0);
-    }
-}
-
-const RESET: Bytes = Bytes::from_static(b"event: reset\ndata: {}\n\n");
 
 fn frame(event: &LiveEvent) -> Bytes {
     let data = EventDto {

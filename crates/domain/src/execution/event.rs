@@ -78,3 +78,46 @@ pub struct Event {
     /// The error, where the event is about one.
     pub error: Option<String>,
 }
+
+/// How the message of an event [`Retried`](EventKind::Retried) begins; the new execution's id follows.
+const RETRIED_AS: &str = "retried as ";
+
+impl Event {
+    /// Somebody had an execution run again, as a new one.
+    pub fn retried(id: ExecutionId, as_new: ExecutionId, by: impl Into<String>, at: Timestamp) -> Self {
+        Self {
+            execution_id: id,
+            at,
+            kind: EventKind::Retried,
+            attempt: 0,
+            attempt_started_at: None,
+            source: by.into(),
+            message: format!("{RETRIED_AS}{as_new}"),
+            error: None,
+        }
+    }
+
+    /// The new execution, where the event tells that this one was run again.
+    pub fn retried_as(&self) -> Option<ExecutionId> {
+        let id = self.message.strip_prefix(RETRIED_AS).filter(|_| self.kind == EventKind::Retried)?;
+        id.parse().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_retry_tells_what_it_is_retried_as() {
+        let [id, again] = [1, 2].map(|id| ExecutionId::from_uuid(Uuid::from_u128(id)));
+        let retried = Event::retried(id, again, "Ada", Timestamp::UNIX_EPOCH);
+        assert_eq!(retried.retried_as(), Some(again));
+        let other = Event { kind: EventKind::Cancelled, ..retried.clone() };
+        assert_eq!(other.retried_as(), None);
+        let strange = Event { message: "retried as usual".to_owned(), ..retried };
+        assert_eq!(strange.retried_as(), None);
+    }
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use horarium_domain::Timestamp;
-use horarium_domain::execution::{Attempt, Event, EventKind, Execution, ExecutionState, ExecutionSummary};
+use horarium_domain::execution::{Attempt, Execution, ExecutionSummary, Moment, MomentKind};
 use horarium_domain::job::JobSummary;
 use horarium_domain::retry::RetryPolicy;
 use horarium_domain::schedule::{Schedule, ScheduleKind};
@@ -128,7 +128,7 @@ fn clock(took: Duration) -> String {
 impl From<Execution> for JobExecutionDetailDto {
     fn from(execution: Execution) -> Self {
         let attempts = execution.attempts();
-        let timeline = timeline(&execution, &attempts);
+        let timeline = execution.history().into_iter().map(HistoryEventDto::from).collect();
         let (output, output_truncated) = execution.output.map_or((None, false), |out| (Some(out.text), out.truncated));
         Self {
             summary: execution.summary.into(),
@@ -155,72 +155,25 @@ impl From<Attempt> for AttemptDto {
     }
 }
 
-/// Sorts what concerns the execution as a whole after its attempts.
-const AFTER_ATTEMPTS: u16 = u16::MAX;
-
-/// The whole history: what the columns tell (accepted, started, ended) and what the events tell besides.
-fn timeline(execution: &Execution, attempts: &[Attempt]) -> Vec<HistoryEventDto> {
-    let summary = &execution.summary;
-    let worker = |worker: &Option<String>| worker.clone().unwrap_or_else(|| "horarium".to_owned());
-    let submitted = HistoryEventDto {
-        timestamp: summary.created_at,
-        event: HistoryEvent::Submitted,
-        source: summary.triggered_by.clone(),
-        message: format!("accepted for queue '{}', due {}", summary.queue, summary.scheduled_for),
-        error: None,
-    };
-    // Each with the attempt that it belongs to: one may end at the very instant at which the next one starts.
-    let mut history = vec![(0, submitted)];
-    history.extend(attempts.iter().filter_map(|attempt| {
-        let started = HistoryEventDto {
-            timestamp: attempt.started_at?,
-            event: HistoryEvent::Started,
-            source: worker(&attempt.worker),
-            message: format!("attempt {} started", attempt.number),
-            error: None,
+impl From<Moment> for HistoryEventDto {
+    fn from(moment: Moment) -> Self {
+        let kind = match moment.kind {
+            MomentKind::Submitted => HistoryEvent::Submitted,
+            MomentKind::Started => HistoryEvent::Started,
+            MomentKind::AttemptFailed => HistoryEvent::AttemptFailed,
+            MomentKind::AttemptTimedOut => HistoryEvent::AttemptTimedOut,
+            MomentKind::AttemptLost => HistoryEvent::AttemptLost,
+            MomentKind::Snoozed => HistoryEvent::Snoozed,
+            MomentKind::HandedOn => HistoryEvent::HandedOn,
+            MomentKind::Succeeded => HistoryEvent::Succeeded,
+            MomentKind::Failed => HistoryEvent::Failed,
+            MomentKind::Cancelled => HistoryEvent::Cancelled,
+            MomentKind::Retried => HistoryEvent::Retried,
+            MomentKind::CallbackDelivered => HistoryEvent::CallbackDelivered,
+            MomentKind::CallbackFailed => HistoryEvent::CallbackFailed,
         };
-        Some((attempt.number, started))
-    }));
-    history.extend(execution.events.iter().cloned().map(|event| match event.kind {
-        EventKind::AttemptFailed | EventKind::AttemptTimedOut | EventKind::AttemptLost | EventKind::Snoozed => {
-            (event.attempt, event.into())
-        }
-        EventKind::HandedOn
-        | EventKind::Cancelled
-        | EventKind::Retried
-        | EventKind::CallbackDelivered
-        | EventKind::CallbackFailed => (AFTER_ATTEMPTS, event.into()),
-    }));
-    let end = match summary.lifecycle.state {
-        ExecutionState::Succeeded => Some((HistoryEvent::Succeeded, "ended well")),
-        ExecutionState::Failed => Some((HistoryEvent::Failed, "failed for good")),
-        // An event tells of the cancellation, and by whom.
-        ExecutionState::Pending | ExecutionState::Running | ExecutionState::Cancelled => None,
-    };
-    if let (Some((event, message)), Some(timestamp)) = (end, summary.completed_at) {
-        let (source, error) = (worker(&summary.worker), execution.error.clone());
-        history
-            .push((AFTER_ATTEMPTS, HistoryEventDto { timestamp, event, source, message: message.to_owned(), error }));
-    }
-    // Within an attempt, the order of the enumeration is that of an execution's life.
-    history.sort_by_key(|(attempt, entry)| (entry.timestamp, *attempt, entry.event));
-    history.into_iter().map(|(_, entry)| entry).collect()
-}
-
-impl From<Event> for HistoryEventDto {
-    fn from(event: Event) -> Self {
-        let kind = match event.kind {
-            EventKind::AttemptFailed => HistoryEvent::AttemptFailed,
-            EventKind::AttemptTimedOut => HistoryEvent::AttemptTimedOut,
-            EventKind::AttemptLost => HistoryEvent::AttemptLost,
-            EventKind::Snoozed => HistoryEvent::Snoozed,
-            EventKind::HandedOn => HistoryEvent::HandedOn,
-            EventKind::Cancelled => HistoryEvent::Cancelled,
-            EventKind::Retried => HistoryEvent::Retried,
-            EventKind::CallbackDelivered => HistoryEvent::CallbackDelivered,
-            EventKind::CallbackFailed => HistoryEvent::CallbackFailed,
-        };
-        Self { timestamp: event.at, event: kind, source: event.source, message: event.message, error: event.error }
+        let Moment { at, kind: _, attempt: _, source, message, error } = moment;
+        Self { timestamp: at, event: kind, source, message, error }
     }
 }
 

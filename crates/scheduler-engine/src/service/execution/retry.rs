@@ -1,7 +1,7 @@
 //! Running an execution that is over again, as a new one.
 
 use horarium_domain::ExecutionId;
-use horarium_domain::execution::{Command, Event, EventKind, Execution, NewExecution, Trigger, decide};
+use horarium_domain::execution::{Command, Event, Execution, NewExecution, Trigger, decide};
 use horarium_domain::retry::RetryPolicy;
 
 use super::{Admission, ExecutionService};
@@ -51,16 +51,7 @@ pub(in crate::service) async fn run_again(
         max_attempts: source.max_attempts,
     };
     let admission = Admission::wanted(&new).answered(core.enqueue_audited(new, actor.call()).await?)?;
-    let event = Event {
-        execution_id: id,
-        at: now,
-        kind: EventKind::Retried,
-        attempt: 0,
-        attempt_started_at: None,
-        source: actor.name().to_owned(),
-        message: format!("retried as {}", admission.id),
-        error: None,
-    };
+    let event = Event::retried(id, admission.id, actor.name(), now);
     // The retry is accepted; to fail now would have it asked for again.
     if let Err(error) = core.store.record_event(actor.tenant, event).await {
         tracing::warn!(execution = %id, %error, "a retry was accepted, but not noted in the history of its source");

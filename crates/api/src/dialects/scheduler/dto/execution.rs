@@ -80,7 +80,7 @@ pub(crate) struct AttemptDto {
 }
 
 /// What can happen to an execution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum HistoryEvent {
     /// It was accepted.
