@@ -76,6 +76,16 @@ pub struct TimelinePoint {
     pub cancelled: i64,
     /// How many were running at the bucket's start.
     pub running: i64,
+    /// How long those that succeeded or failed within it ran, together, in milliseconds.
+    pub duration_ms: i64,
+}
+
+impl TimelinePoint {
+    /// How many milliseconds those that succeeded or failed within it ran on average; `None` when there were none.
+    pub fn average_ms(&self) -> Option<f64> {
+        let ended = self.succeeded + self.failed;
+        (ended > 0).then(|| self.duration_ms as f64 / ended as f64)
+    }
 }
 
 /// A tenant at a glance.

@@ -328,6 +328,12 @@ async fn the_dashboard_tells_rates_of_what_ended_and_a_hundred_percent_of_nothin
     assert_eq!(points.len(), 12);
     assert_eq!(points.last().map(|point| (point.succeeded, point.failed, point.running)), Some((2, 1, 0)));
     assert_eq!(problems(executions.timeline(tenant, 0).await), "hours: must be between 1 and 2160\n");
+
+    let other = world.create(manual("other")).await.job;
+    let last = async |job| *executions.timeline_of(tenant, job, 24).await.unwrap().last().unwrap();
+    let (point, nothing) = (last(job.id).await, last(other.id).await);
+    assert_eq!((point.succeeded, point.failed, point.average_ms()), (2, 1, Some(2000.0)));
+    assert_eq!((nothing.succeeded, nothing.failed, nothing.average_ms()), (0, 0, None));
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use horarium_domain::execution::ExecutionState;
 use horarium_domain::job::{ConcurrencyPolicy, JobConfiguration, JobStatus};
 use horarium_domain::page::PageRequest;
 use horarium_domain::retry::Backoff;
-use horarium_domain::schedule::{MisfirePolicy, ScheduleType};
+use horarium_domain::schedule::{MisfirePolicy, ScheduleType, ShiftEffect};
 use horarium_domain::secret::MASK;
 use horarium_domain::store::{Firing, JobFilter};
 use horarium_scheduler_engine::service::{JobInput, RescheduleInput, ServiceError, mask_configuration};
@@ -473,4 +473,69 @@ async fn a_preview_shows_the_slots_to_come_also_while_the_job_is_paused() {
     world.services.jobs.pause(&world.alice(), job.id, None).await.unwrap();
     let slots: Vec<Timestamp> = world.services.jobs.preview(world.tenant().id, job.id, 3).await.unwrap();
     assert_eq!(slots, [START + HOUR, START + 2 * HOUR, START + 3 * HOUR]);
+}
+
+#[tokio::test]
+async fn an_outlook_tells_the_slots_on_the_zones_clock_also_while_the_job_is_paused() {
+    let world = World::new().await;
+    let berlin = JobInput { timezone: Some("Europe/Berlin".into()), ..hourly("job") };
+    let job = world.create(berlin).await.job;
+    world.services.jobs.pause(&world.alice(), job.id, None).await.unwrap();
+    let outlook = world.services.jobs.outlook(world.tenant().id, job.id, 2).await.unwrap();
+    let told: Vec<_> = outlook.slots.iter().map(|slot| slot.local.wall.to_string()).collect();
+    assert_eq!(told, ["2026-03-02 14:00:00", "2026-03-02 15:00:00"]);
+    let stranger = world.stranger().await;
+    let foreign = world.services.jobs.outlook(stranger.tenant, job.id, 1).await;
+    assert_eq!(foreign.unwrap_err(), ServiceError::NotFound("job"));
+}
+
+#[tokio::test]
+async fn the_outlook_of_what_is_not_saved_yet_is_that_of_what_would_be() {
+    let world = World::new().await;
+    let (jobs, tenant) = (&world.services.jobs, world.tenant().id);
+    let cron = |text: &str| RescheduleInput {
+        schedule_type: Some("Cron".into()),
+        schedule_expression: Some(text.into()),
+        ..RescheduleInput::default()
+    };
+    let outlook = jobs.outlook_of(tenant, None, &cron("30 2 * * *"), 1).await.unwrap();
+    assert_eq!(outlook.slots[0].at.to_string(), "2026-03-03T02:30:00.000Z");
+    assert_eq!(outlook.shift, None, "UTC is never shifted");
+
+    // What is not sent stays as the job has it.
+    let berlin = JobInput { timezone: Some("Europe/Berlin".into()), ..hourly("job") };
+    let job = world.create(berlin).await.job;
+    let outlook = jobs.outlook_of(tenant, Some(job.id), &cron("30 2 * * *"), 1).await.unwrap();
+    assert_eq!(outlook.slots[0].at.to_string(), "2026-03-03T01:30:00.000Z");
+    let shift = outlook.shift.unwrap();
+    assert!(matches!(shift.effect, ShiftEffect::Moved { merged: 1, .. }), "{shift:?}");
+    assert_eq!(world.job(job.id).await.job, job, "nothing is written");
+
+    let wrong = RescheduleInput { timezone: Some("Europe/Nowhere".into()), ..cron("61 2 * * *") };
+    let told = problems(jobs.outlook_of(tenant, None, &wrong, 1).await);
+    assert!(told.contains("scheduleExpression: ") && told.contains("timezone: "), "{told}");
+    let stranger = world.stranger().await;
+    let foreign = jobs.outlook_of(stranger.tenant, Some(job.id), &cron("0 0 * * *"), 1).await;
+    assert_eq!(foreign.unwrap_err(), ServiceError::NotFound("job"));
+}
+
+#[tokio::test]
+async fn a_report_tells_of_one_job_by_its_name_or_its_id() {
+    let world = World::new().await;
+    let (statistics, tenant) = (&world.services.statistics, world.tenant().id);
+    let job = world.create(manual("job")).await.job;
+    world.create(manual("other")).await;
+    for _ in 0..3 {
+        world.failed_execution(job.id).await;
+    }
+    let report = statistics.report_of(tenant, job.id, 2).await.unwrap();
+    assert_eq!((report.counters.failed, report.recent.len(), report.success_share()), (3, 2, Some(0.0)));
+    assert_eq!(statistics.report(tenant, "job", 2).await.unwrap(), report);
+    let stranger = world.stranger().await;
+    let foreign = statistics.report_of(stranger.tenant, job.id, 2).await;
+    assert_eq!(foreign.unwrap_err(), ServiceError::NotFound("job"));
+
+    let filter = JobFilter { search: Some("oth".into()), ..JobFilter::default() };
+    let found = statistics.overview(tenant, &filter, PageRequest::default()).await.unwrap();
+    assert_eq!(found.items.iter().map(|it| it.summary.job.spec.name.as_str()).collect::<Vec<_>>(), ["other"]);
 }

@@ -110,3 +110,13 @@ fn hours_outside_of_one_to_ninety_days_are_refused() {
     }
     assert!(TimelineRange::new(2160, NOW).is_ok());
 }
+
+#[test]
+fn a_jobs_buckets_are_never_finer_than_an_hour() {
+    for (hours, width, count) in [(1, 3600, 1), (24, 3600, 24), (168, 3600, 168), (720, 86_400, 30)] {
+        let range = TimelineRange::of_job(hours, NOW).unwrap();
+        let points = range.points(&TimelineData::default());
+        assert_eq!((points.len(), range.window().width), (count, Duration::from_hours(1)), "{hours} hours");
+        assert_eq!(points.last().unwrap().timestamp, NOW.floor_to(Duration::from_secs(width)), "{hours} hours");
+    }
+}

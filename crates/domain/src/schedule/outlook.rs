@@ -9,6 +9,8 @@ use super::{CronExpression, Schedule, ScheduleKind};
 /// What a schedule will do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outlook {
+    /// The schedule.
+    pub schedule: Schedule,
     /// The next slots, soonest first.
     pub slots: Vec<ZonedSlot>,
     /// What the next shift of the clock does to it. `None` where the clock is not shifted in the next two years or before
@@ -67,7 +69,8 @@ impl Schedule {
     pub fn outlook(&self, after: Timestamp, count: usize) -> Outlook {
         let slots = self.preview(after, count).into_iter();
         let slots = slots.map(|at| ZonedSlot { at, local: self.timezone.local(at) }).collect();
-        Outlook { slots, shift: self.shift_outlook(self.not_before_window(after)) }
+        let shift = self.shift_outlook(self.not_before_window(after));
+        Outlook { schedule: self.clone(), slots, shift }
     }
 
     fn shift_outlook(&self, after: Timestamp) -> Option<ShiftOutlook> {

@@ -137,7 +137,7 @@ pub struct ClockShift {
     pub at: Timestamp,
     /// What the clock would have shown at that instant.
     pub from: WallTime,
-    /// What it shows; later than [`from`](Self::from) where the clock is put forward.
+    /// What it shows; later than `from` where the clock is put forward.
     pub to: WallTime,
 }
 

@@ -142,7 +142,7 @@ impl Services {
         let jobs = JobService::new(Arc::clone(core));
         let executions = ExecutionService::new(Arc::clone(core));
         Self {
-            statistics: StatisticsService::new(Arc::clone(core)),
+            statistics: StatisticsService::new(Arc::clone(core), jobs.clone()),
             integrations: IntegrationService::new(Arc::clone(core), executions.clone()),
             executions,
             tenants: TenantService::new(Arc::clone(core), tenants),

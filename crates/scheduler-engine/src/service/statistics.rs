@@ -8,13 +8,13 @@ use horarium_domain::job::{JobStatus, JobSummary};
 use horarium_domain::page::{Page, PageRequest};
 use horarium_domain::stats::{DurationHistogram, JobCounters};
 use horarium_domain::store::{ExecutionFilter, JobFilter};
-use horarium_domain::{TenantId, Timestamp};
+use horarium_domain::{JobId, TenantId, Timestamp};
 
-use super::ServiceError;
+use super::{JobService, ServiceError};
 use crate::core::Core;
 
-/// How many of the latest executions a report shows.
-const RECENT: usize = 10;
+/// The most of the latest executions that a report shows.
+const MAX_RECENT: usize = 50;
 
 /// What a job is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub struct JobReport {
     pub counters: JobCounters,
     /// How long those that succeeded or failed took.
     pub durations: DurationHistogram,
-    /// The latest ten executions, newest first.
+    /// The latest executions, newest first.
     pub recent: Vec<ExecutionSummary>,
     /// When the report was made.
     pub generated_at: Timestamp,
@@ -87,36 +87,48 @@ impl JobReport {
 #[derive(Debug, Clone)]
 pub struct StatisticsService {
     core: Arc<Core>,
+    jobs: JobService,
 }
 
 impl StatisticsService {
-    pub(super) const fn new(core: Arc<Core>) -> Self {
-        Self { core }
+    pub(super) const fn new(core: Arc<Core>, jobs: JobService) -> Self {
+        Self { core, jobs }
     }
 
-    /// Reports on a job that is not deleted, by its name.
+    /// Reports on a job that is not deleted, by its name, with its latest `recent` executions; 50 at most.
     ///
     /// # Errors
     /// [`ServiceError::NotFound`].
-    pub async fn report(&self, tenant: TenantId, name: &str) -> Result<JobReport, ServiceError> {
-        // No job has a name with NUL, and PostgreSQL refuses to even look for one.
-        if name.contains('\0') {
-            return Err(ServiceError::NotFound("job"));
-        }
-        let store = &self.core.store;
-        let summary = store.job_by_name(tenant, name.trim()).await?;
-        let id = summary.job.id;
+    pub async fn report(&self, tenant: TenantId, name: &str, recent: usize) -> Result<JobReport, ServiceError> {
+        self.report_on(self.jobs.get_by_name(tenant, name).await?, recent).await
+    }
+
+    /// The same by its id.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`].
+    pub async fn report_of(&self, tenant: TenantId, id: JobId, recent: usize) -> Result<JobReport, ServiceError> {
+        self.report_on(self.jobs.get(tenant, id).await?, recent).await
+    }
+
+    async fn report_on(&self, summary: JobSummary, recent: usize) -> Result<JobReport, ServiceError> {
+        let (store, tenant, id) = (&self.core.store, summary.job.tenant_id, summary.job.id);
         let (counters, durations) = store.job_statistics(tenant, id).await?;
         let of_job = ExecutionFilter { job_id: Some(id), ..ExecutionFilter::default() };
-        let recent = store.executions_before(tenant, &of_job, None, RECENT).await?.items;
+        let recent = store.executions_before(tenant, &of_job, None, recent.min(MAX_RECENT)).await?.items;
         let activity = JobActivity::of(summary.job.status(), counters.running > 0);
         let job = JobOverview { summary, activity };
         Ok(JobReport { job, counters, durations, recent, generated_at: self.core.now() })
     }
 
-    /// One page of the jobs that are not deleted, by name, with what each is doing.
-    pub async fn overview(&self, tenant: TenantId, page: PageRequest) -> Result<Page<JobOverview>, ServiceError> {
-        let jobs = self.core.store.jobs(tenant, &JobFilter::default(), page).await?;
+    /// One page of the jobs that are not deleted, with what each is doing.
+    pub async fn overview(
+        &self,
+        tenant: TenantId,
+        filter: &JobFilter,
+        page: PageRequest,
+    ) -> Result<Page<JobOverview>, ServiceError> {
+        let jobs = self.jobs.list(tenant, filter, page).await?;
         let ids: Vec<_> = jobs.items.iter().map(|summary| summary.job.id).collect();
         let running: HashSet<_> = self.core.store.running_jobs(tenant, &ids).await?.into_iter().collect();
         let total = jobs.total;

@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, get, post, routes, web};
 use horarium_domain::page::PageRequest;
+use horarium_domain::store::JobFilter;
 use horarium_scheduler_engine::service::TriggerInput;
 use utoipa::IntoParams;
 use utoipa_actix_web::scope;
@@ -19,6 +20,9 @@ pub(crate) const PREFIX: &str = "/api/v1/admin/jobs";
 
 /// How many jobs the tenant has, beside a list that shows a page of them.
 const X_TOTAL_COUNT: &str = "X-Total-Count";
+
+/// How many of its latest executions a job's statistics show.
+const RECENT: usize = 10;
 
 /// Registers the routes.
 pub(crate) fn configure(cfg: &mut ServiceConfig<'_>) {
@@ -67,7 +71,7 @@ pub(crate) async fn list_admin_jobs(
     query: Query<ListAdminJobs>,
 ) -> Result<HttpResponse, ApiError> {
     let page = PageRequest { number: query.0.page_number, size: query.0.page_size };
-    let jobs = state.services.statistics.overview(caller.tenant.id, page).await?;
+    let jobs = state.services.statistics.overview(caller.tenant.id, &JobFilter::default(), page).await?;
     let data: Vec<_> = jobs.items.into_iter().map(JobOverviewDto::from).collect();
     let envelope = AdminEnvelope::new("Jobs retrieved successfully", data, state.core.now());
     Ok(HttpResponse::Ok().insert_header((X_TOTAL_COUNT, jobs.total)).json(envelope))
@@ -122,7 +126,7 @@ pub(crate) async fn get_job_stats(
     state: web::Data<ApiState>,
     name: JobName,
 ) -> Result<HttpResponse, ApiError> {
-    let report = state.services.statistics.report(caller.tenant.id, &name.0).await;
+    let report = state.services.statistics.report(caller.tenant.id, &name.0, RECENT).await;
     let report = report.map_err(|failure| error::about(failure, &name.0))?;
     let timestamp = report.generated_at;
     let envelope = AdminEnvelope::new("Job statistics retrieved successfully", JobStatsDto::from(report), timestamp);

@@ -57,6 +57,22 @@ impl ExecutionService {
         Ok(range.points(&data))
     }
 
+    /// What ended and what ran of one job in the last hours; see [`TimelineRange::of_job`]. Of a job that there is not,
+    /// nothing did.
+    ///
+    /// # Errors
+    /// [`ServiceError::Invalid`] when the hours are not 1 to 2160.
+    pub async fn timeline_of(
+        &self,
+        tenant: TenantId,
+        job: JobId,
+        hours: i64,
+    ) -> Result<Vec<TimelinePoint>, ServiceError> {
+        let range = TimelineRange::of_job(hours, self.core.now())?;
+        let data = self.core.store.timeline(tenant, Some(job), range.window()).await?;
+        Ok(range.points(&data))
+    }
+
     /// A job's counters and durations.
     ///
     /// # Errors

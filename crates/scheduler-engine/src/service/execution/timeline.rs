@@ -28,14 +28,26 @@ impl TimelineRange {
     /// # Errors
     /// Under `hours`, when they are not 1 to [`MAX_HOURS`](Self::MAX_HOURS).
     pub fn new(hours: i64, now: Timestamp) -> Result<Self, FieldErrors> {
+        Self::divided(hours, now, ROLLUP_WIDTHS)
+    }
+
+    /// The same for one job, in buckets of an hour at least: of a job, none of five minutes are stored.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn of_job(hours: i64, now: Timestamp) -> Result<Self, FieldErrors> {
+        let [_, hour] = ROLLUP_WIDTHS;
+        Self::divided(hours, now, [hour, hour])
+    }
+
+    fn divided(hours: i64, now: Timestamp, [finest, hour]: [Duration; 2]) -> Result<Self, FieldErrors> {
         let mut errors = FieldErrors::default();
         let Some(hours) = limits::number::<u32>(&mut errors, "hours", hours, 1..=Self::MAX_HOURS) else {
             return Err(errors);
         };
-        let [five_minutes, hour] = ROLLUP_WIDTHS;
         // Days are added up from hours: no such rollup is stored.
         let (bucket, width) = match hours {
-            ..=6 => (five_minutes, five_minutes),
+            ..=6 => (finest, finest),
             7..=168 => (hour, hour),
             _ => (DAY, hour),
         };
@@ -72,6 +84,7 @@ impl TimelineRange {
                     cancelled: bucket.cancelled,
                     // An attempt whose node's clock was wrong may have ended before it started.
                     running: ended_later.max(0) + still_running,
+                    duration_ms: bucket.duration_ms,
                 }
             })
             .collect();

@@ -2,6 +2,7 @@
 
 mod draft;
 mod input;
+mod outlook;
 mod retry_policy;
 mod schedule;
 mod secrets;
