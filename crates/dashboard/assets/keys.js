@@ -35,6 +35,8 @@ const help = () => {
   tell(["j"], "Next line of a list");
   tell(["k"], "Previous line of a list");
   tell(["n"], "Make a new one, where there is something to make");
+  // What else the page can do, by keys of its own.
+  document.querySelectorAll("main [data-key]").forEach((button) => tell([button.dataset.key], button.textContent.trim()));
   tell(["?"], "This list");
   const form = document.createElement("form");
   form.method = "dialog";
@@ -69,7 +71,8 @@ const press = (event) => {
     "/": () => document.querySelector("[data-search]")?.focus(),
     "?": help,
   };
-  const action = actions[event.key];
+  const button = document.querySelector(`main [data-key="${CSS.escape(event.key)}"]`);
+  const action = actions[event.key] ?? (button && (() => button.click()));
   if (action) {
     event.preventDefault();
     action();

@@ -10,7 +10,6 @@ use crate::web::{PageError, page};
 /// A question before something that cannot be taken back. Its form posts to `action`.
 #[derive(Template)]
 #[template(path = "confirm.html")]
-#[allow(dead_code)] // the pages that delete and cancel are made next
 pub(crate) struct Confirmation {
     /// What is around it.
     pub(crate) layout: Layout,
@@ -28,7 +27,6 @@ pub(crate) struct Confirmation {
     pub(crate) back: String,
 }
 
-#[allow(dead_code)] // the pages that delete and cancel are made next
 impl Confirmation {
     /// The page.
     pub(crate) fn show(&self) -> Result<HttpResponse, PageError> {

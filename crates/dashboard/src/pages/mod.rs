@@ -1,6 +1,7 @@
 //! The pages, a file for each: its routes, its view model, and where the template is.
 
 mod confirm;
+mod jobs;
 mod overview;
 mod refusal;
 mod tenant;
@@ -13,7 +14,7 @@ use crate::web::PageError;
 pub(crate) use refusal::refusal;
 
 pub(crate) fn configure(cfg: &mut ServiceConfig) {
-    cfg.configure(overview::configure).configure(tenant::configure);
+    cfg.configure(overview::configure).configure(jobs::configure).configure(tenant::configure);
 }
 
 /// Where there is no page.

@@ -5,6 +5,7 @@ use std::fmt;
 use askama::filters::HtmlSafe;
 use horarium_domain::execution::ExecutionState;
 use horarium_domain::job::JobStatus;
+use horarium_scheduler_engine::service::JobActivity;
 
 use super::Tone;
 
@@ -23,7 +24,6 @@ impl Badge {
         Self { tone, icon, word }
     }
 
-    #[allow(dead_code)] // the pages of executions are made next
     /// An execution's state; `partial` when some hosts of a broadcast succeeded.
     pub(crate) const fn execution(state: ExecutionState, partial: bool) -> Self {
         match state {
@@ -45,6 +45,26 @@ impl Badge {
         }
     }
 
+    /// What a job is doing, or else its standing.
+    pub(crate) const fn activity(activity: JobActivity) -> Self {
+        match activity {
+            JobActivity::Running => Self::new(Tone::Info, "running", "Running"),
+            JobActivity::Idle => Self::job(JobStatus::Active),
+            JobActivity::Paused => Self::job(JobStatus::Paused),
+            JobActivity::Disabled => Self::job(JobStatus::Disabled),
+        }
+    }
+
+    /// The word.
+    pub(crate) const fn word(self) -> &'static str {
+        self.word
+    }
+
+    /// The classes of its colour and its icon.
+    pub(crate) fn classes(self) -> String {
+        format!("{} i-{}", self.tone.class(), self.icon)
+    }
+
     /// Whether something is well.
     pub(crate) const fn health(is_well: bool) -> Self {
         if is_well { Self::new(Tone::Good, "check", "Well") } else { Self::new(Tone::Bad, "cross", "Not well") }
@@ -53,7 +73,7 @@ impl Badge {
 
 impl fmt::Display for Badge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, r#"<span class="badge {} i-{}">{}</span>"#, self.tone.class(), self.icon, self.word)
+        write!(f, r#"<span class="badge {}">{}</span>"#, self.classes(), self.word)
     }
 }
 

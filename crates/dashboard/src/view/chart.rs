@@ -5,7 +5,7 @@ use askama::filters::HtmlSafe;
 use horarium_domain::Timestamp;
 use horarium_domain::stats::TimelinePoint;
 
-use super::{At, count};
+use super::{At, Took, count};
 
 /// The chart's inner size; it is stretched to the width there is.
 const WIDTH: f64 = 1000.0;
@@ -21,6 +21,7 @@ pub(crate) struct Bars {
     /// In a sentence.
     summary: String,
     drawn: Vec<Bar>,
+    curve: Option<Curve>,
     rows: Vec<Row>,
     highest: String,
     from: At,
@@ -39,6 +40,13 @@ struct Bar {
     title: String,
 }
 
+/// How long runs took on average, over the bars.
+#[derive(Debug, Clone)]
+struct Curve {
+    path: String,
+    slowest: Took,
+}
+
 #[derive(Debug, Clone)]
 struct Row {
     at: At,
@@ -46,6 +54,7 @@ struct Row {
     failed: String,
     cancelled: String,
     running: String,
+    average: Took,
 }
 
 impl Bars {
@@ -69,11 +78,13 @@ impl Bars {
             failed: number(point.failed),
             cancelled: number(point.cancelled),
             running: number(point.running),
+            average: Took::of_ms(point.average_ms()),
         };
         let at = |point: Option<&TimelinePoint>| At(point.map(|point| point.timestamp));
         Self {
             summary,
             drawn: drawn.collect(),
+            curve: None,
             // The latest is what is asked for first.
             rows: points.iter().rev().filter(|point| ended(point) > 0 || point.running > 0).map(row).collect(),
             highest: number(highest),
@@ -81,6 +92,36 @@ impl Bars {
             to: at(points.last()),
         }
     }
+
+    /// The same with how long runs took on average, as a line with a scale of its own.
+    #[must_use]
+    pub(crate) fn with_averages(self, points: &[TimelinePoint]) -> Self {
+        Self { curve: curve(points), ..self }
+    }
+}
+
+/// The line of the averages; it is broken where nothing ended.
+fn curve(points: &[TimelinePoint]) -> Option<Curve> {
+    let slowest = points.iter().filter_map(TimelinePoint::average_ms).reduce(f64::max)?;
+    let step = WIDTH / points.len() as f64;
+    let mut path = String::new();
+    let mut goes_on = false;
+    for (index, point) in points.iter().enumerate() {
+        let Some(average) = point.average_ms() else {
+            goes_on = false;
+            continue;
+        };
+        let x = short((index as f64 + 0.5) * step);
+        let y = short(HEIGHT - average / slowest.max(1.0) * HEIGHT);
+        path.push(if goes_on { 'L' } else { 'M' });
+        path.extend([x.as_str(), " ", y.as_str()]);
+        if !goes_on {
+            // A point without neighbours is a line of no length, which round ends make a dot.
+            path.push_str("h0");
+        }
+        goes_on = true;
+    }
+    Some(Curve { path, slowest: Took::of_ms(Some(slowest)) })
 }
 
 fn ended(point: &TimelinePoint) -> i64 {

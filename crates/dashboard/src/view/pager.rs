@@ -36,7 +36,6 @@ impl Pager {
     }
 
     /// That of a list which a cursor walks from the newest to the oldest.
-    #[allow(dead_code)] // the histories' pages are made next
     pub(crate) fn of_history(told: String, newest: Option<String>, older: Option<String>) -> Self {
         Self { told, back: newest.map(|to| ("Newest", to)), on: older.map(|to| ("Older", to)) }
     }

@@ -73,6 +73,13 @@ impl fmt::Display for Took {
 
 impl HtmlSafe for Took {}
 
+impl Took {
+    /// A span in milliseconds, as figures give it.
+    pub(crate) fn of_ms(ms: Option<f64>) -> Self {
+        Self(ms.map(|ms| Duration::from_secs_f64(ms.max(0.0) / 1000.0)))
+    }
+}
+
 fn roughly(span: Duration) -> String {
     let seconds = span.as_secs();
     match seconds {
@@ -84,7 +91,7 @@ fn roughly(span: Duration) -> String {
 }
 
 /// `2025-07-10 14:50:00 UTC`.
-fn utc(at: Timestamp) -> String {
+pub(crate) fn utc(at: Timestamp) -> String {
     let text = at.to_string();
     format!("{} {} UTC", &text[..10], &text[11..19])
 }

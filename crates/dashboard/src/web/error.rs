@@ -33,7 +33,6 @@ pub(crate) enum PageError {
 }
 
 impl PageError {
-    #[allow(dead_code)] // the pages of single things are made next
     /// There is no such thing, or it is another tenant's.
     pub(crate) const fn not_found(kind: &'static str) -> Self {
         Self::Service(ServiceError::NotFound(kind))

@@ -54,7 +54,7 @@ pub(crate) mod perm {
         )*};
     }
 
-    requirements!(AnyTenant, JobsRead);
+    requirements!(AnyTenant, ExecutionsTrigger, JobsRead, JobsWrite);
 
     /// Requires nothing but to be signed in.
     #[derive(Debug)]
@@ -116,11 +116,15 @@ impl<P> Visit<P> {
         Actor::new(self.tenant.id, self.principal.display_name())
     }
 
-    #[allow(dead_code)] // the pages that trigger jobs are made next
     /// The same for a service that accepts executions: the audit log tells of it in the transaction that accepts them.
     pub(crate) fn submits(&self, action: &'static str, target: Option<AuditTarget>) -> Actor {
         let actor = self.does(action, target);
         self.dashboard.host.submitting(&self.request, &actor)
+    }
+
+    /// Tells the audit log what came of what the visitor did, where that is only known afterwards.
+    pub(crate) fn did(&self, action: &'static str, target: AuditTarget) {
+        self.dashboard.host.asks_for(&self.request, action, Some(target));
     }
 
     /// Sends the browser to the first page that the visitor may read.

@@ -1,6 +1,7 @@
 //! What every page tells browsers not to do.
 
 use horarium_auth::Role;
+use horarium_domain::execution::ExecutionState;
 
 use crate::support::TestApp;
 
@@ -32,8 +33,13 @@ async fn every_page_takes_everything_from_this_server_and_is_kept_by_nobody() {
 #[actix_web::test]
 async fn no_page_holds_a_script_or_a_style_of_its_own() {
     let app = TestApp::start().await;
+    let job = app.job("nightly", Some("30 2 * * *")).await;
+    let claimed = app.begin(job).await;
+    app.end(&claimed, ExecutionState::Succeeded).await;
     let mut browser = app.signed_in(Role::SuperAdmin).await;
-    for path in ["/overview", "/tenant", "/nothing"] {
+    let of_job = ["", "/edit", "/delete", "/trigger"].map(|page| format!("/jobs/{job}{page}"));
+    let others = ["/overview", "/tenant", "/nothing", "/jobs", "/jobs/new"].map(str::to_owned);
+    for path in others.iter().chain(&of_job) {
         let html = browser.get(path).await.html;
         assert_eq!(html.matches("<script").count(), html.matches("<script type=\"module\" src=\"/assets/").count());
         for forbidden in ["<style", " style=", " onclick=", " onload=", "javascript:"] {

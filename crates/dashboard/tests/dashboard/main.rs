@@ -8,6 +8,7 @@ mod support;
 mod assets;
 mod forms;
 mod headers;
+mod jobs;
 mod overview;
 mod refusals;
 mod sessions;

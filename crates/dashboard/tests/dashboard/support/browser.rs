@@ -135,6 +135,42 @@ impl Shown {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
+    /// What the fields of the page hold, as a browser would send them, the session's own left out.
+    pub(crate) fn fields(&self) -> Vec<(String, String)> {
+        let mut fields = Vec::new();
+        let mut choosing: Option<(String, Option<String>)> = None;
+        for part in self.html.split('<').skip(1) {
+            let (tag, text) = part.split_once('>').unwrap_or((part, ""));
+            let name = attribute(tag, "name").unwrap_or_default();
+            let value = attribute(tag, "value").unwrap_or_default();
+            match tag.split_whitespace().next().unwrap_or_default() {
+                "input" => {
+                    let is_tick = attribute(tag, "type").as_deref() == Some("checkbox");
+                    if !is_tick || tag.contains(" checked") {
+                        fields.push((name, value));
+                    }
+                }
+                "textarea" => fields.push((name, unescaped(text.strip_prefix('\n').unwrap_or(text)))),
+                "select" => choosing = Some((name, None)),
+                "option" => {
+                    if let Some((_, chosen)) = &mut choosing
+                        && (chosen.is_none() || tag.contains(" selected"))
+                    {
+                        *chosen = Some(value);
+                    }
+                }
+                "/select" => {
+                    if let Some((name, chosen)) = choosing.take() {
+                        fields.push((name, chosen.unwrap_or_default()));
+                    }
+                }
+                _ => {}
+            }
+        }
+        fields.retain(|(name, _)| !name.is_empty() && name != "form_token");
+        fields
+    }
+
     /// What the forms of the page carry.
     #[track_caller]
     pub(crate) fn form_token(&self) -> String {
@@ -142,4 +178,15 @@ impl Shown {
         let (_, rest) = self.html.split_once(marker).unwrap_or_else(|| panic!("no form in {}", self.html));
         rest.split_once('"').unwrap().0.to_owned()
     }
+}
+
+/// An attribute of a tag.
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
+    rest.split('"').next().map(unescaped)
+}
+
+fn unescaped(text: &str) -> String {
+    let escapes = [("&#34;", "\""), ("&#39;", "'"), ("&#60;", "<"), ("&#62;", ">"), ("&#38;", "&")];
+    escapes.into_iter().fold(text.to_owned(), |text, (escape, meant)| text.replace(escape, meant))
 }

@@ -6,4 +6,4 @@ mod host;
 mod work;
 
 pub(crate) use app::{TestApp, token};
-pub(crate) use browser::Browser;
+pub(crate) use browser::{Browser, Shown};

@@ -1,0 +1,354 @@
+//! `/jobs/{job}`: one job: how its runs went, when the next are, what it is, and its executions.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use askama::Template;
+use futures_util::future;
+use horarium_auth::Permission;
+use horarium_domain::execution::{ExecutionState, ExecutionSummary};
+use horarium_domain::retry::Backoff;
+use horarium_domain::schedule::Schedule;
+use horarium_domain::store::{CursorPage, ExecutionFilter, SkippedSlots};
+use horarium_domain::{ExecutionId, JobId, Timestamp};
+use horarium_scheduler_engine::ServiceError;
+use horarium_scheduler_engine::service::{JobReport, mask_configuration};
+use serde::Deserialize;
+
+use super::named;
+use crate::view::{
+    Address, Ago, At, Badge, Bars, Figure, Layout, Pager, RUNS, Runs, Section, Strip, Tone, Took, When, count, utc,
+};
+use crate::web::{PageError, Visit, page, perm};
+
+/// How many executions the strip shows, and how many a page of the list.
+const STRIP: usize = 50;
+const LISTED: usize = 25;
+
+/// How many spans of skipped slots are shown.
+const SKIPPED: usize = 5;
+
+/// How far back the chart reaches: its name in the address, its hours, its name on the page.
+const RANGES: [(&str, i64, &str); 3] = [("24h", 24, "24 hours"), ("7d", 168, "7 days"), ("30d", 720, "30 days")];
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Wanted {
+    range: Option<String>,
+    state: Option<String>,
+    before: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "jobs/show.html")]
+struct JobPage {
+    layout: Layout,
+    id: JobId,
+    name: String,
+    description: String,
+    state: Badge,
+    is_paused: bool,
+    schedule: When,
+    next: Ago,
+    figures: Vec<Figure>,
+    ranges: Vec<Tab>,
+    chart: Bars,
+    runs: Runs,
+    facts: Vec<Fact>,
+    skipped: Vec<Skip>,
+    configuration: String,
+    /// `None` for whoever may not read executions.
+    history: Option<History>,
+    may_write: bool,
+    may_trigger: bool,
+}
+
+struct Tab {
+    label: &'static str,
+    href: String,
+    is_shown: bool,
+}
+
+struct Fact {
+    name: &'static str,
+    value: String,
+    href: Option<String>,
+    /// Whether it is worth copying.
+    is_copied: bool,
+}
+
+struct Skip {
+    first: At,
+    last: At,
+    count: String,
+    reason: String,
+}
+
+struct History {
+    strip: Option<Strip>,
+    tabs: Vec<Tab>,
+    lines: Vec<Line>,
+    pager: Pager,
+}
+
+struct Line {
+    id: String,
+    state: Badge,
+    started: Ago,
+    /// When one that has not started is due.
+    due: Option<Ago>,
+    took: Took,
+    attempts: u16,
+    trigger: &'static str,
+    by: String,
+    worker: String,
+}
+
+#[derive(Template)]
+#[template(path = "jobs/gone.html")]
+struct GonePage {
+    layout: Layout,
+    id: JobId,
+}
+
+pub(super) async fn show(
+    visit: Visit<perm::JobsRead>,
+    path: web::Path<String>,
+    wanted: web::Query<Wanted>,
+) -> Result<HttpResponse, PageError> {
+    let id = named(&path)?;
+    let (services, tenant, now) = (visit.services(), visit.tenant.id, visit.now());
+    let report = match services.statistics.report_of(tenant, id, STRIP).await {
+        Ok(report) => report,
+        Err(ServiceError::NotFound(_)) => return gone(&visit, id).await,
+        Err(error) => return Err(error.into()),
+    };
+    let range = RANGES.iter().find(|(name, _, _)| wanted.range.as_deref() == Some(name)).unwrap_or(&RANGES[0]);
+    let state = state(&wanted)?;
+    let (points, outlook, skipped, listed) = future::join4(
+        services.executions.timeline_of(tenant, id, range.1),
+        services.jobs.outlook(tenant, id, RUNS),
+        services.executions.skipped_slots(tenant, id),
+        listed(&visit, id, state, &wanted),
+    )
+    .await;
+    let (points, outlook) = (points?, outlook?);
+    let range_name = if range.0 == RANGES[0].0 { "" } else { range.0 };
+    let here = Address::new(format!("/jobs/{id}"))
+        .with("range", range_name)
+        .with("state", state.map(ExecutionState::as_str).unwrap_or_default());
+    let history = listed?.map(|executions| history(&report, executions, &here, state, &wanted, now));
+    let job = &report.job.summary.job;
+    let shown = JobPage {
+        layout: visit.layout(format!("{} · Job", job.spec.name), Some(Section::Jobs)),
+        id,
+        name: job.spec.name.clone(),
+        description: job.spec.description.clone().unwrap_or_default(),
+        state: Badge::activity(report.job.activity),
+        is_paused: job.is_paused,
+        schedule: When::of(&job.spec.schedule),
+        next: Ago { at: report.job.summary.next_run_at, now },
+        figures: figures(&report),
+        ranges: ranges(&here, range.0),
+        chart: Bars::of(&points).with_averages(&points),
+        runs: Runs::of(&outlook, now),
+        facts: facts(&report, visit.can(Permission::QueuesRead)),
+        skipped: skipped?.into_iter().take(SKIPPED).map(skip).collect(),
+        configuration: pretty(&mask_configuration(&job.spec.configuration)),
+        history,
+        may_write: visit.can(Permission::JobsWrite),
+        may_trigger: visit.can(Permission::ExecutionsTrigger),
+    };
+    page(StatusCode::OK, &shown)
+}
+
+/// A job that is deleted, if its executions are still there, or else none.
+async fn gone(visit: &Visit<perm::JobsRead>, id: JobId) -> Result<HttpResponse, PageError> {
+    let of_job = ExecutionFilter { job_id: Some(id), ..ExecutionFilter::default() };
+    let kept = visit.services().executions.list_before(visit.tenant.id, &of_job, None, 1).await?;
+    if kept.items.is_empty() || !visit.can(Permission::ExecutionsRead) {
+        return Err(PageError::not_found("job"));
+    }
+    page(StatusCode::NOT_FOUND, &GonePage { layout: visit.layout("Deleted job", Some(Section::Jobs)), id })
+}
+
+/// The state that the list of executions is narrowed to.
+fn state(wanted: &Wanted) -> Result<Option<ExecutionState>, PageError> {
+    let Some(name) = wanted.state.as_deref().filter(|name| !name.is_empty()) else { return Ok(None) };
+    let found = ExecutionState::ALL.into_iter().find(|state| state.as_str() == name);
+    found.map(Some).ok_or_else(|| PageError::BadRequest(format!("There is no state '{name}' of executions.")))
+}
+
+/// A page of the job's executions, for whoever may read them.
+async fn listed(
+    visit: &Visit<perm::JobsRead>,
+    id: JobId,
+    state: Option<ExecutionState>,
+    wanted: &Wanted,
+) -> Result<Option<CursorPage<ExecutionSummary>>, PageError> {
+    if !visit.can(Permission::ExecutionsRead) {
+        return Ok(None);
+    }
+    let before: Option<ExecutionId> = match wanted.before.as_deref().filter(|text| !text.is_empty()) {
+        Some(text) => Some(text.parse().map_err(|_| PageError::not_found("execution"))?),
+        None => None,
+    };
+    let filter = ExecutionFilter { job_id: Some(id), state, ..ExecutionFilter::default() };
+    let found = visit.services().executions.list_before(visit.tenant.id, &filter, before, LISTED).await?;
+    Ok(Some(found))
+}
+
+fn figures(report: &JobReport) -> Vec<Figure> {
+    let counters = &report.counters;
+    let number = |value: i64| count(value.unsigned_abs());
+    let ended = counters.succeeded + counters.failed;
+    let share = report.success_share().map_or_else(|| "–".to_owned(), |share| format!("{:.1} %", share * 100.0));
+    let span = |ms: Option<f64>| ms.map_or_else(|| "–".to_owned(), |ms| Took::of_ms(Some(ms)).to_string());
+    let percentile = |share| match report.durations.percentile_ms(share) {
+        Some(ms) => format!("≈ {}", span(Some(ms))),
+        None => span(None),
+    };
+    let executions = |state: &str| format!("/jobs/{}?state={state}#executions", report.job.summary.job.id);
+    let failed = if counters.failed > 0 { Tone::Bad } else { Tone::Calm };
+    let in_a_row = match report.job.summary.consecutive_failures {
+        0 => String::new(),
+        failures => format!("{failures} in a row"),
+    };
+    vec![
+        Figure::new("Success rate", share).hint(format!("of {} that are kept", number(ended))),
+        Figure::new("Average run", span(report.average_ms())),
+        Figure::new("Half within", percentile(0.5)).hint("p50"),
+        Figure::new("95 % within", percentile(0.95)).hint("p95"),
+        Figure::new("99 % within", percentile(0.99)).hint("p99"),
+        Figure::new("Running", number(counters.running)).tone(Tone::Info).href(executions("Running")),
+        Figure::new("Pending", number(counters.pending)).href(executions("Pending")),
+        Figure::new("Succeeded", number(counters.succeeded)).href(executions("Succeeded")),
+        Figure::new("Failed", number(counters.failed)).hint(in_a_row).tone(failed).href(executions("Failed")),
+        Figure::new("Cancelled", number(counters.cancelled)).href(executions("Cancelled")),
+    ]
+}
+
+fn ranges(here: &Address, shown: &str) -> Vec<Tab> {
+    let tab = |(name, _, label): (&'static str, i64, &'static str)| Tab {
+        label,
+        href: here.with("range", name).to_string(),
+        is_shown: name == shown,
+    };
+    RANGES.into_iter().map(tab).collect()
+}
+
+fn facts(report: &JobReport, may_read_queues: bool) -> Vec<Fact> {
+    let job = &report.job.summary.job;
+    let spec = &job.spec;
+    let plain = |name, value: String| Fact { name, value, href: None, is_copied: false };
+    let seconds = |seconds: u32| Took(Some(Duration::from_secs(seconds.into()))).to_string();
+    let limit = |limit: Option<u32>| limit.map_or_else(|| "no limit".to_owned(), |limit| count(limit.into()));
+    let queue = Fact {
+        href: may_read_queues.then(|| format!("/queues/{}", spec.queue)),
+        ..plain("Queue", spec.queue.to_string())
+    };
+    let mut facts = vec![
+        plain("Type", spec.configuration.job_type().to_string()),
+        queue,
+        plain("Priority", spec.priority.to_string()),
+        plain("Attempts", attempts(report)),
+        plain("Timeout", format!("{} for each attempt", seconds(spec.timeout_seconds))),
+        plain("Overlap", spec.concurrency_policy.as_str().to_owned()),
+        plain("At once", limit(spec.effective_max_concurrency())),
+        plain("At once per key", limit(spec.max_concurrency_per_key)),
+        plain("Missed runs", spec.misfire_policy.as_str().to_owned()),
+    ];
+    facts.extend(window(&spec.schedule).into_iter().map(|(name, value)| plain(name, value)));
+    facts.extend(spec.group.clone().map(|group| Fact {
+        href: Some(Address::new("/jobs").with("group", &group).to_string()),
+        ..plain("Group", group)
+    }));
+    if !spec.tags.is_empty() {
+        facts.push(plain("Tags", spec.tags.join(", ")));
+    }
+    let by = |who: Option<&String>| who.map(|who| format!(" by {who}")).unwrap_or_default();
+    let at = |at: Timestamp, who: Option<&String>| format!("{}{}", utc(at), by(who));
+    facts.push(plain("Made", at(job.created_at, job.created_by.as_ref())));
+    facts.push(plain("Changed", at(job.updated_at, job.last_modified_by.as_ref())));
+    facts.push(plain("Version", job.version.to_string()));
+    facts.push(Fact { is_copied: true, ..plain("Id", job.id.to_string()) });
+    facts
+}
+
+/// How often it is tried, and how far apart.
+fn attempts(report: &JobReport) -> String {
+    let policy = &report.job.summary.job.spec.retry_policy;
+    if policy.max_attempts <= 1 {
+        return "1".to_owned();
+    }
+    let first = Took(Some(Duration::from_secs(policy.delay_seconds.into())));
+    let growth = match policy.backoff {
+        Backoff::Fixed => "apart",
+        Backoff::Linear => "apart at first, and as much longer each time",
+        Backoff::Exponential => "apart at first, and twice as long each time",
+    };
+    format!("up to {}, {first} {growth}", policy.max_attempts)
+}
+
+/// Between when a schedule has slots, and by how much its runs are spread.
+fn window(schedule: &Schedule) -> Vec<(&'static str, String)> {
+    let bounds = [("Not before", schedule.effective_from()), ("Not after", schedule.expires_at())];
+    let bounds = bounds.into_iter().filter_map(|(name, at)| Some((name, utc(at?))));
+    let jitter = (schedule.jitter_seconds() > 0).then(|| {
+        let most = Took(Some(Duration::from_secs(schedule.jitter_seconds().into())));
+        ("Jitter", format!("up to {most} after its slot"))
+    });
+    bounds.chain(jitter).collect()
+}
+
+fn skip(skipped: SkippedSlots) -> Skip {
+    Skip {
+        first: At(Some(skipped.first)),
+        last: At(Some(skipped.last)),
+        count: count(skipped.count),
+        reason: skipped.reason,
+    }
+}
+
+fn history(
+    report: &JobReport,
+    executions: CursorPage<ExecutionSummary>,
+    here: &Address,
+    state: Option<ExecutionState>,
+    wanted: &Wanted,
+    now: Timestamp,
+) -> History {
+    let tab = |label, of: Option<ExecutionState>| Tab {
+        label,
+        href: format!("{}#executions", here.with("state", of.map(ExecutionState::as_str).unwrap_or_default())),
+        is_shown: of == state,
+    };
+    let states = ExecutionState::ALL.into_iter().map(|of| tab(of.as_str(), Some(of)));
+    let newest = wanted.before.is_some().then(|| format!("{here}#executions"));
+    let older = executions.next.map(|next| format!("{}#executions", here.with("before", &next.to_string())));
+    History {
+        strip: (!report.recent.is_empty()).then(|| Strip::of(&report.recent)),
+        tabs: std::iter::once(tab("All", None)).chain(states).collect(),
+        pager: Pager::of_history(String::new(), newest, older),
+        lines: executions.items.into_iter().map(|execution| line(execution, now)).collect(),
+    }
+}
+
+fn line(execution: ExecutionSummary, now: Timestamp) -> Line {
+    let took = execution.started_at.map(|started| execution.completed_at.unwrap_or(now).since(started));
+    Line {
+        id: execution.id.to_string(),
+        state: Badge::execution(execution.lifecycle.state, execution.partial),
+        started: Ago { at: execution.started_at, now },
+        due: execution.run_at.map(|at| Ago { at: Some(at), now }),
+        took: Took(took),
+        attempts: execution.lifecycle.attempt,
+        trigger: execution.trigger.as_str(),
+        by: execution.triggered_by,
+        worker: execution.worker.unwrap_or_default(),
+    }
+}
+
+fn pretty(value: &serde_json::Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}

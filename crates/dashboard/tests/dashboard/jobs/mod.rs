@@ -1,0 +1,5 @@
+//! The pages of jobs.
+
+mod actions;
+mod list;
+mod show;
