@@ -3,6 +3,7 @@ import { showTimes } from "./times.js";
 import { offerCopies } from "./copy.js";
 import { keepFresh } from "./live.js";
 import { listenForKeys } from "./keys.js";
+import { helpWithForms } from "./forms.js";
 
 // Each is given a part of a page: all of it now, and later whatever is shown anew.
 const enhance = (part) => {
@@ -13,3 +14,4 @@ const enhance = (part) => {
 keepFresh(enhance);
 enhance(document);
 listenForKeys();
+helpWithForms(enhance);

@@ -20,6 +20,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("icon.svg", ICON, include_str!("../assets/icon.svg")),
     ("main.js", MODULE, include_str!("../assets/main.js")),
     ("copy.js", MODULE, include_str!("../assets/copy.js")),
+    ("forms.js", MODULE, include_str!("../assets/forms.js")),
     ("keys.js", MODULE, include_str!("../assets/keys.js")),
     ("live.js", MODULE, include_str!("../assets/live.js")),
     ("times.js", MODULE, include_str!("../assets/times.js")),

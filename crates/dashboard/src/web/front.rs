@@ -22,6 +22,9 @@ use crate::state::Dashboard;
 /// Sent by the module that keeps pages fresh: it is no use of the session, and wants no sign-in page.
 pub(crate) const LIVE: HeaderName = HeaderName::from_static("x-horarium-live");
 
+/// Where forms are posted that only ask for something: they are not on record.
+const POSTED_READS: [&str; 1] = ["/jobs/preview"];
+
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -95,7 +98,9 @@ async fn way_in(dashboard: &Dashboard, site: Site, request: &mut ServiceRequest)
                 if !visitor.token.made_form(&form.field(TOKEN_FIELD).unwrap_or_default()) {
                     return Err(PageError::StaleForm);
                 }
-                dashboard.host.is_of(request.request(), visitor.tenant.id, &visitor.principal);
+                if !POSTED_READS.contains(&request.path()) {
+                    dashboard.host.is_of(request.request(), visitor.tenant.id, &visitor.principal);
+                }
             }
             // The page was made while there was no session, so the browser must vouch for its form.
             _ if sent_from == SentFrom::Unsaid => return Err(PageError::SentFromElsewhere),

@@ -1,9 +1,13 @@
-//! `/jobs`: definitions. The list, a job's own page, and what can be done with it.
+//! `/jobs`: definitions. The list, a job's own page, what can be done with it, and the form that makes and changes one.
 
 mod actions;
+mod edit;
+mod filled;
+mod form;
 mod list;
 mod show;
 mod trigger;
+mod typed;
 
 use actix_web::web::{self, ServiceConfig};
 use horarium_domain::JobId;
@@ -13,7 +17,12 @@ use crate::web::PageError;
 
 pub(crate) fn configure(cfg: &mut ServiceConfig) {
     cfg.route("/jobs", web::get().to(list::list))
+        .route("/jobs", web::post().to(edit::create))
+        .route("/jobs/new", web::get().to(edit::new))
+        .route("/jobs/preview", web::post().to(edit::preview))
         .route("/jobs/{job}", web::get().to(show::show))
+        .route("/jobs/{job}", web::post().to(edit::change))
+        .route("/jobs/{job}/edit", web::get().to(edit::edit))
         .route("/jobs/{job}/pause", web::post().to(actions::pause))
         .route("/jobs/{job}/resume", web::post().to(actions::resume))
         .route("/jobs/{job}/delete", web::get().to(actions::ask_delete))

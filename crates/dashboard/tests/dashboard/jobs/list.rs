@@ -86,10 +86,13 @@ async fn nobody_is_offered_what_is_refused() {
         }
     }
     assert!(reader.get("/jobs").await.says("You can look, not change"));
-    assert!(reader.get(&format!("/jobs/{job}/delete")).await.expect(403).says("jobs:write"));
+    for page in ["/jobs/new", &format!("/jobs/{job}/edit"), &format!("/jobs/{job}/delete")] {
+        assert!(reader.get(page).await.expect(403).says("jobs:write"));
+    }
     for action in ["pause", "resume", "delete", "trigger"] {
         reader.submit(&format!("/jobs/{job}/{action}"), &[("version", "1")]).await.expect(403);
     }
+    reader.submit("/jobs", &[("name", "x")]).await.expect(403);
 
     let (_, key) = app.key(&[Permission::JobsRead.name()]).await;
     let mut browser = app.browser();

@@ -1,5 +1,6 @@
 //! The pages of jobs.
 
 mod actions;
+mod form;
 mod list;
 mod show;

@@ -53,7 +53,7 @@ async fn secrets_are_masked() {
     };
     let job = app.services.jobs.create(&app.actor().await, &input).await.unwrap().job.id;
     let mut browser = app.signed_in(Role::Owner).await;
-    for page in [format!("/jobs/{job}")] {
+    for page in [format!("/jobs/{job}"), format!("/jobs/{job}/edit")] {
         let page = browser.get(&page).await.expect(200);
         assert!(page.says("***") && !page.says("s3cret"), "{}", page.html);
     }
