@@ -8,7 +8,14 @@ use crate::support::{Page, View};
 /// A page: the name of its picture, and its address. One more line here is one more page that is tested and pictured.
 type Listed = (&'static str, fn(&Samples) -> String);
 
-const PAGES: &[Listed] = &[("overview", |_| "/overview".to_owned())];
+const PAGES: &[Listed] = &[
+    ("overview", |_| "/overview".to_owned()),
+    ("jobs", |_| "/jobs".to_owned()),
+    ("job", |samples| format!("/jobs/{}", samples.job)),
+    ("job-form", |samples| format!("/jobs/{}/edit", samples.job)),
+    ("job-trigger", |samples| format!("/jobs/{}/trigger", samples.job)),
+    ("job-delete", |samples| format!("/jobs/{}/delete", samples.job)),
+];
 
 /// What a page may weigh, compressed, for somebody who has none of it yet.
 const MOST_BYTES: u64 = 60_000;

@@ -10,6 +10,7 @@ mod support;
 
 mod api_documentation;
 mod every_page;
+mod jobs;
 mod overview;
 mod samples;
 mod sign_in;
