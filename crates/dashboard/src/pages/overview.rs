@@ -10,7 +10,7 @@ use futures_util::future;
 use horarium_auth::Permission;
 use horarium_domain::Timestamp;
 use horarium_domain::execution::{ExecutionState, ExecutionSummary};
-use horarium_domain::job::JobSummary;
+use horarium_domain::job::{JobStatus, JobSummary};
 use horarium_domain::stats::UpcomingRun;
 use horarium_domain::store::ExecutionFilter;
 use horarium_scheduler_engine::ServiceError;
@@ -18,7 +18,7 @@ use horarium_scheduler_engine::service::Dashboard as Glance;
 use serde::Deserialize;
 
 use crate::host::HostCheck;
-use crate::view::{Ago, Badge, Bars, Figure, Layout, Section, Tone, Took, count};
+use crate::view::{Ago, Badge, Bars, Figure, Layout, Missing, Section, Tone, Took, count};
 use crate::web::{PageError, Visit, page, perm};
 
 /// How many lines each list shows.
@@ -43,11 +43,11 @@ struct OverviewPage {
     is_well: Badge,
     figures: Vec<Figure>,
     ranges: Vec<Range>,
-    timeline: Bars,
+    timeline: Result<Bars, Missing>,
     /// `None` for whoever may not read executions.
-    running: Option<Vec<RunningLine>>,
+    running: Option<Result<Vec<RunningLine>, Missing>>,
     upcoming: Vec<UpcomingLine>,
-    failing: Vec<FailingLine>,
+    failing: Result<Vec<FailingLine>, Missing>,
 }
 
 struct Range {
@@ -77,7 +77,8 @@ struct FailingLine {
     job: String,
     failures: u32,
     last: Ago,
-    status: Badge,
+    /// Where it does not run at present.
+    stopped: Option<Badge>,
 }
 
 pub(crate) fn configure(cfg: &mut ServiceConfig) {
@@ -102,7 +103,7 @@ async fn overview(visit: Visit<perm::JobsRead>, wanted: web::Query<Wanted>) -> R
     .await;
     let glance = glance?;
     let upcoming = glance.stats.next_runs.iter().take(LINES).map(|run| upcoming_line(run, now)).collect();
-    let failing = failing?.iter().take(LINES).map(|job| failing_line(job, now)).collect();
+    let failing = visit.part("the failing jobs", failing);
     let model = OverviewPage {
         layout: visit.layout("Overview", Some(Section::Overview)),
         is_well: Badge::health(health.iter().all(|check| check.problem.is_none())),
@@ -112,10 +113,13 @@ async fn overview(visit: Visit<perm::JobsRead>, wanted: web::Query<Wanted>) -> R
             .iter()
             .map(|range| Range { name: range.0, label: range.2, is_shown: range.0 == shown.0 })
             .collect(),
-        timeline: Bars::of(&timeline?),
-        running: running?.map(|items| items.iter().map(|execution| running_line(execution, now)).collect()),
+        timeline: visit.part("the timeline", timeline).map(|points| Bars::of(&points)),
+        running: visit
+            .part("what runs", running)
+            .map(|items| Some(items?.iter().map(|execution| running_line(execution, now)).collect()))
+            .transpose(),
         upcoming,
-        failing,
+        failing: failing.map(|jobs| jobs.iter().take(LINES).map(|job| failing_line(job, now)).collect()),
     };
     page(StatusCode::OK, &model)
 }
@@ -134,6 +138,9 @@ fn figures(glance: &Glance) -> Vec<Figure> {
     let stats = &glance.stats;
     let ended = |value: i64| count(value.unsigned_abs());
     let average = glance.average_duration_seconds.map(Duration::from_secs_f64);
+    // Of none, the API says that all succeeded.
+    let has_ended = stats.succeeded + stats.failed > 0;
+    let succeeded = if has_ended { format!("{} %", glance.success_rate) } else { "–".to_owned() };
     let failed_tone = if stats.failed > 0 { Tone::Bad } else { Tone::Good };
     vec![
         Figure::new("Running", count(stats.running)).tone(Tone::Info).href("/executions?state=Running"),
@@ -142,8 +149,7 @@ fn figures(glance: &Glance) -> Vec<Figure> {
             .hint("in 24 hours")
             .tone(failed_tone)
             .href("/executions?state=Failed"),
-        Figure::new("Succeeded", format!("{} %", glance.success_rate))
-            .hint(format!("{} in 24 hours", ended(stats.succeeded))),
+        Figure::new("Succeeded", succeeded).hint(format!("{} in 24 hours", ended(stats.succeeded))),
         Figure::new("Average run", average.map_or_else(|| "–".to_owned(), |span| Took(Some(span)).to_string()))
             .hint("in 24 hours"),
         Figure::new("Ended today", ended(stats.executions_today)).hint("since midnight UTC"),
@@ -176,6 +182,9 @@ fn failing_line(summary: &JobSummary, now: Timestamp) -> FailingLine {
         job: summary.job.spec.name.clone(),
         failures: summary.consecutive_failures,
         last: Ago { at: summary.last_run.map(|run| run.completed_at), now },
-        status: Badge::job(summary.job.status()),
+        stopped: match summary.job.status() {
+            JobStatus::Active => None,
+            status @ (JobStatus::Paused | JobStatus::Disabled) => Some(Badge::job(status)),
+        },
     }
 }

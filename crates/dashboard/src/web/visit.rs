@@ -12,12 +12,12 @@ use horarium_domain::Timestamp;
 use horarium_domain::audit::AuditTarget;
 use horarium_domain::session::Session;
 use horarium_domain::tenant::Tenant;
-use horarium_scheduler_engine::Actor;
 use horarium_scheduler_engine::service::Services;
+use horarium_scheduler_engine::{Actor, ServiceError};
 
 use super::{Flash, LocalPath, PageError, Site, redirect};
 use crate::state::Dashboard;
-use crate::view::{Layout, Section, readable};
+use crate::view::{Layout, Missing, Section, readable};
 
 /// Somebody who is signed in, and what comes with the request.
 #[derive(Debug)]
@@ -102,6 +102,17 @@ impl<P> Visit<P> {
     /// Whether the visitor may do something; for what a page shows to some and not to others.
     pub(crate) fn can(&self, permission: Permission) -> bool {
         self.principal.can(permission)
+    }
+
+    /// What was read for a part of the page, such as `the timeline`; or what stands there when it could not be.
+    pub(crate) fn part<T>(&self, what: &'static str, read: Result<T, ServiceError>) -> Result<T, Missing> {
+        read.map_err(|error| {
+            let request_id = self.dashboard.host.request_id(&self.request);
+            let is_away = matches!(error, ServiceError::Unavailable { .. });
+            let cause = PageError::Service(error).cause();
+            tracing::error!(target: "horarium::access", request_id, what, cause, "a part of a page could not be shown");
+            Missing { what, is_away, request_id }
+        })
     }
 
     /// What is around the page's own content.
