@@ -14,6 +14,7 @@ mod reads;
 mod rest;
 mod retention;
 mod schedules;
+mod server;
 mod snapshot;
 mod sqlite;
 
@@ -178,7 +179,7 @@ impl Goal {
                 Self::Enqueue => enqueue::round(lab, compared, round, &mut record).await?,
                 Self::Pickup => pickup::round(lab, compared, round, &mut record).await?,
                 Self::Http => http::round(lab, &mut record).await?,
-                Self::History => history::round(lab, round, &mut record).await?,
+                Self::History => history::round(lab, compared.server, round, &mut record).await?,
                 Self::Snapshot => snapshot::round(lab, &mut record).await?,
                 Self::Fairness => fairness::round(lab, &mut record).await?,
                 Self::Schedules => schedules::round(lab, &mut record).await?,
