@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use horarium_auth::JwtVerifier;
 use horarium_scheduler_engine::Core;
-use horarium_scheduler_engine::service::{Services, SessionLimits};
+use horarium_scheduler_engine::service::{HealthThresholds, Services, SessionLimits};
 use url::Url;
 
 use crate::host::Host;
@@ -18,6 +18,8 @@ pub struct DashboardConfig {
     pub sessions: SessionLimits,
     /// The address at which browsers reach the server; without it, what each request says of itself is believed.
     pub public_url: Option<Url>,
+    /// From where on integrations are not well.
+    pub integration_health: HealthThresholds,
     /// The most bytes of a form.
     pub max_form_bytes: usize,
     /// The program's version.

@@ -25,6 +25,7 @@ pub(crate) fn mounted(config: &Config, api: &ApiState) -> Option<Dashboard> {
         config: DashboardConfig {
             sessions: SessionLimits { idle: config.dashboard_idle_seconds, absolute: config.dashboard_session_seconds },
             public_url: config.public_url.as_ref().map(|url| url.0.clone()),
+            integration_health: api.config.integration_health,
             max_form_bytes: config.max_body_bytes,
             version: api.about.version,
             node_name: api.about.node_name.clone(),

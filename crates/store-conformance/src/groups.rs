@@ -111,6 +111,20 @@ pub async fn what_a_deleted_job_left_behind_still_counts(world: World) {
     assert!(walked(&world, tenant, &everything(), 10).await.is_empty());
 }
 
+pub async fn a_failure_that_is_deleted_counts_no_more(world: World) {
+    let tenant = world.tenant().await;
+    let jobs = [member(&world, tenant).await, member(&world, tenant).await];
+    let ids = [
+        world.run(&jobs[0], at(0), at(5), ExecutionState::Failed).await,
+        world.run(&jobs[1], at(0), at(6), ExecutionState::Failed).await,
+    ];
+    world.change_job(&jobs[1], None, |job| job.is_deleted = true).await;
+    for (id, left) in ids.into_iter().zip([1, 0]) {
+        world.a.delete_execution(tenant, id).await.unwrap();
+        assert_eq!(figures(&world, tenant).await.failed, left);
+    }
+}
+
 pub async fn a_groups_list_shows_what_its_filter_asks_for(world: World) {
     let (tenant, other) = (world.tenant().await, world.tenant().await);
     let (job, second) = (member(&world, tenant).await, member(&world, tenant).await);

@@ -288,6 +288,7 @@ macro_rules! suite {
             the_oldest_of_a_group_is_the_first_to_become_due
             the_last_run_of_a_group_is_no_cancellation
             what_a_deleted_job_left_behind_still_counts
+            a_failure_that_is_deleted_counts_no_more
             a_groups_list_shows_what_its_filter_asks_for
             a_walk_through_a_group_visits_each_of_its_executions_once
         });

@@ -1,6 +1,7 @@
 //! The pages, a file for each: its routes, its view model, and where the template is.
 
 mod confirm;
+mod integrations;
 mod jobs;
 mod overview;
 mod refusal;
@@ -14,7 +15,10 @@ use crate::web::PageError;
 pub(crate) use refusal::refusal;
 
 pub(crate) fn configure(cfg: &mut ServiceConfig) {
-    cfg.configure(overview::configure).configure(jobs::configure).configure(tenant::configure);
+    cfg.configure(integrations::configure)
+        .configure(jobs::configure)
+        .configure(overview::configure)
+        .configure(tenant::configure);
 }
 
 /// Where there is no page.

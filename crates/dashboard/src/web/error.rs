@@ -16,6 +16,8 @@ pub(crate) enum PageError {
     SignIn,
     /// Somebody is, and may not.
     Auth(AuthError),
+    /// Somebody is, and may, but not so; the sentence says why.
+    Refused(&'static str),
     /// A service did not do what it was asked.
     Service(ServiceError),
     /// The form was sent by a page of another site.
@@ -62,7 +64,7 @@ impl PageError {
                 ServiceError::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
                 ServiceError::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             },
-            Self::SentFromElsewhere | Self::StaleForm => StatusCode::FORBIDDEN,
+            Self::Refused(_) | Self::SentFromElsewhere | Self::StaleForm => StatusCode::FORBIDDEN,
             Self::TooMany(..) => StatusCode::TOO_MANY_REQUESTS,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Nowhere => StatusCode::NOT_FOUND,
@@ -79,6 +81,7 @@ impl PageError {
                 format!("It needs the permission '{permission}', which your credential does not give. Ask whoever made it."),
             ),
             Self::Auth(error) => ("You may not do this", error.to_string()),
+            Self::Refused(why) => ("You may not do this", (*why).to_owned()),
             Self::Service(error) => told_by_service(error),
             Self::SentFromElsewhere => (
                 "This came from another site",
@@ -120,6 +123,7 @@ impl PageError {
             Self::Service(error) => error.internal().map(str::to_owned),
             Self::Auth(error) => std::error::Error::source(error).map(ToString::to_string),
             Self::SignIn
+            | Self::Refused(_)
             | Self::SentFromElsewhere
             | Self::StaleForm
             | Self::TooMany(..)

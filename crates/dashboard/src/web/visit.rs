@@ -54,7 +54,7 @@ pub(crate) mod perm {
         )*};
     }
 
-    requirements!(AnyTenant, ExecutionsTrigger, JobsRead, JobsWrite);
+    requirements!(AnyTenant, ExecutionsTrigger, IntegrationsRead, JobsRead, JobsWrite);
 
     /// Requires nothing but to be signed in.
     #[derive(Debug)]

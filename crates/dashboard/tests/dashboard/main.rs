@@ -8,6 +8,7 @@ mod support;
 mod assets;
 mod forms;
 mod headers;
+mod integrations;
 mod jobs;
 mod overview;
 mod refusals;

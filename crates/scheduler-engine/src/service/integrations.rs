@@ -1,5 +1,6 @@
 //! Integration jobs: the jobs of one group, taken together as the runner of a tenant's integrations.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,6 +65,27 @@ pub enum HealthReason {
     Failures(i64),
     /// The one that has waited longest has done so for this long.
     OldestPending(Duration),
+}
+
+impl fmt::Display for HealthReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failures(1) => f.write_str("1 job failed."),
+            Self::Failures(count) => write!(f, "{count} jobs failed."),
+            Self::OldestPending(age) => write!(f, "The oldest pending job has been due for {}.", wait_in_words(*age)),
+        }
+    }
+}
+
+/// A wait in words, in hours and minutes.
+pub fn wait_in_words(wait: Duration) -> String {
+    let minutes = wait.as_secs() / 60;
+    match (minutes / 60, minutes % 60) {
+        (0, 0) => "less than a minute".to_owned(),
+        (0, minutes) => format!("{minutes} min"),
+        (hours, 0) => format!("{hours} h"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    }
 }
 
 /// How well a tenant's integrations are, and why.
@@ -134,6 +156,9 @@ pub struct IntegrationService {
 }
 
 impl IntegrationService {
+    /// How many failed executions are cleared at most at once.
+    pub const MAX_CLEARED: usize = ExecutionService::MAX_PAGE;
+
     pub(super) const fn new(core: Arc<Core>, executions: ExecutionService) -> Self {
         Self { core, executions }
     }
@@ -167,6 +192,23 @@ impl IntegrationService {
         let filter = GroupFilter { group: INTEGRATION_GROUP.to_owned(), job_name: kind, state };
         let limit = limit.clamp(1, ExecutionService::MAX_PAGE);
         Ok(self.core.store.executions_of_group(tenant, &filter, before, limit).await?)
+    }
+
+    /// Deletes failed executions of integration jobs with their history, the newest first, up to
+    /// [`MAX_CLEARED`](Self::MAX_CLEARED) of them; answers how many. A failure counts for as long as it is kept, also when
+    /// it was retried since, so this is how somebody who saw to it makes the health good again.
+    pub async fn clear_failed(&self, actor: &Actor) -> Result<usize, ServiceError> {
+        let failed = IntegrationFilter { state: Some(ExecutionState::Failed), ..IntegrationFilter::default() };
+        let mut cleared = 0;
+        for execution in self.list(actor.tenant, failed, None, Self::MAX_CLEARED).await?.items {
+            match self.core.store.delete_execution(actor.tenant, execution.id).await {
+                Ok(()) => cleared += 1,
+                // Somebody else was faster.
+                Err(StoreError::NotFound(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(cleared)
     }
 
     /// Submits an execution of an integration job; answers it with the state that it is in, which may be any live one
@@ -219,6 +261,17 @@ mod tests {
     fn health(failed: i64, age_ms: Option<u64>) -> (HealthStatus, usize) {
         let health = Health::of(failed, age_ms.map(Duration::from_millis), &HealthThresholds::default());
         (health.status, health.reasons.len())
+    }
+
+    #[test]
+    fn reasons_are_sentences() {
+        assert_eq!(HealthReason::Failures(1).to_string(), "1 job failed.");
+        assert_eq!(HealthReason::Failures(7).to_string(), "7 jobs failed.");
+        let waited = |seconds| HealthReason::OldestPending(Duration::from_secs(seconds)).to_string();
+        assert_eq!(waited(659), "The oldest pending job has been due for 10 min.");
+        assert_eq!(waited(7_500), "The oldest pending job has been due for 2 h 5 min.");
+        assert_eq!(wait_in_words(Duration::from_secs(59)), "less than a minute");
+        assert_eq!(wait_in_words(Duration::from_hours(1)), "1 h");
     }
 
     #[test]

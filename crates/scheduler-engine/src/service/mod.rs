@@ -38,7 +38,7 @@ pub use execution::{
 pub use idempotency::IdempotencyService;
 pub use integrations::{
     Health, HealthReason, HealthStatus, HealthThresholds, INTEGRATION_GROUP, IntegrationFilter, IntegrationInput,
-    IntegrationMetrics, IntegrationService,
+    IntegrationMetrics, IntegrationService, wait_in_words,
 };
 pub use job::{JobInput, JobService, RescheduleInput, mask_configuration, retry_policy_to_json};
 pub use key::{KeyService, NewKey};

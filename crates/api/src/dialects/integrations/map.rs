@@ -5,7 +5,7 @@ use std::time::Duration;
 use horarium_domain::ExecutionId;
 use horarium_domain::execution::{ExecutionState, ExecutionSummary};
 use horarium_domain::store::CursorPage;
-use horarium_scheduler_engine::service::{Health, HealthReason, HealthStatus, IntegrationMetrics};
+use horarium_scheduler_engine::service::{Health, HealthStatus, IntegrationMetrics};
 
 use super::dto::{
     IntegrationHealthDto, IntegrationHealthStatus, IntegrationJobDto, IntegrationJobPage, IntegrationMetricsDto,
@@ -29,7 +29,7 @@ impl From<IntegrationMetrics> for IntegrationMetricsDto {
 
 impl From<Health> for IntegrationHealthDto {
     fn from(health: Health) -> Self {
-        Self { status: health.status.into(), reasons: health.reasons.into_iter().map(sentence).collect() }
+        Self { status: health.status.into(), reasons: health.reasons.iter().map(ToString::to_string).collect() }
     }
 }
 
@@ -40,23 +40,6 @@ impl From<HealthStatus> for IntegrationHealthStatus {
             HealthStatus::Warn => Self::Warn,
             HealthStatus::Error => Self::Error,
         }
-    }
-}
-
-fn sentence(reason: HealthReason) -> String {
-    match reason {
-        HealthReason::Failures(1) => "1 job failed.".to_owned(),
-        HealthReason::Failures(count) => format!("{count} jobs failed."),
-        HealthReason::OldestPending(age) => format!("The oldest pending job has been due for {}.", words(age)),
-    }
-}
-
-/// A long wait in minutes, or in hours and minutes.
-fn words(age: Duration) -> String {
-    let minutes = age.as_secs() / 60;
-    match (minutes / 60, minutes % 60) {
-        (0, minutes) => format!("{minutes} min"),
-        (hours, minutes) => format!("{hours} h {minutes} min"),
     }
 }
 
@@ -109,18 +92,4 @@ impl From<CursorPage<ExecutionSummary>> for IntegrationJobPage {
 
 fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reasons_are_sentences() {
-        assert_eq!(sentence(HealthReason::Failures(1)), "1 job failed.");
-        assert_eq!(sentence(HealthReason::Failures(7)), "7 jobs failed.");
-        let waited = |seconds| sentence(HealthReason::OldestPending(Duration::from_secs(seconds)));
-        assert_eq!(waited(659), "The oldest pending job has been due for 10 min.");
-        assert_eq!(waited(7_500), "The oldest pending job has been due for 2 h 5 min.");
-    }
 }

@@ -13,7 +13,7 @@ use horarium_domain::store::SharedStore;
 use horarium_domain::tenant::{Tenant, TenantRef};
 use horarium_domain::{ApiKeyId, Clock, Entropy, Timestamp};
 use horarium_scheduler_engine::memory::MemoryStore;
-use horarium_scheduler_engine::service::{NewKey, Services, SessionLimits, TenantPolicy};
+use horarium_scheduler_engine::service::{HealthThresholds, NewKey, Services, SessionLimits, TenantPolicy};
 use horarium_scheduler_engine::{Actor, Core, SystemEntropy};
 
 use super::Browser;
@@ -77,6 +77,7 @@ impl TestApp {
             config: DashboardConfig {
                 sessions: LIMITS,
                 public_url: public_url.map(|text| text.parse().unwrap()),
+                integration_health: HealthThresholds::default(),
                 max_form_bytes: 64 * 1024,
                 version: "1.2.3",
                 node_name: "test-node".to_owned(),

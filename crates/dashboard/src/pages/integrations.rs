@@ -1,0 +1,304 @@
+//! `/settings/integrations`: how well a tenant's integrations are, and what is behind it.
+
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::{self, ServiceConfig};
+use askama::Template;
+use futures_util::future;
+use horarium_auth::Permission;
+use horarium_domain::audit::AuditTarget;
+use horarium_domain::execution::{ExecutionState, ExecutionSummary};
+use horarium_domain::job::LastRun;
+use horarium_domain::{ExecutionId, Timestamp};
+use horarium_scheduler_engine::service::{
+    HealthStatus, HealthThresholds, INTEGRATION_GROUP, IntegrationFilter, IntegrationMetrics, IntegrationService,
+    wait_in_words,
+};
+use serde::Deserialize;
+use url::form_urlencoded;
+
+use super::confirm::Confirmation;
+use crate::view::{Ago, Badge, Figure, Layout, Pager, Section, Tone, Took, count};
+use crate::web::{Flash, PageError, Visit, page, perm};
+
+const ADDRESS: &str = "/settings/integrations";
+const CLEAR: &str = "/settings/integrations/clear";
+
+/// How many executions a page shows.
+const LINES: usize = 25;
+
+/// The states by their names in the integrations dialect, which are also those in the address.
+const STATES: [(&str, ExecutionState); 5] = [
+    ("PENDING", ExecutionState::Pending),
+    ("PROCESSING", ExecutionState::Running),
+    ("DONE", ExecutionState::Succeeded),
+    ("FAILED", ExecutionState::Failed),
+    ("CANCELLED", ExecutionState::Cancelled),
+];
+
+#[derive(Debug, Deserialize)]
+struct Wanted {
+    status: Option<String>,
+    kind: Option<String>,
+    before: Option<ExecutionId>,
+}
+
+#[derive(Template)]
+#[template(path = "integrations/page.html")]
+struct IntegrationsPage {
+    layout: Layout,
+    status: Badge,
+    sentence: &'static str,
+    reasons: Vec<String>,
+    thresholds: String,
+    figures: Vec<Figure>,
+    last_run: Option<LastRunLine>,
+    can_clear: bool,
+    can_create: bool,
+    tabs: Vec<Tab>,
+    /// The state's name in the address, for the form that asks for a kind.
+    state: &'static str,
+    kind: String,
+    is_filtered: bool,
+    lines: Vec<Line>,
+    pager: Pager,
+}
+
+struct LastRunLine {
+    at: Ago,
+    state: Badge,
+    took: Took,
+}
+
+struct Tab {
+    label: &'static str,
+    href: String,
+    is_shown: bool,
+}
+
+struct Line {
+    id: String,
+    state: Badge,
+    kind: String,
+    at: Ago,
+    took: Took,
+    attempts: u16,
+}
+
+pub(crate) fn configure(cfg: &mut ServiceConfig) {
+    cfg.route(ADDRESS, web::get().to(show)).route(CLEAR, web::get().to(ask)).route(CLEAR, web::post().to(clear));
+}
+
+async fn show(visit: Visit<perm::IntegrationsRead>, wanted: web::Query<Wanted>) -> Result<HttpResponse, PageError> {
+    only_own(&visit)?;
+    let Wanted { status, kind, before } = wanted.into_inner();
+    let kind = kind.map(|kind| kind.trim().to_owned()).filter(|kind| !kind.is_empty());
+    let state = named_state(status.as_deref().unwrap_or_default())?;
+    let filter = IntegrationFilter { kind: kind.clone(), state };
+    let thresholds = &visit.dashboard().config.integration_health;
+    let integrations = &visit.services().integrations;
+    let (metrics, list) = future::join(
+        integrations.metrics(visit.tenant.id, thresholds),
+        integrations.list(visit.tenant.id, filter, before, LINES),
+    )
+    .await;
+    let (metrics, list, now) = (metrics?, list?, visit.now());
+    let (status, sentence) = told(metrics.health.status);
+    let kind = kind.unwrap_or_default();
+    let model = IntegrationsPage {
+        layout: visit.layout("Integrations", Some(Section::Settings)),
+        status,
+        sentence,
+        reasons: metrics.health.reasons.iter().map(ToString::to_string).collect(),
+        thresholds: limits(thresholds),
+        figures: figures(&metrics, now),
+        last_run: metrics.figures.last_run.map(|run| last_run_line(&run, now)),
+        can_clear: metrics.figures.failed > 0 && visit.can(Permission::JobsWrite),
+        can_create: visit.can(Permission::JobsWrite),
+        tabs: tabs(state, &kind),
+        state: state.map_or("", name_of),
+        is_filtered: state.is_some() || !kind.is_empty() || before.is_some(),
+        lines: list.items.iter().map(|execution| line(execution, now)).collect(),
+        pager: Pager::of_history(
+            format!("{} shown", list.items.len()),
+            before.map(|_| address(state, &kind, None)),
+            list.next.map(|next| address(state, &kind, Some(next))),
+        ),
+        kind,
+    };
+    page(StatusCode::OK, &model)
+}
+
+/// Asks before failed executions are deleted.
+async fn ask(visit: Visit<perm::JobsWrite>) -> Result<HttpResponse, PageError> {
+    only_own(&visit)?;
+    let thresholds = &visit.dashboard().config.integration_health;
+    let failed = visit.services().integrations.metrics(visit.tenant.id, thresholds).await?.figures.failed;
+    let failed = failed.unsigned_abs();
+    let most = IntegrationService::MAX_CLEARED as u64;
+    let what = match failed {
+        0 => return Ok(visit.go(ADDRESS, &Flash::note("No failed execution of an integration job is kept."))),
+        1 => "1 failed execution".to_owned(),
+        failed if failed > most => format!("the newest {most} of {} failed executions", count(failed)),
+        failed => format!("{failed} failed executions"),
+    };
+    let question = Confirmation {
+        layout: visit.layout("Clear failed", Some(Section::Settings)),
+        question: format!("Delete {what} of integration jobs?"),
+        consequences: vec![
+            "Their output and their history go with them. This cannot be undone.".to_owned(),
+            "The health is computed without them. To run them again, retry them first.".to_owned(),
+        ],
+        action: CLEAR.to_owned(),
+        fields: Vec::new(),
+        verb: "Clear failed".to_owned(),
+        back: ADDRESS.to_owned(),
+    };
+    question.show()
+}
+
+async fn clear(visit: Visit<perm::JobsWrite>) -> Result<HttpResponse, PageError> {
+    only_own(&visit)?;
+    let group = Some(INTEGRATION_GROUP.to_owned());
+    let target =
+        AuditTarget { kind: "group".to_owned(), before: group.clone(), after: group, ..AuditTarget::default() };
+    let actor = visit.does("clear_failed_integrations", Some(target));
+    let done = match visit.services().integrations.clear_failed(&actor).await? {
+        0 => Flash::note("No failed execution of an integration job was left."),
+        1 => Flash::done("1 failed execution is deleted."),
+        cleared => Flash::done(format!("{cleared} failed executions are deleted.")),
+    };
+    Ok(visit.go(ADDRESS, &done))
+}
+
+/// Integrations are their own organization's alone: not even who may act in any tenant elsewhere sees another's.
+fn only_own<P>(visit: &Visit<P>) -> Result<(), PageError> {
+    if visit.tenant.is_named_by(&visit.principal.tenant) {
+        Ok(())
+    } else {
+        Err(PageError::Refused(
+            "Integrations are shown to their own organization alone: that of the credential that you signed in with.",
+        ))
+    }
+}
+
+fn named_state(name: &str) -> Result<Option<ExecutionState>, PageError> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let state = STATES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, state)| *state);
+    state.map(Some).ok_or_else(|| {
+        let known = STATES.map(|(known, _)| known).join(", ");
+        PageError::BadRequest(format!("There is no such status; these are: {known}."))
+    })
+}
+
+fn name_of(state: ExecutionState) -> &'static str {
+    STATES.iter().find(|(_, known)| *known == state).map_or("", |(name, _)| name)
+}
+
+/// This page with these filters.
+fn address(state: Option<ExecutionState>, kind: &str, before: Option<ExecutionId>) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    if let Some(state) = state {
+        query.append_pair("status", name_of(state));
+    }
+    if !kind.is_empty() {
+        query.append_pair("kind", kind);
+    }
+    if let Some(before) = before {
+        query.append_pair("before", &before.to_string());
+    }
+    let query = query.finish();
+    if query.is_empty() { ADDRESS.to_owned() } else { format!("{ADDRESS}?{query}") }
+}
+
+fn tabs(shown: Option<ExecutionState>, kind: &str) -> Vec<Tab> {
+    let tab = |state: Option<ExecutionState>| Tab {
+        label: state.map_or("All", word),
+        href: address(state, kind, None),
+        is_shown: state == shown,
+    };
+    [None].into_iter().chain(STATES.map(|(_, state)| Some(state))).map(tab).collect()
+}
+
+const fn told(status: HealthStatus) -> (Badge, &'static str) {
+    match status {
+        HealthStatus::Ok => (Badge::new(Tone::Good, "check", "OK"), "All integration jobs are well."),
+        HealthStatus::Warn => (Badge::new(Tone::Warn, "warn", "WARN"), "Some integration jobs need a look."),
+        HealthStatus::Error => (Badge::new(Tone::Bad, "cross", "ERROR"), "Integration jobs are in trouble."),
+    }
+}
+
+fn limits(thresholds: &HealthThresholds) -> String {
+    let HealthThresholds { error_failures, warn_age, error_age } = thresholds;
+    format!(
+        "WARN from 1 failure or a wait of {} on, ERROR from {error_failures} failures or a wait of {} on.",
+        wait_in_words(*warn_age),
+        wait_in_words(*error_age),
+    )
+}
+
+fn figures(metrics: &IntegrationMetrics, now: Timestamp) -> Vec<Figure> {
+    let figures = &metrics.figures;
+    let of = |state| address(Some(state), "", None);
+    let failed_tone = if figures.failed > 0 { Tone::Bad } else { Tone::Good };
+    let oldest = Figure::new("Oldest pending", oldest(figures.oldest_due_at, metrics.oldest_pending_age, now));
+    vec![
+        Figure::new("Pending", count(figures.pending)).href(of(ExecutionState::Pending)),
+        Figure::new("Processing", count(figures.running)).tone(Tone::Info).href(of(ExecutionState::Running)),
+        Figure::new("Failed", count(figures.failed.unsigned_abs())).tone(failed_tone).href(of(ExecutionState::Failed)),
+        if metrics.oldest_pending_age.is_some() { oldest.hint("since it was due") } else { oldest },
+    ]
+}
+
+/// How long the oldest pending job has been due.
+fn oldest(due_at: Option<Timestamp>, age: Option<Duration>, now: Timestamp) -> String {
+    match (due_at, age) {
+        (Some(due_at), _) if due_at > now => "not due yet".to_owned(),
+        (_, Some(age)) => wait_in_words(age),
+        (_, None) => "none is waiting".to_owned(),
+    }
+}
+
+fn last_run_line(run: &LastRun, now: Timestamp) -> LastRunLine {
+    let took = run.duration_ms.map(|ms| Duration::from_millis(ms.unsigned_abs()));
+    LastRunLine { at: Ago { at: Some(run.completed_at), now }, state: badge(run.state), took: Took(took) }
+}
+
+fn line(execution: &ExecutionSummary, now: Timestamp) -> Line {
+    let due = execution.run_at.unwrap_or(execution.scheduled_for);
+    let took = execution.completed_at.zip(execution.started_at).map(|(end, start)| end.since(start));
+    Line {
+        id: execution.id.to_string(),
+        state: badge(execution.lifecycle.state),
+        kind: execution.job_name.clone(),
+        at: Ago { at: Some(execution.started_at.unwrap_or(due)), now },
+        took: Took(took),
+        attempts: execution.lifecycle.attempt,
+    }
+}
+
+/// A state in the words of the integrations dialect.
+const fn word(state: ExecutionState) -> &'static str {
+    match state {
+        ExecutionState::Pending => "Pending",
+        ExecutionState::Running => "Processing",
+        ExecutionState::Succeeded => "Done",
+        ExecutionState::Failed => "Failed",
+        ExecutionState::Cancelled => "Cancelled",
+    }
+}
+
+const fn badge(state: ExecutionState) -> Badge {
+    let (tone, icon) = match state {
+        ExecutionState::Pending => (Tone::Calm, "waiting"),
+        ExecutionState::Running => (Tone::Info, "running"),
+        ExecutionState::Succeeded => (Tone::Good, "check"),
+        ExecutionState::Failed => (Tone::Bad, "cross"),
+        ExecutionState::Cancelled => (Tone::Calm, "stop"),
+    };
+    Badge::new(tone, icon, word(state))
+}

@@ -1,0 +1,163 @@
+//! The page that the integrations' document asks for.
+
+use std::time::Duration;
+
+use horarium_auth::Role;
+use horarium_domain::JobId;
+use horarium_domain::execution::ExecutionState;
+use horarium_scheduler_engine::service::{JobInput, TriggerInput};
+use serde_json::json;
+
+use crate::support::{Shown, TestApp};
+
+const PAGE: &str = "/settings/integrations";
+
+async fn integration(app: &TestApp, kind: &str) -> JobId {
+    let input = JobInput {
+        name: Some(kind.to_owned()),
+        group: Some("integration".to_owned()),
+        job_type: Some("HttpCall".to_owned()),
+        job_configuration: Some(json!({"url": "https://example.com/hook"})),
+        ..JobInput::default()
+    };
+    app.services.jobs.create(&app.actor().await, &input).await.unwrap().job.id
+}
+
+async fn fail(app: &TestApp, job: JobId) {
+    let claimed = app.begin(job).await;
+    app.end(&claimed, ExecutionState::Failed).await;
+}
+
+#[track_caller]
+fn is_well(page: &Shown, status: &str, sentence: &str) {
+    assert!(page.says(&format!("{status}</span> {sentence}")), "{}", page.html);
+}
+
+#[actix_web::test]
+async fn a_new_tenant_is_told_what_an_integration_job_is() {
+    let app = TestApp::start().await;
+    let page = app.signed_in(Role::Owner).await.get(PAGE).await.expect(200);
+    is_well(&page, "OK", "All integration jobs are well.");
+    for text in ["No integration job has anything to show.", "No job has run yet.", "none is waiting", "Create one"] {
+        assert!(page.says(text), "{text}: {}", page.html);
+    }
+    assert!(page.says("WARN from 1 failure or a wait of 10 min on, ERROR from 5 failures or a wait of 1 h on."));
+}
+
+#[actix_web::test]
+async fn failures_make_it_worse_and_clearing_them_makes_it_well_again() {
+    let app = TestApp::start().await;
+    let job = integration(&app, "whatsapp").await;
+    let mut browser = app.signed_in(Role::Owner).await;
+    fail(&app, job).await;
+    let page = browser.get(PAGE).await.expect(200);
+    is_well(&page, "WARN", "Some integration jobs need a look.");
+    assert!(page.says("<li>1 job failed.</li>") && page.says("took 1.0 s"), "{}", page.html);
+    for _ in 0..4 {
+        fail(&app, job).await;
+    }
+    let page = browser.get(PAGE).await.expect(200);
+    is_well(&page, "ERROR", "Integration jobs are in trouble.");
+    assert!(page.says("<li>5 jobs failed.</li>"));
+
+    let asked = browser.get("/settings/integrations/clear").await.expect(200);
+    assert!(asked.says("Delete 5 failed executions of integration jobs?"), "{}", asked.html);
+    browser.submit("/settings/integrations/clear", &[]).await.leads_to(PAGE);
+    let page = browser.get(PAGE).await.expect(200);
+    is_well(&page, "OK", "All integration jobs are well.");
+    assert!(page.says("5 failed executions are deleted.") && !page.says("Clear failed"), "{}", page.html);
+    assert_eq!(app.host.audited().last().unwrap().1, "clear_failed_integrations");
+    browser.get("/settings/integrations/clear").await.leads_to(PAGE);
+}
+
+#[actix_web::test]
+async fn what_waits_for_long_makes_it_worse() {
+    let app = TestApp::start().await;
+    let job = integration(&app, "meta_spend").await;
+    app.services.executions.trigger(&app.actor().await, job, TriggerInput::default()).await.unwrap();
+    let mut browser = app.signed_in(Role::Manager).await;
+    let page = browser.get(PAGE).await.expect(200);
+    is_well(&page, "OK", "All integration jobs are well.");
+    assert!(page.says("less than a minute"), "{}", page.html);
+    app.advance(Duration::from_mins(12));
+    let page = browser.get(PAGE).await.expect(200);
+    is_well(&page, "WARN", "Some integration jobs need a look.");
+    assert!(page.says("The oldest pending job has been due for 12 min."), "{}", page.html);
+    app.advance(Duration::from_mins(48));
+    let page = browser.get(PAGE).await.expect(200);
+    is_well(&page, "ERROR", "Integration jobs are in trouble.");
+    assert!(page.says("has been due for 1 h."), "{}", page.html);
+}
+
+#[actix_web::test]
+async fn the_list_shows_what_is_behind_a_count() {
+    let app = TestApp::start().await;
+    let (whatsapp, spend) = (integration(&app, "whatsapp").await, integration(&app, "meta_spend").await);
+    fail(&app, whatsapp).await;
+    let claimed = app.begin(spend).await;
+    app.end(&claimed, ExecutionState::Succeeded).await;
+    app.begin(app.job("no-integration", None).await).await;
+    let mut browser = app.signed_in(Role::Owner).await;
+    let row = |kind: &str| format!("\">{kind}</a></th>");
+    for (query, shown, hidden) in [
+        ("", &["whatsapp", "meta_spend"][..], &["no-integration"][..]),
+        ("?status=FAILED", &["whatsapp"], &["meta_spend"]),
+        ("?status=done", &["meta_spend"], &["whatsapp"]),
+        ("?kind=meta_spend", &["meta_spend"], &["whatsapp"]),
+        ("?status=PENDING&kind=", &[], &["meta_spend", "whatsapp"]),
+    ] {
+        let page = browser.get(&format!("{PAGE}{query}")).await.expect(200);
+        assert!(shown.iter().all(|kind| page.says(&row(kind))), "{query}: {}", page.html);
+        assert!(hidden.iter().all(|kind| !page.says(&row(kind))), "{query}: {}", page.html);
+    }
+    assert!(browser.get("/settings/integrations?status=PENDING").await.says("Clear filters"));
+    assert!(browser.get("/settings/integrations?status=broken").await.expect(400).says("PENDING, PROCESSING"));
+    let tabs = browser.get("/settings/integrations?kind=a%26b").await.expect(200);
+    assert!(tabs.says("?status=FAILED&#38;kind=a%26b"), "a tab keeps the kind: {}", tabs.html);
+}
+
+#[actix_web::test]
+async fn a_long_list_is_walked_to_its_end() {
+    let app = TestApp::start().await;
+    let job = integration(&app, "whatsapp").await;
+    for _ in 0..30 {
+        app.services.executions.trigger(&app.actor().await, job, TriggerInput::default()).await.unwrap();
+    }
+    let mut browser = app.signed_in(Role::Owner).await;
+    let first = browser.get("/settings/integrations?status=PENDING").await.expect(200);
+    assert!(first.says("25 shown"), "{}", first.html);
+    let (before, _) = first.html.split_once("\" rel=\"next\"").unwrap();
+    let older = before.rsplit_once('"').unwrap().1.replace("&#38;", "&");
+    let second = browser.get(&older).await.expect(200);
+    assert!(second.says("5 shown") && second.says("Newest") && !second.says("Older"), "{older}: {}", second.html);
+}
+
+#[actix_web::test]
+async fn it_is_shown_to_its_own_organization_alone() {
+    let app = TestApp::start().await;
+    fail(&app, integration(&app, "secret-of-org-1").await).await;
+    let page = app.signed_in_to(Role::Owner, "org-2").await.get(PAGE).await.expect(200);
+    is_well(&page, "OK", "All integration jobs are well.");
+    assert!(!page.says("secret-of-org-1"));
+    let mut browser = app.signed_in_to(Role::SuperAdmin, "operators").await;
+    browser.get(PAGE).await.expect(200);
+    browser.submit("/tenant", &[("tenant", "org-1")]).await.leads_to("/");
+    for path in [PAGE, "/settings/integrations/clear"] {
+        let refused = browser.get(path).await.expect(403);
+        assert!(refused.says("their own organization alone") && !refused.says("secret-of-org-1"), "{}", refused.html);
+    }
+    browser.submit("/settings/integrations/clear", &[]).await.expect(403);
+}
+
+#[actix_web::test]
+async fn only_who_may_sees_or_clears_it() {
+    let app = TestApp::start().await;
+    fail(&app, integration(&app, "whatsapp").await).await;
+    assert!(app.signed_in(Role::Read).await.get(PAGE).await.expect(403).says("integrations:read"));
+    let mut manager = app.signed_in(Role::Manager).await;
+    let page = manager.get(PAGE).await.expect(200);
+    assert!(page.says("1 job failed.") && !page.says("Clear failed"), "{}", page.html);
+    manager.get("/settings/integrations/clear").await.expect(403);
+    manager.submit("/settings/integrations/clear", &[]).await.expect(403);
+    assert!(manager.get(PAGE).await.says("1 job failed."));
+}
