@@ -527,6 +527,32 @@ pub async fn another_round_repairs_what_failed_and_leaves_the_rest(world: World)
     assert_eq!((again.round, again.attempt, again.fence, again.error), (2, 2, 2, None));
 }
 
+pub async fn what_agents_have_now_is_told_by_host(world: World) {
+    let (tenant, other) = (world.tenant().await, world.tenant().await);
+    let id = running(&world, tenant, &[None, Some("web-1"), Some("web-2"), Some("web-3")]).await;
+    running(&world, other, &[Some("web-1")]).await;
+    lease_one(&world, other, "web-1", at(1)).await;
+    let hosts = ["web-1", "web-2", "web-3"].map(str::to_owned);
+    let told = async |hosts: &[String], limit| {
+        let held = world.b.held_tasks(tenant, hosts, limit).await.unwrap();
+        assert!(held.iter().all(|task| task.execution_id == id && task.operation == "node.uptime.get"));
+        held.into_iter().map(|task| (task.hostname, task.attempt, task.leased_at)).collect::<Vec<_>>()
+    };
+    assert!(told(&hosts[..], 10).await.is_empty(), "what waits is nobody's");
+
+    let of = |host: &str, since| (host.to_owned(), 1_u16, at(since));
+    lease_one(&world, tenant, "web-2", at(1)).await;
+    lease_one(&world, tenant, "web-2", at(2)).await;
+    let task = lease_one(&world, tenant, "web-1", at(3)).await;
+    assert_eq!(told(&hosts[..], 10).await, [of("web-1", 3), of("web-2", 1), of("web-2", 2)]);
+    assert_eq!(told(&hosts[..1], 10).await, [of("web-1", 3)]);
+    assert_eq!(told(&hosts[..], 2).await.len(), 2);
+    assert!(told(&hosts[2..], 10).await.is_empty() && told(&hosts[..0], 10).await.is_empty());
+
+    report(&world, tenant, end(task.lease(), TaskState::Completed), at(4)).await;
+    assert_eq!(told(&hosts[..], 10).await, [of("web-2", 1), of("web-2", 2)], "what is over is nobody's");
+}
+
 pub async fn another_tenants_agents_and_tasks_are_not_there(world: World) {
     let (tenant, other) = (world.tenant().await, world.tenant().await);
     let agent = register(&world, tenant, "web-1").await;

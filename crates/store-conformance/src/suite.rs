@@ -362,6 +362,7 @@ macro_rules! suite {
             a_lease_that_never_reached_its_agent_leaves_no_trace
             the_tasks_of_an_execution_that_is_over_are_cancelled
             another_round_repairs_what_failed_and_leaves_the_rest
+            what_agents_have_now_is_told_by_host
             another_tenants_agents_and_tasks_are_not_there
             a_partial_failure_is_a_failure_that_can_be_told_apart
             tasks_go_with_their_execution

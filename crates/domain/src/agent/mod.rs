@@ -19,6 +19,6 @@ pub use operation::BuiltInOperation;
 pub use record::{Agent, AgentState, HOSTNAME_CHARS, InvalidHostname, check_hostname};
 pub use request::AgentRequest;
 pub use target::{InvalidTarget, Target};
-pub use task::{AgentTask, HandOn, InvalidLeaseToken, TaskEnd, TaskLease, TaskState};
+pub use task::{AgentTask, HandOn, HeldTask, InvalidLeaseToken, TaskEnd, TaskLease, TaskState};
 pub use timing::AgentTiming;
 pub use verdict::{Verdict, no_agent, verdict};

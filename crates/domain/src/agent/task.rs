@@ -232,6 +232,21 @@ impl AgentTask {
     }
 }
 
+/// A task that an agent has now, without what it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldTask {
+    /// Of which execution.
+    pub execution_id: ExecutionId,
+    /// The host that has it.
+    pub hostname: String,
+    /// What it does.
+    pub operation: String,
+    /// Which of its leases this is, counted from 1.
+    pub attempt: u16,
+    /// When the lease began.
+    pub leased_at: Timestamp,
+}
+
 /// How a task ended, as its agent reports it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskEnd {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 
 use super::StoreError;
-use crate::agent::{Agent, AgentTask, TaskEnd, TaskLease};
+use crate::agent::{Agent, AgentTask, HeldTask, TaskEnd, TaskLease};
 use crate::{AgentId, ExecutionId, TenantId, Timestamp};
 
 /// An agent introduces itself.
@@ -182,6 +182,14 @@ pub trait AgentStore: Send + Sync {
 
     /// The tasks of a tenant's executions, by execution and host.
     async fn agent_tasks(&self, tenant: TenantId, executions: &[ExecutionId]) -> Result<Vec<AgentTask>, StoreError>;
+
+    /// Up to `limit` tasks that agents on these hosts of a tenant have now, by host, the one held longest first.
+    async fn held_tasks(
+        &self,
+        tenant: TenantId,
+        hostnames: &[String],
+        limit: usize,
+    ) -> Result<Vec<HeldTask>, StoreError>;
 
     /// Which of these executions still await an answer of some host.
     async fn awaiting_agents(&self, executions: &[ExecutionId]) -> Result<Vec<ExecutionId>, StoreError>;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use horarium_domain::agent::{Agent, AgentTask, TaskEnd, TaskLease};
+use horarium_domain::agent::{Agent, AgentTask, HeldTask, TaskEnd, TaskLease};
 use horarium_domain::store::{
     AgentStore, Excuse, Heartbeat, Registration, Reported, StoreError, SweptTasks, TaskRequest,
 };
@@ -22,7 +22,7 @@ use crate::error::{About, Fault};
 use crate::schema::{Json, agents, at, key};
 use crate::store::SqlStore;
 use crate::text::storable;
-use row::{AgentRow, TaskRow};
+use row::{AgentRow, HeldRow, TaskRow};
 
 const NOT_FOUND: StoreError = StoreError::NotFound("agent");
 
@@ -191,6 +191,22 @@ impl AgentStore for SqlStore {
         // Sorted here: the databases do not agree on the order of texts.
         tasks.sort_by(|one, other| (one.execution_id, &one.host).cmp(&(other.execution_id, &other.host)));
         Ok(tasks)
+    }
+
+    async fn held_tasks(
+        &self,
+        tenant: TenantId,
+        hostnames: &[String],
+        limit: usize,
+    ) -> Result<Vec<HeldTask>, StoreError> {
+        if hostnames.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = self.read(async |conn| tasks::held(conn, tenant, hostnames, limit).await).await?;
+        let mut held = rows.into_iter().map(HeldRow::into_task).collect::<Result<Vec<_>, _>>()?;
+        // Sorted here: the databases do not agree on the order of texts.
+        held.sort_by(|one, other| (&one.hostname, one.leased_at).cmp(&(&other.hostname, other.leased_at)));
+        Ok(held)
     }
 
     async fn awaiting_agents(&self, executions: &[ExecutionId]) -> Result<Vec<ExecutionId>, StoreError> {

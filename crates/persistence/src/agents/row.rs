@@ -1,7 +1,7 @@
 //! Agents and their tasks as rows.
 
 use diesel::prelude::{Insertable, Queryable, Selectable};
-use horarium_domain::agent::{Agent, AgentTask, TaskState};
+use horarium_domain::agent::{Agent, AgentTask, HeldTask, TaskState};
 use horarium_domain::store::StoreError;
 use horarium_domain::{AgentId, AgentTaskId, ExecutionId, TenantId, Timestamp};
 use serde_json::Value;
@@ -111,6 +111,32 @@ impl TaskRow {
             error: self.error,
             retryable: self.retryable,
             duration_ms: self.duration_ms,
+        })
+    }
+}
+
+/// What is told of a task that an agent has.
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = agent_tasks)]
+pub(super) struct HeldRow {
+    id: AgentTaskId,
+    execution_id: ExecutionId,
+    hostname: Option<String>,
+    operation: String,
+    attempt: i16,
+    leased_at: Option<Timestamp>,
+}
+
+impl HeldRow {
+    pub(super) fn into_task(self) -> Result<HeldTask, StoreError> {
+        let row = Row::new("agent_tasks", self.id);
+        let absent = |column| row.inconsistent(format_args!("{column}: there is none, though it is leased"));
+        Ok(HeldTask {
+            execution_id: self.execution_id,
+            hostname: self.hostname.ok_or_else(|| absent("hostname"))?,
+            operation: self.operation,
+            attempt: row.value("attempt", u16::try_from(self.attempt))?,
+            leased_at: self.leased_at.ok_or_else(|| absent("leased_at"))?,
         })
     }
 }

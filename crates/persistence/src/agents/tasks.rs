@@ -11,7 +11,7 @@ use horarium_domain::store::{Heartbeat, Reported, StoreError, TaskRequest};
 use horarium_domain::{AgentTaskId, ExecutionId, JobId, TenantId, Timestamp};
 
 use super::hand_on::hand_on;
-use super::row::{ANY, NewTaskRow, TaskRow, code};
+use super::row::{ANY, HeldRow, NewTaskRow, TaskRow, code};
 use crate::conn::{Conn, on};
 use crate::error::{About, Fault};
 use crate::schema::{At, Id, Json, agent_tasks, at, executions, key};
@@ -30,6 +30,17 @@ macro_rules! for_agent {
             .filter(sql::<Bool>("agent_tasks.state = 0"))
             .filter(agent_tasks::slot.eq_any([request.hostname.as_str(), ANY]))
             .filter(agent_tasks::slot.ne(ANY).or(agent_tasks::operation.eq_any(operations)))
+    }};
+}
+
+/// Tasks that agents on these hosts have now. The state stands in the text, as above.
+macro_rules! held_by {
+    ($tenant:expr, $hostnames:expr) => {{
+        let hostnames: &[String] = $hostnames;
+        agent_tasks::table
+            .filter(agent_tasks::tenant_id.eq(key($tenant)))
+            .filter(sql::<Bool>("agent_tasks.state = 1"))
+            .filter(agent_tasks::hostname.assume_not_null().eq_any(hostnames.iter().map(String::as_str)))
     }};
 }
 
@@ -94,6 +105,17 @@ pub(super) async fn of_executions(
         .filter(agent_tasks::execution_id.eq_any(executions.iter().map(|id| key(*id))))
         .filter(agent_tasks::tenant_id.eq(key(tenant)));
     on!(conn, c => query.select(TaskRow::as_select()).load(c).await).about("agent_tasks")
+}
+
+pub(super) async fn held(
+    conn: &mut Conn,
+    tenant: TenantId,
+    hostnames: &[String],
+    limit: usize,
+) -> Result<Vec<HeldRow>, Fault> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let query = held_by!(tenant, hostnames).order(agent_tasks::id.asc()).limit(limit);
+    on!(conn, c => query.select(HeldRow::as_select()).load(c).await).about("agent_tasks")
 }
 
 pub(super) async fn awaited(conn: &mut Conn, executions: &[ExecutionId]) -> Result<Vec<ExecutionId>, Fault> {
@@ -278,5 +300,13 @@ mod tests {
         };
         let plan = plan_of(&for_agent!(&request).select(agent_tasks::id).order(agent_tasks::id.asc()).limit(5));
         assert!(plan.contains("USING INDEX agent_tasks_pending (tenant_id=? AND slot=?)"), "{plan}");
+    }
+
+    #[test]
+    fn what_hosts_have_now_is_found_without_a_look_at_anything_else() {
+        let hosts = ["web-1".to_owned(), "web-2".to_owned()];
+        let tenant = TenantId::from_uuid(Uuid::nil());
+        let plan = plan_of(&held_by!(tenant, &hosts).select(agent_tasks::id).order(agent_tasks::id.asc()).limit(5));
+        assert!(plan.contains("USING INDEX agent_tasks_leased (tenant_id=? AND hostname=?)"), "{plan}");
     }
 }

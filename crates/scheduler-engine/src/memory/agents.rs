@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use horarium_domain::agent::{Agent, AgentTask, HandOn, TaskEnd, TaskLease, TaskState};
+use horarium_domain::agent::{Agent, AgentTask, HandOn, HeldTask, TaskEnd, TaskLease, TaskState};
 use horarium_domain::execution::Event;
 use horarium_domain::store::{
     AgentStore, Excuse, Heartbeat, Registration, Reported, StoreError, SweptTasks, TaskRequest, WaitingTasks,
@@ -151,6 +151,25 @@ impl AgentStore for MemoryStore {
         let mut tasks: Vec<AgentTask> = state.agent_tasks.values().filter(of).cloned().collect();
         tasks.sort_by(|one, other| (one.execution_id, &one.host).cmp(&(other.execution_id, &other.host)));
         Ok(tasks)
+    }
+
+    async fn held_tasks(
+        &self,
+        tenant: TenantId,
+        hostnames: &[String],
+        limit: usize,
+    ) -> Result<Vec<HeldTask>, StoreError> {
+        let state = self.state();
+        let held = state.agent_tasks.values().filter_map(|task| {
+            let hostname = task.hostname.clone().filter(|hostname| hostnames.contains(hostname))?;
+            let is_held = task.tenant_id == tenant && task.state == TaskState::Leased;
+            let leased_at = task.leased_at.filter(|_| is_held)?;
+            let AgentTask { execution_id, attempt, .. } = *task;
+            Some(HeldTask { execution_id, hostname, operation: task.operation.clone(), attempt, leased_at })
+        });
+        let mut held: Vec<HeldTask> = held.take(limit).collect();
+        held.sort_by(|one, other| (&one.hostname, one.leased_at).cmp(&(&other.hostname, other.leased_at)));
+        Ok(held)
     }
 
     async fn awaiting_agents(&self, executions: &[ExecutionId]) -> Result<Vec<ExecutionId>, StoreError> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use horarium_domain::agent::protocol::{
     HeartbeatRequest, HeartbeatResponse, MAX_REPORTS, MAX_RUNNING, RegisterRequest, Report, ReportResult,
 };
-use horarium_domain::agent::{Agent, AgentState, AgentTiming, TaskLease, check_hostname};
+use horarium_domain::agent::{Agent, AgentState, AgentTiming, HeldTask, TaskLease, check_hostname};
 use horarium_domain::page::NamedPage;
 use horarium_domain::store::{Heartbeat, Registration};
 use horarium_domain::{AgentId, TenantId};
@@ -37,6 +37,9 @@ pub struct AgentService {
 }
 
 impl AgentService {
+    /// How many tasks are told at most of what agents have.
+    pub const MAX_HELD: usize = 500;
+
     pub(super) const fn new(core: Arc<Core>) -> Self {
         Self { core }
     }
@@ -162,6 +165,12 @@ impl AgentService {
     pub async fn get(&self, tenant: TenantId, hostname: &str) -> Result<Agent, ServiceError> {
         check_named(hostname)?;
         Ok(self.core.store.agent_named(tenant, hostname).await?)
+    }
+
+    /// What agents on these hosts have now, by host, the one held longest first; at most
+    /// [`MAX_HELD`](Self::MAX_HELD) of all.
+    pub async fn held(&self, tenant: TenantId, hostnames: &[String]) -> Result<Vec<HeldTask>, ServiceError> {
+        Ok(self.core.store.held_tasks(tenant, hostnames, Self::MAX_HELD).await?)
     }
 
     /// Has an agent finish what it has and take no more, or takes that back.

@@ -1,0 +1,1 @@
+drop index agent_tasks_leased;
