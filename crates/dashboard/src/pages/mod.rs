@@ -1,5 +1,6 @@
 //! The pages, a file for each: its routes, its view model, and where the template is.
 
+mod agents;
 mod confirm;
 mod integrations;
 mod jobs;
@@ -15,7 +16,8 @@ use crate::web::PageError;
 pub(crate) use refusal::refusal;
 
 pub(crate) fn configure(cfg: &mut ServiceConfig) {
-    cfg.configure(integrations::configure)
+    cfg.configure(agents::configure)
+        .configure(integrations::configure)
         .configure(jobs::configure)
         .configure(overview::configure)
         .configure(tenant::configure);

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use askama::filters::HtmlSafe;
+use horarium_domain::agent::AgentState;
 use horarium_domain::execution::ExecutionState;
 use horarium_domain::job::JobStatus;
 use horarium_scheduler_engine::service::JobActivity;
@@ -63,6 +64,15 @@ impl Badge {
     /// The classes of its colour and its icon.
     pub(crate) fn classes(self) -> String {
         format!("{} i-{}", self.tone.class(), self.icon)
+    }
+
+    /// An agent's standing.
+    pub(crate) const fn agent(state: AgentState) -> Self {
+        match state {
+            AgentState::Alive => Self::new(Tone::Good, "check", "Alive"),
+            AgentState::Draining => Self::new(Tone::Warn, "drain", "Draining"),
+            AgentState::Gone => Self::new(Tone::Calm, "stop", "Gone"),
+        }
     }
 
     /// Whether something is well.

@@ -35,6 +35,11 @@ impl Pager {
         Self { told, back, on }
     }
 
+    /// That of a list which names walk from the first to the last.
+    pub(crate) fn by_name(told: String, first: Option<String>, next: Option<String>) -> Self {
+        Self { told, back: first.map(|to| ("First", to)), on: next.map(|to| ("Next", to)) }
+    }
+
     /// That of a list which a cursor walks from the newest to the oldest.
     pub(crate) fn of_history(told: String, newest: Option<String>, older: Option<String>) -> Self {
         Self { told, back: newest.map(|to| ("Newest", to)), on: older.map(|to| ("Older", to)) }

@@ -54,7 +54,7 @@ pub(crate) mod perm {
         )*};
     }
 
-    requirements!(AnyTenant, ExecutionsTrigger, IntegrationsRead, JobsRead, JobsWrite);
+    requirements!(AgentsManage, AgentsRead, AnyTenant, ExecutionsTrigger, IntegrationsRead, JobsRead, JobsWrite);
 
     /// Requires nothing but to be signed in.
     #[derive(Debug)]

@@ -5,6 +5,7 @@
 
 mod support;
 
+mod agents;
 mod assets;
 mod forms;
 mod headers;

@@ -1,0 +1,100 @@
+//! `/agents`: all of them, by hostname.
+
+use std::collections::HashMap;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web;
+use askama::Template;
+use horarium_auth::Permission;
+use horarium_domain::agent::{Agent, AgentState, check_hostname};
+use horarium_scheduler_engine::service::AgentService;
+use serde::Deserialize;
+
+use super::{ADDRESS, labels};
+use crate::view::{Ago, Badge, Layout, Pager, Section, count};
+use crate::web::{PageError, Visit, page, perm};
+
+/// How many agents a page shows.
+const LINES: usize = 50;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Wanted {
+    after: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "agents/list.html")]
+struct AgentsPage {
+    layout: Layout,
+    tally: String,
+    lines: Vec<Line>,
+    can_make_key: bool,
+    pager: Pager,
+}
+
+struct Line {
+    hostname: String,
+    state: Badge,
+    running: String,
+    labels: Vec<String>,
+    operations: Vec<String>,
+    version: String,
+    last_seen: Ago,
+}
+
+pub(super) async fn show(
+    visit: Visit<perm::AgentsRead>,
+    wanted: web::Query<Wanted>,
+) -> Result<HttpResponse, PageError> {
+    let after = wanted.into_inner().after;
+    if after.as_deref().is_some_and(|name| check_hostname(name).is_err()) {
+        return Err(PageError::BadRequest("No agent has such a hostname.".to_owned()));
+    }
+    let agents = &visit.services().agents;
+    let found = agents.list(visit.tenant.id, after.as_deref(), LINES).await?;
+    let hostnames: Vec<String> = found.items.iter().map(|agent| agent.hostname.clone()).collect();
+    let held = agents.held(visit.tenant.id, &hostnames).await?;
+    let mut running = HashMap::<&str, u64>::new();
+    for task in &held {
+        *running.entry(&task.hostname).or_default() += 1;
+    }
+    let more = if held.len() < AgentService::MAX_HELD { "" } else { "+" };
+    let now = visit.now();
+    let line = |agent: &Agent| Line {
+        state: Badge::agent(agents.state(agent)),
+        running: format!("{}{more}", count(running.get(agent.hostname.as_str()).copied().unwrap_or_default())),
+        labels: labels(agent),
+        operations: agent.operations.clone(),
+        version: agent.version.clone(),
+        last_seen: Ago { at: Some(agent.last_seen_at), now },
+        hostname: agent.hostname.clone(),
+    };
+    let is_all = after.is_none() && found.next.is_none();
+    let model = AgentsPage {
+        layout: visit.layout("Agents", Some(Section::Agents)),
+        tally: tally(found.items.iter().map(|agent| agents.state(agent)), is_all),
+        lines: found.items.iter().map(line).collect(),
+        can_make_key: visit.can(Permission::KeysManage),
+        pager: Pager::by_name(
+            format!("{} shown", found.items.len()),
+            after.map(|_| ADDRESS.to_owned()),
+            found.next.map(|next| format!("{ADDRESS}?after={next}")),
+        ),
+    };
+    page(StatusCode::OK, &model)
+}
+
+/// How many stand how, in a few words.
+fn tally(states: impl Iterator<Item = AgentState>, is_all: bool) -> String {
+    let (mut alive, mut draining, mut gone) = (0, 0, 0);
+    for state in states {
+        match state {
+            AgentState::Alive => alive += 1,
+            AgentState::Draining => draining += 1,
+            AgentState::Gone => gone += 1,
+        }
+    }
+    let of = if is_all { "" } else { " on this page" };
+    format!("{alive} alive, {draining} draining, {gone} gone{of}")
+}
