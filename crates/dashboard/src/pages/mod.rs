@@ -4,6 +4,7 @@ mod agents;
 mod confirm;
 mod integrations;
 mod jobs;
+mod keys;
 mod overview;
 mod refusal;
 mod tenant;
@@ -19,6 +20,7 @@ pub(crate) fn configure(cfg: &mut ServiceConfig) {
     cfg.configure(agents::configure)
         .configure(integrations::configure)
         .configure(jobs::configure)
+        .configure(keys::configure)
         .configure(overview::configure)
         .configure(tenant::configure);
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use askama::filters::HtmlSafe;
 use horarium_domain::agent::AgentState;
+use horarium_domain::api_key::ApiKeyState;
 use horarium_domain::execution::ExecutionState;
 use horarium_domain::job::JobStatus;
 use horarium_scheduler_engine::service::JobActivity;
@@ -72,6 +73,15 @@ impl Badge {
             AgentState::Alive => Self::new(Tone::Good, "check", "Alive"),
             AgentState::Draining => Self::new(Tone::Warn, "drain", "Draining"),
             AgentState::Gone => Self::new(Tone::Calm, "stop", "Gone"),
+        }
+    }
+
+    /// An API key's state.
+    pub(crate) const fn key(state: ApiKeyState) -> Self {
+        match state {
+            ApiKeyState::Active => Self::new(Tone::Good, "check", "Active"),
+            ApiKeyState::Expired => Self::new(Tone::Calm, "waiting", "Expired"),
+            ApiKeyState::Revoked => Self::new(Tone::Calm, "stop", "Revoked"),
         }
     }
 

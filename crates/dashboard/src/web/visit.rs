@@ -54,7 +54,17 @@ pub(crate) mod perm {
         )*};
     }
 
-    requirements!(AgentsManage, AgentsRead, AnyTenant, ExecutionsTrigger, IntegrationsRead, JobsRead, JobsWrite);
+    requirements!(
+        AgentsManage,
+        AgentsRead,
+        AnyTenant,
+        ExecutionsTrigger,
+        IntegrationsRead,
+        JobsRead,
+        JobsWrite,
+        KeysManage,
+        KeysRead
+    );
 
     /// Requires nothing but to be signed in.
     #[derive(Debug)]

@@ -11,6 +11,7 @@ mod forms;
 mod headers;
 mod integrations;
 mod jobs;
+mod keys;
 mod overview;
 mod refusals;
 mod sessions;
