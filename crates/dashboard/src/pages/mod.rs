@@ -1,6 +1,7 @@
 //! The pages, a file for each: its routes, its view model, and where the template is.
 
 mod agents;
+mod audit;
 mod confirm;
 mod integrations;
 mod jobs;
@@ -18,6 +19,7 @@ pub(crate) use refusal::refusal;
 
 pub(crate) fn configure(cfg: &mut ServiceConfig) {
     cfg.configure(agents::configure)
+        .configure(audit::configure)
         .configure(integrations::configure)
         .configure(jobs::configure)
         .configure(keys::configure)

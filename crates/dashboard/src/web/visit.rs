@@ -58,12 +58,13 @@ pub(crate) mod perm {
         AgentsManage,
         AgentsRead,
         AnyTenant,
+        AuditRead,
         ExecutionsTrigger,
         IntegrationsRead,
         JobsRead,
         JobsWrite,
         KeysManage,
-        KeysRead
+        KeysRead,
     );
 
     /// Requires nothing but to be signed in.

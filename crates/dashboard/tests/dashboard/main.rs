@@ -7,6 +7,7 @@ mod support;
 
 mod agents;
 mod assets;
+mod audit;
 mod forms;
 mod headers;
 mod integrations;

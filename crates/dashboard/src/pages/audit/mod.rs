@@ -1,0 +1,124 @@
+//! `/audit`: who changed what, from where, and how it ended.
+
+mod line;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::{self, ServiceConfig};
+use askama::Template;
+use horarium_domain::store::AuditFilter;
+use horarium_domain::{AuditId, Timestamp};
+use serde::Deserialize;
+use url::form_urlencoded;
+
+use crate::view::{Layout, Pager, Section};
+use crate::web::{PageError, Visit, page, perm};
+use line::Line;
+
+const ADDRESS: &str = "/audit";
+
+/// How many entries a page shows.
+const LINES: usize = 50;
+
+/// What the address asks for, as it was typed in.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Wanted {
+    actor: String,
+    action: String,
+    target: String,
+    since: String,
+    until: String,
+    before: Option<AuditId>,
+}
+
+#[derive(Template)]
+#[template(path = "audit/page.html")]
+struct AuditPage {
+    layout: Layout,
+    wanted: Wanted,
+    is_filtered: bool,
+    /// The actions of the entries that are shown, to choose from.
+    actions: Vec<String>,
+    lines: Vec<Line>,
+    pager: Pager,
+}
+
+pub(crate) fn configure(cfg: &mut ServiceConfig) {
+    cfg.route(ADDRESS, web::get().to(show));
+}
+
+async fn show(visit: Visit<perm::AuditRead>, wanted: web::Query<Wanted>) -> Result<HttpResponse, PageError> {
+    let wanted = wanted.into_inner();
+    let filter = wanted.filter()?;
+    let found = visit.services().audit.list(visit.tenant.id, &filter, wanted.before, LINES).await?;
+    let mut actions: Vec<String> = found.items.iter().map(|entry| entry.action.clone()).collect();
+    actions.sort_unstable();
+    actions.dedup();
+    let model = AuditPage {
+        layout: visit.layout("Audit", Some(Section::Audit)),
+        is_filtered: filter != AuditFilter::default(),
+        actions,
+        lines: found.items.iter().map(|entry| Line::of(entry, &visit, &wanted)).collect(),
+        pager: Pager::of_history(
+            format!("{} shown", found.items.len()),
+            wanted.before.map(|_| wanted.address(None)),
+            found.next.map(|next| wanted.address(Some(next))),
+        ),
+        wanted,
+    };
+    page(StatusCode::OK, &model)
+}
+
+impl Wanted {
+    fn filter(&self) -> Result<AuditFilter, PageError> {
+        Ok(AuditFilter {
+            actor: given(&self.actor),
+            action: given(&self.action),
+            target: given(&self.target),
+            since: instant(&self.since)?,
+            until: instant(&self.until)?,
+        })
+    }
+
+    /// The page with these filters, from an entry on.
+    fn address(&self, before: Option<AuditId>) -> String {
+        let before = before.map(|id| id.to_string()).unwrap_or_default();
+        let fields = [
+            ("actor", self.actor.trim()),
+            ("action", self.action.trim()),
+            ("target", self.target.trim()),
+            ("since", self.since.trim()),
+            ("until", self.until.trim()),
+            ("before", before.as_str()),
+        ];
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        let query = query.extend_pairs(fields.into_iter().filter(|(_, value)| !value.is_empty())).finish();
+        if query.is_empty() { ADDRESS.to_owned() } else { format!("{ADDRESS}?{query}") }
+    }
+
+    /// The newest of what these filters show, with one of them changed.
+    fn with(&self, change: impl FnOnce(&mut Self)) -> String {
+        let mut changed = self.clone();
+        change(&mut changed);
+        changed.address(None)
+    }
+}
+
+/// A filter that says something. No id and no name holds a control character, and not every database can look for one.
+fn given(text: &str) -> Option<String> {
+    let text: String = text.trim().chars().filter(|c| !c.is_control()).collect();
+    (!text.is_empty()).then_some(text)
+}
+
+/// An instant: RFC 3339, or as browsers write the date and time that somebody chose, which is taken as UTC.
+fn instant(text: &str) -> Result<Option<Timestamp>, PageError> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let rest = if text.len() == "2025-07-10T14:50".len() { ":00Z" } else { "Z" };
+    let read = text.parse::<Timestamp>().or_else(|_| format!("{text}{rest}").parse::<Timestamp>());
+    let refusal = || PageError::BadRequest(format!("'{text}' is no date and time, such as 2025-07-10T14:50:00Z."));
+    read.map(Some).map_err(|_| refusal())
+}
