@@ -7,7 +7,8 @@
 //! told to the caller.
 //!
 //! This crate speaks no HTTP and no SQL, reads no clock and draws no random number: the time and the entropy are
-//! arguments, key sets come through [`JwksSource`], tenants through [`TenantDirectory`].
+//! arguments, key sets come through [`JwksSource`], tenants through [`TenantDirectory`], and what an OpenID provider says
+//! ([`oidc`]) through [`oidc::IdentityProvider`].
 //!
 //! ```
 //! use std::time::Duration;
@@ -38,6 +39,7 @@ pub mod api_key;
 mod credential;
 mod error;
 mod jwt;
+pub mod oidc;
 mod permission;
 mod principal;
 mod role;

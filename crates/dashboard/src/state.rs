@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use horarium_auth::JwtVerifier;
+use horarium_auth::oidc::OidcClient;
 use horarium_scheduler_engine::Core;
 use horarium_scheduler_engine::service::{HealthThresholds, Services, SessionLimits};
 use url::Url;
@@ -18,6 +19,8 @@ pub struct DashboardConfig {
     pub sessions: SessionLimits,
     /// The address at which browsers reach the server; without it, what each request says of itself is believed.
     pub public_url: Option<Url>,
+    /// What the OpenID provider is called, if there is one.
+    pub provider_name: String,
     /// From where on integrations are not well.
     pub integration_health: HealthThresholds,
     /// The most bytes of a form.
@@ -36,6 +39,8 @@ pub struct DashboardParts {
     pub services: Services,
     /// Checks tokens.
     pub tokens: Arc<JwtVerifier>,
+    /// Signs people in with an OpenID provider, if there is one.
+    pub provider: Option<Arc<OidcClient>>,
     /// The program around it.
     pub host: Arc<dyn Host>,
     /// Bounds and switches.

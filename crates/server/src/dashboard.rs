@@ -13,25 +13,34 @@ use horarium_domain::audit::AuditTarget;
 use horarium_scheduler_engine::Actor;
 use horarium_scheduler_engine::service::SessionLimits;
 
+use crate::cli::Failure;
 use crate::config::Config;
+use crate::oidc;
 
 /// The dashboard over the API's state, if it is wanted.
-pub(crate) fn mounted(config: &Config, api: &ApiState) -> Option<Dashboard> {
-    let parts = || DashboardParts {
+///
+/// # Errors
+/// When nobody could sign in with the provider that is configured.
+pub(crate) fn mounted(config: &Config, api: &ApiState) -> Result<Option<Dashboard>, Failure> {
+    if !config.dashboard {
+        return Ok(None);
+    }
+    Ok(Some(Dashboard::new(DashboardParts {
         core: Arc::clone(&api.core),
         services: api.services.clone(),
         tokens: Arc::clone(&api.tokens),
+        provider: oidc::provider(config)?,
         host: Arc::new(Beside(api.clone())),
         config: DashboardConfig {
             sessions: SessionLimits { idle: config.dashboard_idle_seconds, absolute: config.dashboard_session_seconds },
             public_url: config.public_url.as_ref().map(|url| url.0.clone()),
+            provider_name: config.oidc_name.clone(),
             integration_health: api.config.integration_health,
             max_form_bytes: config.max_body_bytes,
             version: api.about.version,
             node_name: api.about.node_name.clone(),
         },
-    };
-    config.dashboard.then(|| Dashboard::new(parts()))
+    })))
 }
 
 /// The API, as the dashboard asks it.

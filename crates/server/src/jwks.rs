@@ -1,10 +1,10 @@
-//! An issuer's key set behind a URL.
+//! An issuer's key set behind a URL, and what else is asked of issuers.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use horarium_auth::{JwksError, JwksSource};
-use reqwest::{Client, Url};
+use reqwest::{Client, Response, Url};
 
 /// How long the issuer may take to answer: callers wait meanwhile.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -20,31 +20,44 @@ pub(crate) struct UrlJwks {
 }
 
 impl UrlJwks {
-    /// Fetches from `url`. An issuer's answer is trusted, so a redirect is not: it would let another host answer.
+    /// Fetches from `url`.
     pub(crate) fn new(url: Url) -> Result<Self, reqwest::Error> {
-        let client = Client::builder()
-            .timeout(TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("horarium/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { client, url })
+        Ok(Self { client: client()?, url })
     }
 
     async fn read(&self) -> Result<Vec<u8>, String> {
-        let say = |error: reqwest::Error| error.without_url().to_string();
-        let mut answer = self.client.get(self.url.clone()).send().await.map_err(say)?;
+        let answer = self.client.get(self.url.clone()).send().await.map_err(say)?;
         if !answer.status().is_success() {
             return Err(format!("answered {}", answer.status()));
         }
-        let mut document = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(say)? {
-            document.extend_from_slice(&chunk);
-            if document.len() > MAX_BYTES {
-                return Err(format!("answered more than {MAX_BYTES} bytes"));
-            }
-        }
-        Ok(document)
+        read(answer).await
     }
+}
+
+/// What issuers are asked with. An issuer's answer is trusted, so a redirect is not: it would let another host answer.
+pub(crate) fn client() -> Result<Client, reqwest::Error> {
+    Client::builder()
+        .timeout(TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("horarium/", env!("CARGO_PKG_VERSION")))
+        .build()
+}
+
+/// The body of an issuer's answer.
+pub(crate) async fn read(mut answer: Response) -> Result<Vec<u8>, String> {
+    let mut document = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(say)? {
+        document.extend_from_slice(&chunk);
+        if document.len() > MAX_BYTES {
+            return Err(format!("answered more than {MAX_BYTES} bytes"));
+        }
+    }
+    Ok(document)
+}
+
+/// What went wrong, without the address, which may hold what is nobody's business.
+pub(crate) fn say(error: reqwest::Error) -> String {
+    error.without_url().to_string()
 }
 
 #[async_trait]

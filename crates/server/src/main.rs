@@ -9,6 +9,7 @@ mod dashboard;
 mod entropy;
 mod first_run;
 mod jwks;
+mod oidc;
 mod readiness;
 mod secrets;
 mod telemetry;

@@ -12,6 +12,9 @@ use crate::permission::PermissionSet;
 use crate::principal::{CredentialKind, Principal};
 use crate::role::Role;
 
+/// The claims that may name the tenant, the first one that is there.
+pub(crate) const TENANT_CLAIMS: [&str; 5] = ["tenant_id", "tenantId", "organization_id", "organizationId", "org_id"];
+
 /// The claims that are read; any others are passed over. A claim that occurs twice is an error of the parser.
 ///
 /// Values are taken as they come and judged one by one, so that a caller hears which of them is wrong.
@@ -106,15 +109,11 @@ impl Claims {
 
     /// The first of the tenant claims that is there; the others may be another system's.
     fn tenant(&self) -> Result<TenantRef, AuthError> {
-        let claims = [
-            ("tenant_id", &self.tenant_id),
-            ("tenantId", &self.tenant_id_camel),
-            ("organization_id", &self.organization_id),
-            ("organizationId", &self.organization_id_camel),
-            ("org_id", &self.org_id),
-        ];
-        let (name, value) = claims
+        let claims =
+            [&self.tenant_id, &self.tenant_id_camel, &self.organization_id, &self.organization_id_camel, &self.org_id];
+        let (name, value) = TENANT_CLAIMS
             .into_iter()
+            .zip(claims)
             .find_map(|(name, claim)| claim.as_ref().map(|value| (name, value)))
             .ok_or(AuthError::MissingClaim("tenant_id"))?;
         value.as_str().and_then(|text| text.trim().parse().ok()).ok_or(AuthError::InvalidClaim(name))
@@ -131,7 +130,7 @@ impl Claims {
 }
 
 /// A string, or the strings of an array; anything else holds none.
-fn strings(value: &Value) -> impl Iterator<Item = &str> {
+pub(crate) fn strings(value: &Value) -> impl Iterator<Item = &str> {
     let (one, several) = match value {
         Value::String(text) => (Some(text.as_str()), [].as_slice()),
         Value::Array(items) => (None, items.as_slice()),
@@ -141,13 +140,13 @@ fn strings(value: &Value) -> impl Iterator<Item = &str> {
 }
 
 /// A text that can be stored and shown: not blank, and without control characters.
-fn printable(value: &Value) -> Option<String> {
+pub(crate) fn printable(value: &Value) -> Option<String> {
     let text = value.as_str()?.trim();
     (!text.is_empty() && !text.chars().any(char::is_control)).then(|| text.to_owned())
 }
 
 /// A NumericDate: seconds since the Unix epoch, fractions allowed (RFC 7519 section 2).
-fn instant(value: Option<&Value>, name: &'static str) -> Result<Option<Timestamp>, AuthError> {
+pub(crate) fn instant(value: Option<&Value>, name: &'static str) -> Result<Option<Timestamp>, AuthError> {
     let Some(value) = value else { return Ok(None) };
     if let Some(seconds) = value.as_i64() {
         return Ok(Some(Timestamp::from_seconds(seconds)));

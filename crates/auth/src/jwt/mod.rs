@@ -13,6 +13,8 @@ mod key_set;
 mod mint;
 mod verifier;
 
+pub(crate) use claims::{TENANT_CLAIMS, instant, printable, strings};
+
 pub use algorithm::{JwtAlgorithm, UnknownAlgorithm};
 pub use config::{JwksConfig, JwtConfig, JwtConfigError, JwtKeys, SharedSecret};
 pub use jwks::{FileJwks, JwksError, JwksSource};

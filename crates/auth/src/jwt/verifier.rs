@@ -72,7 +72,26 @@ impl JwtVerifier {
     /// # Errors
     /// As [`verify`](Self::verify).
     pub async fn verify_until(&self, token: &str, now: Timestamp) -> Result<(Principal, Timestamp), AuthError> {
-        if token.len() > MAX_TOKEN_LENGTH {
+        let payload = self.signed(token, MAX_TOKEN_LENGTH, now).await?;
+        let (claims, expires_at) = self.accepted(&payload, now)?;
+        Ok((claims.into_principal()?, expires_at))
+    }
+
+    /// The payload of a token of at most so many bytes, whose signature, time, issuer and audience are good.
+    pub(crate) async fn verify_payload(
+        &self,
+        token: &str,
+        max_length: usize,
+        now: Timestamp,
+    ) -> Result<Vec<u8>, AuthError> {
+        let payload = self.signed(token, max_length, now).await?;
+        self.accepted(&payload, now)?;
+        Ok(payload)
+    }
+
+    /// The payload of a token whose signature is good.
+    async fn signed(&self, token: &str, max_length: usize, now: Timestamp) -> Result<Vec<u8>, AuthError> {
+        if token.len() > max_length {
             return Err(AuthError::TokenTooLong);
         }
         let (message, signature) = token.rsplit_once('.').ok_or(AuthError::MalformedToken)?;
@@ -81,12 +100,16 @@ impl JwtVerifier {
         let header = Header::parse(&decode(header)?)?;
         let payload = decode(payload)?;
         self.check_signature(&header, token, message, signature, now).await?;
+        Ok(payload)
+    }
 
-        let claims = Claims::parse(&payload)?;
+    /// Claims whose time, issuer and audience are good, and when they expire.
+    fn accepted(&self, payload: &[u8], now: Timestamp) -> Result<(Claims, Timestamp), AuthError> {
+        let claims = Claims::parse(payload)?;
         let expires_at = claims.check_time(now, self.leeway)?;
         claims.check_issuer(&self.issuers)?;
         claims.check_audience(&self.audiences)?;
-        Ok((claims.into_principal()?, expires_at))
+        Ok((claims, expires_at))
     }
 
     /// Fetches the key set now, and returns how many of its keys can be used. Without a key set it does nothing and

@@ -6,6 +6,7 @@
 
 mod admission;
 mod credential;
+mod oidc;
 mod routes;
 
 pub(crate) use admission::{Admission, admit, enter};

@@ -1,6 +1,7 @@
 //! `/sign-in`, `/sign-out`.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue, RETRY_AFTER};
@@ -12,7 +13,7 @@ use serde::Deserialize;
 use url::form_urlencoded;
 
 use super::credential::{self, Shown};
-use super::enter;
+use super::{enter, oidc};
 use crate::state::Dashboard;
 use crate::view::Layout;
 use crate::web::{Cookie, Flash, Form, LocalPath, PageError, Site, Visit, Visitor, page, perm, redirect};
@@ -25,6 +26,13 @@ struct SignInPage {
     layout: Layout,
     to: String,
     problem: Option<String>,
+    provider: Option<ProviderLink>,
+}
+
+/// The way in with the OpenID provider. It is a link: browsers keep a form from leading to another site.
+struct ProviderLink {
+    name: String,
+    href: String,
 }
 
 /// A page that goes to an address by itself.
@@ -35,13 +43,14 @@ struct OnwardPage {
     to: String,
 }
 
+/// Where somebody wants to go once he is signed in.
 #[derive(Debug, Deserialize)]
-struct Onward {
+pub(super) struct Onward {
     to: Option<String>,
 }
 
 impl Onward {
-    fn path(&self) -> LocalPath {
+    pub(super) fn path(&self) -> LocalPath {
         self.to.as_deref().and_then(LocalPath::given).unwrap_or_else(LocalPath::home)
     }
 }
@@ -63,6 +72,8 @@ pub(crate) fn is_sign_in(path: &str) -> bool {
 
 pub(crate) fn configure(cfg: &mut ServiceConfig) {
     cfg.route(SIGN_IN, web::get().to(show)).route(SIGN_IN, web::post().to(sign_in));
+    cfg.route("/sign-in/oidc", web::get().to(oidc::begin));
+    cfg.route("/sign-in/oidc/callback", web::get().to(oidc::complete));
     cfg.route("/sign-out", web::post().to(sign_out));
 }
 
@@ -85,12 +96,7 @@ async fn sign_in(
     let Form(SignInForm { credential, to }) = form;
     let to = Onward { to }.path();
     if let Err(wait) = dashboard.host.may_try(&request) {
-        let seconds = wait.as_secs().saturating_add(1);
-        let problem =
-            format!("Too many credentials from your address were refused. Wait {seconds} s before you try again.");
-        let mut answer = sign_in_page(&dashboard, &request, StatusCode::TOO_MANY_REQUESTS, &to, Some(problem))?;
-        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-        return Ok(answer);
+        return too_many(&dashboard, &request, &to, wait);
     }
     let opened = match credential::check(&dashboard, &credential).await {
         Ok(shown) => open(&dashboard, &request, shown).await,
@@ -98,10 +104,7 @@ async fn sign_in(
     };
     match opened {
         Ok(cookie) => {
-            let former = request.extensions().get::<Rc<Visitor>>().cloned();
-            if let Some(former) = former {
-                dashboard.services.sessions.close(former.session.hash).await?;
-            }
+            close_former(&dashboard, &request).await?;
             let site = Site::of(&dashboard, &request);
             let mut answer = redirect(&to, None, site);
             let (name, value) = site.set((Cookie::Session, cookie));
@@ -120,8 +123,17 @@ async fn sign_in(
     }
 }
 
+/// Whoever signs in again is somebody else: the session that the browser had until now is over.
+pub(super) async fn close_former(dashboard: &Dashboard, request: &HttpRequest) -> Result<(), PageError> {
+    let former = request.extensions().get::<Rc<Visitor>>().cloned();
+    if let Some(former) = former {
+        dashboard.services.sessions.close(former.session.hash).await?;
+    }
+    Ok(())
+}
+
 /// Opens a session for somebody whose credential is good; answers what the browser is to keep of it.
-async fn open(dashboard: &Dashboard, request: &HttpRequest, shown: Shown) -> Result<String, PageError> {
+pub(super) async fn open(dashboard: &Dashboard, request: &HttpRequest, shown: Shown) -> Result<String, PageError> {
     let tenant = enter(dashboard, &shown.principal, None).await?;
     dashboard.host.is_of(request, tenant.id, &shown.principal);
     dashboard.host.asks_for(request, "sign_in", None);
@@ -151,18 +163,43 @@ pub(crate) fn send_to_sign_in(dashboard: &Dashboard, request: &HttpRequest) -> H
     let asked_for = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let to = LocalPath::given(asked_for).filter(|_| request.method().is_safe()).unwrap_or_else(LocalPath::home);
     let is_from_elsewhere = request.headers().get(SEC_FETCH_SITE).is_some_and(|value| value == "cross-site");
-    if is_from_elsewhere && request.method().is_safe() {
-        let layout = Layout::of(dashboard, request, "One moment".to_owned(), None);
-        if let Ok(answer) = page(StatusCode::OK, &OnwardPage { layout, to: to.as_str().to_owned() }) {
-            return answer;
-        }
+    if is_from_elsewhere
+        && request.method().is_safe()
+        && let Ok(answer) = onward_page(dashboard, request, &to)
+    {
+        return answer;
     }
     let flash = request.extensions().get::<Flash>().cloned();
     let to: String = form_urlencoded::byte_serialize(to.as_str().as_bytes()).collect();
     redirect(&LocalPath::own(format!("/sign-in?to={to}")), flash.as_ref(), site)
 }
 
-fn sign_in_page(
+/// A page that goes on to another one by itself.
+pub(super) fn onward_page(
+    dashboard: &Dashboard,
+    request: &HttpRequest,
+    to: &LocalPath,
+) -> Result<HttpResponse, PageError> {
+    let layout = Layout::of(dashboard, request, "One moment".to_owned(), None);
+    page(StatusCode::OK, &OnwardPage { layout, to: to.as_str().to_owned() })
+}
+
+/// The sign-in page for whoever showed too many credentials that were refused.
+pub(super) fn too_many(
+    dashboard: &Dashboard,
+    request: &HttpRequest,
+    to: &LocalPath,
+    wait: Duration,
+) -> Result<HttpResponse, PageError> {
+    let seconds = wait.as_secs().saturating_add(1);
+    let problem =
+        format!("Too many credentials from your address were refused. Wait {seconds} s before you try again.");
+    let mut answer = sign_in_page(dashboard, request, StatusCode::TOO_MANY_REQUESTS, to, Some(problem))?;
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    Ok(answer)
+}
+
+pub(super) fn sign_in_page(
     dashboard: &Dashboard,
     request: &HttpRequest,
     status: StatusCode,
@@ -170,11 +207,15 @@ fn sign_in_page(
     problem: Option<String>,
 ) -> Result<HttpResponse, PageError> {
     let layout = Layout::of(dashboard, request, "Sign in".to_owned(), None);
-    page(status, &SignInPage { layout, to: to.as_str().to_owned(), problem })
+    let provider = dashboard.provider.as_ref().map(|_| {
+        let to: String = form_urlencoded::byte_serialize(to.as_str().as_bytes()).collect();
+        ProviderLink { name: dashboard.config.provider_name.clone(), href: format!("/sign-in/oidc?to={to}") }
+    });
+    page(status, &SignInPage { layout, to: to.as_str().to_owned(), problem, provider })
 }
 
 /// A refusal in the words of somebody who signs in, not of somebody who writes a program.
-fn told(refusal: &horarium_auth::AuthError) -> String {
+pub(super) fn told(refusal: &horarium_auth::AuthError) -> String {
     match refusal {
         horarium_auth::AuthError::MissingCredential => "Enter an API key or a token.".to_owned(),
         horarium_auth::AuthError::MalformedToken => "This is neither an API key nor a token.".to_owned(),

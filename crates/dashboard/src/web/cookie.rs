@@ -1,4 +1,5 @@
-//! Cookies: two of them, both out of reach of scripts and of other sites.
+//! Cookies: three of them, all out of reach of scripts, and but for the one that an OpenID provider's answer needs, of
+//! other sites.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{COOKIE, HeaderName, SET_COOKIE};
@@ -12,6 +13,8 @@ pub(crate) enum Cookie {
     Session,
     /// What the next page is to tell.
     Flash,
+    /// What signing in with an OpenID provider goes on with. Its answer comes from another site.
+    SignIn,
 }
 
 impl Cookie {
@@ -19,6 +22,22 @@ impl Cookie {
         match self {
             Self::Session => "horarium",
             Self::Flash => "horarium-flash",
+            Self::SignIn => "horarium-sign-in",
+        }
+    }
+
+    const fn same_site(self) -> &'static str {
+        match self {
+            Self::Session | Self::Flash => "Strict",
+            Self::SignIn => "Lax",
+        }
+    }
+
+    /// How long browsers keep it: as long as they are open, or as long as somebody may take to sign in.
+    const fn age(self) -> &'static str {
+        match self {
+            Self::Session | Self::Flash => "",
+            Self::SignIn => "; Max-Age=600",
         }
     }
 }
@@ -53,9 +72,9 @@ impl Site {
         pairs.find(|(given, _)| *given == name).map(|(_, value)| value)
     }
 
-    /// Has the browser keep a value until it is closed.
+    /// Has the browser keep a value.
     pub(crate) fn set(self, (cookie, value): (Cookie, String)) -> (HeaderName, String) {
-        (SET_COOKIE, self.line(cookie, &value, ""))
+        (SET_COOKIE, self.line(cookie, &value, cookie.age()))
     }
 
     /// Has the browser forget a cookie.
@@ -65,6 +84,7 @@ impl Site {
 
     fn line(self, cookie: Cookie, value: &str, age: &str) -> String {
         let secure = if self.is_https { "; Secure" } else { "" };
-        format!("{}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{age}", self.name(cookie))
+        let (name, same_site) = (self.name(cookie), cookie.same_site());
+        format!("{name}={value}; Path=/; HttpOnly; SameSite={same_site}{secure}{age}")
     }
 }

@@ -13,6 +13,7 @@ mod headers;
 mod integrations;
 mod jobs;
 mod keys;
+mod oidc;
 mod overview;
 mod refusals;
 mod sessions;

@@ -113,7 +113,7 @@ fn configuration(loaded: &Loaded) -> Vec<Finding> {
     let set = loaded.rows.iter().filter(|row| row.source != Source::Default).count();
     let mut findings = vec![ok("configuration", format!("{set} settings given, the others are defaults"))];
     findings.extend(loaded.warnings.iter().map(|words| warn("configuration", words)));
-    for setting in ["jwt_secret", "secret_key", "metrics_token", "database_url"] {
+    for setting in ["jwt_secret", "secret_key", "metrics_token", "oidc_client_secret", "database_url"] {
         if let Source::File { path, .. } = loaded.source(setting)
             && let Ok(metadata) = path.metadata()
             && metadata.permissions().mode() & 0o004 != 0

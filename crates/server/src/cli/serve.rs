@@ -222,7 +222,7 @@ fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
 }
 
 fn api_server(state: ApiState, listener: TcpListener, config: &Config) -> Result<Server, Failure> {
-    let dashboard = dashboard::mounted(config, &state);
+    let dashboard = dashboard::mounted(config, &state)?;
     let app = move || {
         horarium_api::app(&state).configure(|cfg| {
             if let Some(dashboard) = &dashboard {

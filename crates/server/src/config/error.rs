@@ -49,6 +49,16 @@ pub(crate) enum ConfigError {
         /// What is allowed.
         reason: String,
     },
+    /// A setting that is of no use without another.
+    #[error("'{name}' ({at}) needs '{other}', which is not set")]
+    Needs {
+        /// The setting.
+        name: &'static str,
+        /// Where it came from.
+        at: Source,
+        /// What it needs.
+        other: &'static str,
+    },
     /// Settings that exclude each other.
     #[error(
         "'{first}' ({first_at}) and '{second}' ({second_at}) exclude each other: tokens are checked with one of jwt_secret, jwt_public_key and jwks; remove one of the two"

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use horarium_auth::Role;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -312,6 +313,29 @@ impl FromStr for PublicUrl {
         let url = url::Url::parse(text).map_err(|_| ())?;
         let is_site = matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.username().is_empty();
         if is_site && url.query().is_none() && url.fragment().is_none() { Ok(Self(url)) } else { Err(()) }
+    }
+}
+
+/// What a value of an ID token's claim means here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RoleOf {
+    /// The value.
+    pub(crate) value: String,
+    /// The role that it gives.
+    pub(crate) role: Role,
+}
+
+impl FromStr for RoleOf {
+    type Err = ();
+
+    /// A value may hold a `=` itself, as names in directories do.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (value, role) = text.rsplit_once('=').ok_or(())?;
+        let value = value.trim();
+        match Role::from_name(role) {
+            Some(role) if !value.is_empty() => Ok(Self { value: value.to_owned(), role }),
+            _ => Err(()),
+        }
     }
 }
 

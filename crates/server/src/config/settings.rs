@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use horarium_api::{RateLimits, TrustedProxies};
 use horarium_auth::JwtAlgorithm;
+use horarium_domain::tenant::TenantSlug;
 use horarium_executors::{Connections, EgressPolicy};
 use horarium_persistence::DatabaseUrl;
 
 use super::error::ConfigError;
 use super::kind::{
-    Hidden, JwksLocation, Kind, LogFilter, LogFormat, Maybe, PublicUrl, Secret, SecretText, bytes, count, days, list,
-    milliseconds, own, seconds, text,
+    Hidden, JwksLocation, Kind, LogFilter, LogFormat, Maybe, PublicUrl, RoleOf, Secret, SecretText, bytes, count, days,
+    list, milliseconds, own, seconds, text,
 };
 use super::source::{Assigned, Raw, Source};
 use super::{Layer, Row};
@@ -283,6 +284,39 @@ settings! {
     /// with `https` cookies go over TLS only. Without it, what each request says of itself is believed.
     public_url: Option<PublicUrl> = Maybe(text("an address without a path, such as https://jobs.example.org")), Unset("as requests say");
 
+    /// The OpenID provider that people may sign in to the dashboard with, exactly as it calls itself: its
+    /// `/.well-known/openid-configuration` is asked for the rest. Needs `oidc_client_id` and `public_url`; the provider
+    /// must allow the redirect to `<public_url>/sign-in/oidc/callback`.
+    oidc_issuer: Option<String> = Maybe(text("an https:// address, such as https://id.example.org/realms/acme")), Unset("none");
+
+    /// What the provider calls this server.
+    oidc_client_id: Option<String> = Maybe(text("the id of a client")), Unset("none");
+
+    /// What proves to the provider that this server is that client. A public client has none.
+    oidc_client_secret: Option<SecretText> = Maybe(Secret { min_bytes: 8 }), Unset("none");
+
+    /// What the provider is called on the button.
+    oidc_name: String = text("a name"), Fixed("single sign-on");
+
+    /// What is asked of the provider.
+    oidc_scopes: Vec<String> = list("scopes, openid among them"), Fixed("openid, profile, email");
+
+    /// The algorithms of the provider's ID tokens.
+    oidc_algorithms: Vec<JwtAlgorithm> = list("RS256, ES256 and EdDSA"), Fixed("RS256");
+
+    /// The claim of ID tokens that names the tenant, by its key or by its path, such as `org.slug`.
+    oidc_tenant_claim: Option<String> = Maybe(text("the name of a claim")), Unset("as in tokens: `tenant_id`, `org_id`, …");
+
+    /// The tenant of whoever has no such claim.
+    oidc_tenant: Option<TenantSlug> = Maybe(text("the slug of a tenant")), Unset("none");
+
+    /// The claim of ID tokens that names roles or groups, by its key or by its path, such as `realm_access.roles`.
+    oidc_roles_claim: Option<String> = Maybe(text("the name of a claim")), Unset("`roles` and `role`");
+
+    /// Which values of that claim give which role; then nothing else gives one. Without it, a role's own name gives it, but
+    /// for `super_admin`.
+    oidc_roles: Vec<RoleOf> = list("values and roles, such as ops-team=admin, everybody=read"), Unset("the roles' own names");
+
     /// Threads that serve HTTP.
     http_workers: usize = count(1, 1024), Derived("one per processor", |_| processors().to_string());
 
@@ -309,6 +343,13 @@ impl Config {
         let mut set = keys.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name);
         if let (Some(first), Some(second)) = (set.next(), set.next()) {
             return Err(ConfigError::Exclusive { first, first_at: source(first), second, second_at: source(second) });
+        }
+        for (name, is_set) in
+            [("oidc_client_id", self.oidc_client_id.is_some()), ("public_url", self.public_url.is_some())]
+        {
+            if self.oidc_issuer.is_some() && !is_set {
+                return Err(ConfigError::Needs { name: "oidc_issuer", at: source("oidc_issuer"), other: name });
+            }
         }
         let wrong_algorithms = if self.jwt_algorithms.is_empty() || self.jwt_algorithms.contains(&JwtAlgorithm::Hs256) {
             Some("it must be a list of RS256, ES256 and EdDSA; HS256 is what jwt_secret is for")

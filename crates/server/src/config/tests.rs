@@ -265,6 +265,20 @@ fn tokens_are_checked_in_one_way() {
 }
 
 #[test]
+fn an_openid_provider_needs_a_client_and_the_servers_address() {
+    let issuer = "oidc_issuer = 'https://id.example'\n";
+    assert_eq!(given(issuer).error(), "'oidc_issuer' (horarium.toml, line 1) needs 'oidc_client_id', which is not set");
+    let with_client = format!("{issuer}oidc_client_id = 'horarium'\n");
+    assert!(given(&with_client).error().ends_with("needs 'public_url', which is not set"));
+    let whole =
+        format!("{with_client}public_url = 'https://jobs.example'\noidc_roles = ['cn=ops,dc=x=Admin', 'all = read']");
+    let roles = given(&whole).load().unwrap().config.oidc_roles;
+    let roles: Vec<_> = roles.iter().map(|given| (given.value.as_str(), given.role.name())).collect();
+    assert_eq!(roles, [("cn=ops,dc=x", "admin"), ("all", "read")]);
+    assert!(given("oidc_roles = ['ops=chief']").error().contains("'oidc_roles' cannot be"));
+}
+
+#[test]
 fn the_documentation_lists_every_setting_as_it_is() {
     const BEGIN: &str = "<!-- settings: made from crates/server/src/config/settings.rs -->\n";
     const END: &str = "<!-- end of settings -->";

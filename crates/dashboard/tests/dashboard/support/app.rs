@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer};
 use horarium_auth::api_key::ApiKey;
+use horarium_auth::oidc::OidcClient;
 use horarium_auth::{JwtConfig, JwtKeys, JwtVerifier, Role, SharedSecret, TokenClaims, mint};
 use horarium_dashboard::{Dashboard, DashboardConfig, DashboardParts, Host};
 use horarium_domain::store::SharedStore;
@@ -23,7 +24,7 @@ use super::host::TestHost;
 const SECRET: &str = "a secret for tests that is long enough";
 
 /// The present, until a test moves it: 2025-07-10T14:50:00Z.
-const BEGINNING: Timestamp = Timestamp::from_seconds(1_752_159_000);
+pub(crate) const BEGINNING: Timestamp = Timestamp::from_seconds(1_752_159_000);
 
 /// How long people stay signed in.
 pub(crate) const LIMITS: SessionLimits =
@@ -63,6 +64,15 @@ impl TestApp {
 
     /// Starts one that browsers reach at this address.
     pub(crate) async fn at(public_url: Option<&str>) -> Self {
+        Self::with(public_url, None).await
+    }
+
+    /// Starts one in which people sign in with a provider.
+    pub(crate) async fn with_provider(provider: OidcClient) -> Self {
+        Self::with(None, Some(Arc::new(provider))).await
+    }
+
+    async fn with(public_url: Option<&str>, provider: Option<Arc<OidcClient>>) -> Self {
         let store: SharedStore = Arc::new(MemoryStore::new());
         let clock = Arc::new(TestClock(AtomicI64::new(BEGINNING.as_micros())));
         let core = Core::new(store, Arc::clone(&clock) as Arc<dyn Clock>, Arc::new(SystemEntropy));
@@ -73,10 +83,12 @@ impl TestApp {
             core: Arc::clone(&core),
             services: services.clone(),
             tokens: Arc::new(JwtVerifier::new(JwtConfig::new(JwtKeys::Hs256Secret(secret))).unwrap()),
+            provider,
             host: Arc::clone(&host) as Arc<dyn Host>,
             config: DashboardConfig {
                 sessions: LIMITS,
                 public_url: public_url.map(|text| text.parse().unwrap()),
+                provider_name: "Acme ID".to_owned(),
                 integration_health: HealthThresholds::default(),
                 max_form_bytes: 64 * 1024,
                 version: "1.2.3",

@@ -5,5 +5,5 @@ mod browser;
 mod host;
 mod work;
 
-pub(crate) use app::{TestApp, token};
+pub(crate) use app::{BEGINNING, TestApp, token};
 pub(crate) use browser::{Browser, Shown};
