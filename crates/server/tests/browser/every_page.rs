@@ -15,6 +15,12 @@ const PAGES: &[Listed] = &[
     ("job-form", |samples| format!("/jobs/{}/edit", samples.job)),
     ("job-trigger", |samples| format!("/jobs/{}/trigger", samples.job)),
     ("job-delete", |samples| format!("/jobs/{}/delete", samples.job)),
+    ("agents", |_| "/agents".to_owned()),
+    ("agent", |_| "/agents/web-1".to_owned()),
+    ("keys", |_| "/keys".to_owned()),
+    ("key-form", |_| "/keys/new".to_owned()),
+    ("audit", |_| "/audit".to_owned()),
+    ("integrations", |_| "/settings/integrations".to_owned()),
 ];
 
 /// What a page may weigh, compressed, for somebody who has none of it yet.

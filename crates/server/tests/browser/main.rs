@@ -10,7 +10,9 @@ mod support;
 
 mod api_documentation;
 mod every_page;
+mod integrations;
 mod jobs;
+mod keys;
 mod overview;
 mod samples;
 mod sign_in;
