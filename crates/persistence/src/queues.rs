@@ -110,6 +110,41 @@ impl QueueStore for SqlStore {
         .await
     }
 
+    async fn pause_queue(&self, tenant: TenantId, name: &QueueName, paused: bool) -> Result<(), StoreError> {
+        let none = QueueLimits { paused, ..QueueLimits::none(name.clone()) };
+        self.write(async |conn| {
+            let id = (queues::tenant_id.eq(key(tenant)), queues::name.eq(name.as_str()));
+            let fresh = (
+                queues::paused.eq(paused),
+                queues::weight.eq(i32::try_from(none.weight).unwrap_or(i32::MAX)),
+                queues::gated.eq(none.is_gated()),
+            );
+            // From here on the row is ours, so what is written next fits the limits that are read.
+            let row: LimitsRow = on!(conn, c => {
+                diesel::insert_into(queues::table)
+                    .values((id, fresh))
+                    .on_conflict((queues::tenant_id, queues::name))
+                    .do_update()
+                    .set(queues::paused.eq(paused))
+                    .returning(LimitsRow::as_returning())
+                    .get_result(c)
+                    .await
+            })
+            .about("queues")?;
+            let is_gated = row.into_limits(tenant)?.is_gated();
+            on!(conn, c => {
+                diesel::update(queues::table.filter(queues::tenant_id.eq(key(tenant))))
+                    .filter(queues::name.eq(name.as_str()))
+                    .set(queues::gated.eq(is_gated))
+                    .execute(c)
+                    .await
+            })
+            .about("queues")?;
+            gates::queue_changed(conn, tenant, name, is_gated).await
+        })
+        .await
+    }
+
     async fn queues(
         &self,
         tenant: TenantId,

@@ -38,6 +38,19 @@ async fn a_queues_limits_are_set_as_a_whole() {
 }
 
 #[tokio::test]
+async fn a_queue_is_paused_and_resumed_without_touching_its_limits() {
+    let world = World::new().await;
+    let (queues, alice) = (&world.services.queues, world.alice());
+    let limited = QueueInput { max_concurrency: Some(2), ..QueueInput::default() };
+    queues.set(&alice, "slow", limited).await.unwrap();
+    for paused in [true, false] {
+        let limits = queues.set_paused(&alice, "slow", paused).await.unwrap().limits;
+        assert_eq!((limits.paused, limits.max_concurrency), (paused, Some(2)));
+    }
+    assert_eq!(queues.set_paused(&alice, "no queue", true).await.unwrap_err(), ServiceError::NotFound("queue"));
+}
+
+#[tokio::test]
 async fn nothing_of_a_paused_queue_starts_until_it_is_resumed() {
     let world = World::new().await;
     let job = world.create(JobInput { queue: Some("slow".into()), ..manual("job") }).await.job;

@@ -4,7 +4,7 @@ use horarium_domain::execution::Output;
 use horarium_domain::execution::{Event, EventKind, ExecutionState, NewExecution, Trigger};
 use horarium_domain::job::{Job, QueueName};
 use horarium_domain::page::PageRequest;
-use horarium_domain::store::{Decision, ExecutionEnd, ExecutionFilter, Recent, Settled, Settlement};
+use horarium_domain::store::{Counted, Decision, ExecutionEnd, ExecutionFilter, Recent, Settled, Settlement};
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 use serde_json::json;
 
@@ -19,6 +19,8 @@ async fn listed(world: &World, tenant: TenantId, filter: &ExecutionFilter) -> Ve
     let walked = world.b.executions_before(tenant, filter, None, 200).await.unwrap();
     assert_eq!(walked.items, page.items, "both lists agree: {filter:?}");
     assert_eq!(walked.next, None);
+    let counted = world.a.count_executions(tenant, filter, 100).await.unwrap();
+    assert_eq!(counted, Counted { count: page.total, is_capped: false }, "{filter:?}");
     page.items.into_iter().map(|summary| summary.id).collect()
 }
 
@@ -230,6 +232,32 @@ pub async fn those_that_started_in_a_span_are_counted_up_to_a_number(world: Worl
     // All else has counters.
     let all = world.a.executions(tenant, &ExecutionFilter::default(), PageRequest::default()).await.unwrap();
     assert_eq!((all.total, all.is_capped), (counted + 3, false));
+}
+
+pub async fn what_has_no_counters_is_counted_up_to_a_number(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    // Three wait or run, four are over; five have started.
+    one_of_each(&world, &job).await;
+    let all = ExecutionFilter::default();
+    let of = |state| ExecutionFilter { state: Some(state), ..all.clone() };
+    let started = ExecutionFilter { started_from: Some(at(0)), ..all.clone() };
+    let cases = [
+        (&all, 2, (6, true)),
+        (&all, 3, (7, false)),
+        (&of(ExecutionState::Pending), 1, (1, true)),
+        (&of(ExecutionState::Pending), 2, (2, false)),
+        (&of(ExecutionState::Running), 1, (1, false)),
+        (&of(ExecutionState::Cancelled), 1, (2, false)),
+        (&started, 3, (3, true)),
+        (&started, 4, (4, false)),
+    ];
+    for (filter, most, (count, is_capped)) in cases {
+        let counted = world.a.count_executions(tenant, filter, most).await.unwrap();
+        assert_eq!(counted, Counted { count, is_capped }, "up to {most} of {filter:?}");
+    }
+    let other = world.tenant().await;
+    assert_eq!(world.a.count_executions(other, &all, 10).await.unwrap(), Counted::default());
 }
 
 pub async fn several_ways_to_end_come_in_one_order(world: World) {

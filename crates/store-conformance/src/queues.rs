@@ -31,6 +31,47 @@ pub async fn limits_are_read_back_as_they_were_set(world: World) {
     assert_eq!(elsewhere, QueueLimits::none(full.name));
 }
 
+pub async fn pausing_a_queue_leaves_its_other_limits(world: World) {
+    let (tenant, other) = (world.tenant().await, world.tenant().await);
+    let limits = QueueLimits {
+        max_concurrency: Some(7),
+        max_length: Some(9),
+        rate_limit_per_second: Some(11),
+        weight: 300,
+        ..QueueLimits::none(name("mail"))
+    };
+    world.a.set_queue(tenant, limits.clone()).await.unwrap();
+    for paused in [true, true, false] {
+        world.b.pause_queue(tenant, &limits.name, paused).await.unwrap();
+        let shown = world.a.queue(tenant, &limits.name, at(0)).await.unwrap().limits;
+        assert_eq!(shown, QueueLimits { paused, ..limits.clone() });
+    }
+    // One without limits comes to be by being paused.
+    world.a.pause_queue(other, &limits.name, true).await.unwrap();
+    let paused = QueueLimits { paused: true, ..QueueLimits::none(limits.name.clone()) };
+    assert_eq!(world.b.queue(other, &limits.name, at(0)).await.unwrap().limits, paused);
+    world.a.pause_queue(other, &limits.name, false).await.unwrap();
+    assert!(world.b.queues(other, None, 10, at(0)).await.unwrap().is_empty());
+}
+
+pub async fn a_queue_that_is_paused_and_resumed_holds_back_what_its_limits_say(world: World) {
+    let tenant = world.tenant().await;
+    let job = world.job(tenant).await;
+    world.submit_many(&job, 3).await;
+    let queue = QueueName::default();
+    world.a.pause_queue(tenant, &queue, true).await.unwrap();
+    world.submit_one(&job).await;
+    assert!(world.claim(10, at(1)).await.is_empty());
+    world.a.pause_queue(tenant, &queue, false).await.unwrap();
+    assert_eq!(world.claim(2, at(2)).await.len(), 2);
+
+    world.limit_queue(tenant, |limits| limits.max_concurrency = Some(3)).await;
+    for paused in [true, false] {
+        world.a.pause_queue(tenant, &queue, paused).await.unwrap();
+    }
+    assert_eq!(world.claim(10, at(3)).await.len(), 1, "three at once");
+}
+
 pub async fn a_queue_that_nobody_knows_is_empty_and_without_limits(world: World) {
     let tenant = world.tenant().await;
     let expected =

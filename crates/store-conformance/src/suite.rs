@@ -256,6 +256,7 @@ macro_rules! suite {
             both_bounds_of_a_span_are_part_of_it
             what_started_long_after_it_was_accepted_is_found_by_its_start
             those_that_started_in_a_span_are_counted_up_to_a_number
+            what_has_no_counters_is_counted_up_to_a_number
             several_ways_to_end_come_in_one_order
             the_pages_of_a_list_show_each_execution_once
             a_walk_with_a_cursor_visits_each_execution_once
@@ -369,6 +370,8 @@ macro_rules! suite {
         });
         $crate::suite!(@$make queues {
             limits_are_read_back_as_they_were_set
+            pausing_a_queue_leaves_its_other_limits
+            a_queue_that_is_paused_and_resumed_holds_back_what_its_limits_say
             a_queue_that_nobody_knows_is_empty_and_without_limits
             queues_are_listed_by_name_with_what_they_hold
             the_totals_are_over_all_tenants

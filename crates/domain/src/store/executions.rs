@@ -28,9 +28,17 @@ impl ExecutionFilter {
     /// The most that are counted of those that started in a span; all else has counters.
     pub const MAX_COUNTED: u64 = 1000;
 
+    /// The most that a list's head counts of those that wait or run.
+    pub const MAX_LIVE_COUNTED: u64 = 10_000;
+
     /// Whether a span is given in which they started.
     pub const fn is_by_start(&self) -> bool {
         self.started_from.is_some() || self.started_to.is_some()
+    }
+
+    /// Whether it shows executions alone that wait or run.
+    pub fn is_live(&self) -> bool {
+        self.ends.is_empty() && self.state.is_some_and(|state| !state.is_terminal())
     }
 
     /// Whether it shows executions that ended so.
@@ -81,6 +89,22 @@ pub struct StateCounts {
     pub partly_failed: u64,
     /// They were cancelled.
     pub cancelled: u64,
+}
+
+/// How many executions a filter shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counted {
+    /// So many, or as many of them as were counted.
+    pub count: u64,
+    /// Whether there are more than were counted.
+    pub is_capped: bool,
+}
+
+impl Counted {
+    /// Of so many, `most` are counted.
+    pub fn up_to(most: u64, count: u64) -> Self {
+        Self { count: count.min(most), is_capped: count > most }
+    }
 }
 
 /// One page of a list that is walked with a cursor.
@@ -157,6 +181,15 @@ pub trait ExecutionStore: Send + Sync {
         filter: &ExecutionFilter,
         page: PageRequest,
     ) -> Result<Page<ExecutionSummary>, StoreError>;
+
+    /// How many executions a filter shows: those that are over as the counters tell, and up to `most` of those that wait or
+    /// run. Of those that started in a span, up to `most` are counted.
+    async fn count_executions(
+        &self,
+        tenant: TenantId,
+        filter: &ExecutionFilter,
+        most: u64,
+    ) -> Result<Counted, StoreError>;
 
     /// Up to `limit` executions older than `before`, newest first.
     async fn executions_before(

@@ -24,8 +24,8 @@ pub use agents::{AgentStore, Excuse, Heartbeat, Registration, Reported, SweptTas
 pub use audit::{AcceptanceNote, AuditFilter, AuditStore};
 pub use callbacks::CallbackStore;
 pub use executions::{
-    CursorPage, ExecutionEnd, ExecutionFilter, ExecutionStore, Recent, RollupWindow, SkippedSlots, StateCounts,
-    TimelineData,
+    Counted, CursorPage, ExecutionEnd, ExecutionFilter, ExecutionStore, Recent, RollupWindow, SkippedSlots,
+    StateCounts, TimelineData,
 };
 pub use groups::{GroupFilter, GroupStore};
 pub use jobs::{JobChange, JobFilter, JobSort, JobStore};

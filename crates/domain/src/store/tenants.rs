@@ -90,6 +90,9 @@ pub trait QueueStore: Send + Sync {
     /// Sets a queue's limits. Executions that wait in it follow them from then on.
     async fn set_queue(&self, tenant: TenantId, limits: QueueLimits) -> Result<(), StoreError>;
 
+    /// Pauses or resumes a queue, whose other limits stay as they are.
+    async fn pause_queue(&self, tenant: TenantId, name: &QueueName, paused: bool) -> Result<(), StoreError>;
+
     /// Up to `limit` of the tenant's queues that have limits or hold something, by name, from the one that follows
     /// `after` on.
     async fn queues(

@@ -172,7 +172,7 @@ pub(super) async fn newest(
     limit: i64,
     offset: i64,
 ) -> Answer<Vec<ExecutionId>> {
-    if lives(filter) {
+    if filter.is_live() {
         return live(conn, tenant, filter, before, limit, offset).await;
     }
     let endings = Ending::shown_by(filter);
@@ -204,17 +204,28 @@ pub(super) async fn newest(
     Ok(ids.into_iter().skip(skipped).take(wanted).collect())
 }
 
-/// How many wait or run.
-pub(super) async fn count_live(conn: &mut Conn, tenant: TenantId, filter: &ExecutionFilter) -> Answer<i64> {
-    on!(conn, c => {
+/// How many wait or run. Where there are more than `most`, one more than that is answered.
+pub(super) async fn count_live(
+    conn: &mut Conn,
+    tenant: TenantId,
+    filter: &ExecutionFilter,
+    most: Option<i64>,
+) -> Answer<u64> {
+    if let Some(most) = most {
+        let beyond: Option<ExecutionId> = on!(conn, c => {
+            let query = execution_queue::table.select(execution_queue::id).into_boxed::<Db>();
+            of_queue!(query, tenant, filter).offset(most).limit(1).get_result(c).await.optional()
+        })
+        .about("execution_queue")?;
+        if beyond.is_some() {
+            return Ok(most.unsigned_abs() + 1);
+        }
+    }
+    let counted: i64 = on!(conn, c => {
         of_queue!(execution_queue::table.count().into_boxed::<Db>(), tenant, filter).get_result(c).await
     })
-    .about("execution_queue")
-}
-
-/// Whether only executions that wait or run are asked for.
-pub(super) fn lives(filter: &ExecutionFilter) -> bool {
-    filter.ends.is_empty() && filter.state.is_some_and(|state| !state.is_terminal())
+    .about("execution_queue")?;
+    Ok(counted.unsigned_abs())
 }
 
 async fn live(

@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel_async::RunQueryDsl;
 use horarium_domain::page::{Page, PageRequest};
-use horarium_domain::store::{CursorPage, ExecutionEnd, ExecutionFilter};
+use horarium_domain::store::{Counted, CursorPage, ExecutionEnd, ExecutionFilter};
 use horarium_domain::{ExecutionId, TenantId};
 
 use super::ids::{Days, named};
@@ -27,7 +27,7 @@ pub(super) async fn page(
 ) -> Answer<Page<SummaryRow>> {
     let offset = i64::try_from(page.offset()).unwrap_or(i64::MAX);
     let size = i64::from(page.size);
-    let (ids, total, is_capped) = if filter.is_by_start() && !ids::lives(filter) {
+    let (ids, total, is_capped) = if filter.is_by_start() && !filter.is_live() {
         let counted = i64::try_from(ExecutionFilter::MAX_COUNTED).unwrap_or(i64::MAX);
         let reach = offset.saturating_add(size).max(counted + 1);
         let found = ids::newest(conn, tenant, filter, None, reach, 0).await?;
@@ -35,11 +35,11 @@ pub(super) async fn page(
         let ids = found.into_iter().skip(usize::try_from(offset).unwrap_or(usize::MAX)).take(page.size as usize);
         (ids.collect(), total.min(ExecutionFilter::MAX_COUNTED), total > ExecutionFilter::MAX_COUNTED)
     } else {
-        let total = count(conn, tenant, filter).await?;
+        let total = count(conn, tenant, filter, None).await?.count;
         // Asking for no more than there are spares the search for one more through the whole history.
-        let wanted = size.min(total.saturating_sub(offset));
+        let wanted = size.min(i64::try_from(total).unwrap_or(i64::MAX).saturating_sub(offset));
         let ids = if wanted > 0 { ids::newest(conn, tenant, filter, None, wanted, offset).await? } else { Vec::new() };
-        (ids, u64::try_from(total).unwrap_or(0), false)
+        (ids, total, false)
     };
     Ok(Page { items: rows(conn, tenant, &ids).await?, total, is_capped })
 }
@@ -92,19 +92,32 @@ async fn rows(conn: &mut Conn, tenant: TenantId, found: &[ExecutionId]) -> Answe
     on!(conn, c => rows!(tenant, found).load(c).await).about("executions")
 }
 
-/// How many there are, unless they are asked for by their start.
-async fn count(conn: &mut Conn, tenant: TenantId, filter: &ExecutionFilter) -> Answer<i64> {
-    if ids::lives(filter) {
-        ids::count_live(conn, tenant, filter).await
-    } else if filter.state.is_some() || !filter.ends.is_empty() {
-        over(conn, tenant, filter).await
-    } else {
-        Ok(ids::count_live(conn, tenant, filter).await? + over(conn, tenant, filter).await?)
+/// How many there are. Of those that have no counters, up to `most` are counted if it is given.
+pub(super) async fn count(
+    conn: &mut Conn,
+    tenant: TenantId,
+    filter: &ExecutionFilter,
+    most: Option<u64>,
+) -> Answer<Counted> {
+    let up_to = |count| Counted::up_to(most.unwrap_or(u64::MAX), count);
+    let reach = most.map(|most| i64::try_from(most).unwrap_or(i64::MAX));
+    if filter.is_live() {
+        return Ok(up_to(ids::count_live(conn, tenant, filter, reach).await?));
     }
+    if filter.is_by_start() {
+        let one_more = reach.unwrap_or(i64::MAX).saturating_add(1);
+        return Ok(up_to(ids::newest(conn, tenant, filter, None, one_more, 0).await?.len() as u64));
+    }
+    let live = if filter.state.is_some() || !filter.ends.is_empty() {
+        Counted::default()
+    } else {
+        up_to(ids::count_live(conn, tenant, filter, reach).await?)
+    };
+    Ok(Counted { count: live.count + over(conn, tenant, filter).await?, is_capped: live.is_capped })
 }
 
 /// How many are over, from the counters of the jobs.
-async fn over(conn: &mut Conn, tenant: TenantId, filter: &ExecutionFilter) -> Answer<i64> {
+async fn over(conn: &mut Conn, tenant: TenantId, filter: &ExecutionFilter) -> Answer<u64> {
     let counted = ExecutionEnd::ALL.into_iter().filter(|end| filter.shows_end(*end)).map(|end| match end {
         ExecutionEnd::Succeeded => "succeeded",
         ExecutionEnd::Failed => "failed - partial",
@@ -116,7 +129,7 @@ async fn over(conn: &mut Conn, tenant: TenantId, filter: &ExecutionFilter) -> An
         return Ok(0);
     }
     let sum = format!("cast(coalesce(sum({}), 0) as bigint)", counted.join(" + "));
-    on!(conn, c => {
+    let counted: i64 = on!(conn, c => {
         let mut query = job_counters::table
             .filter(job_counters::tenant_id.eq(key(tenant)))
             .select(sql::<BigInt>(&sum))
@@ -126,7 +139,8 @@ async fn over(conn: &mut Conn, tenant: TenantId, filter: &ExecutionFilter) -> An
         }
         query.get_result(c).await
     })
-    .about("job_counters")
+    .about("job_counters")?;
+    Ok(counted.unsigned_abs())
 }
 
 #[cfg(test)]

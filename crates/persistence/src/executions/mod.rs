@@ -18,7 +18,7 @@ use horarium_domain::execution::{Event, Execution, ExecutionState, ExecutionSumm
 use horarium_domain::page::{Page, PageRequest};
 use horarium_domain::stats::{DashboardStats, DurationHistogram, JobCounters};
 use horarium_domain::store::{
-    CursorPage, ExecutionFilter, ExecutionStore, Recent, RollupWindow, SkippedSlots, StateCounts, StoreError,
+    Counted, CursorPage, ExecutionFilter, ExecutionStore, Recent, RollupWindow, SkippedSlots, StateCounts, StoreError,
     TimelineData,
 };
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
@@ -74,6 +74,15 @@ impl ExecutionStore for SqlStore {
     ) -> Result<Page<ExecutionSummary>, StoreError> {
         let page = self.read_history(async |conn| list::page(conn, tenant, filter, page).await).await?;
         Ok(Page { items: summaries(page.items, filter.state)?, total: page.total, is_capped: page.is_capped })
+    }
+
+    async fn count_executions(
+        &self,
+        tenant: TenantId,
+        filter: &ExecutionFilter,
+        most: u64,
+    ) -> Result<Counted, StoreError> {
+        self.read_history(async |conn| list::count(conn, tenant, filter, Some(most)).await).await
     }
 
     async fn executions_before(

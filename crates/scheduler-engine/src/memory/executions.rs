@@ -12,8 +12,8 @@ use horarium_domain::stats::{
     DashboardStats, DurationBucket, DurationHistogram, JobCounters, ROLLUP_WIDTHS, RollupBucket, UpcomingRun,
 };
 use horarium_domain::store::{
-    CursorPage, ExecutionEnd, ExecutionFilter, ExecutionStore, Recent, RollupWindow, SkippedSlots, StateCounts,
-    StoreError, TimelineData,
+    Counted, CursorPage, ExecutionEnd, ExecutionFilter, ExecutionStore, Recent, RollupWindow, SkippedSlots,
+    StateCounts, StoreError, TimelineData,
 };
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
 
@@ -53,6 +53,19 @@ impl ExecutionStore for MemoryStore {
         let (total, most) = (found.len() as u64, ExecutionFilter::MAX_COUNTED);
         let is_capped = filter.is_by_start() && total > most;
         Ok(Page { items, total: if is_capped { most } else { total }, is_capped })
+    }
+
+    async fn count_executions(
+        &self,
+        tenant: TenantId,
+        filter: &ExecutionFilter,
+        most: u64,
+    ) -> Result<Counted, StoreError> {
+        let state = self.state();
+        let has_counter = |record: &&ExecutionRecord| record.state().is_terminal() && !filter.is_by_start();
+        let (over, rest): (Vec<_>, Vec<_>) = state.newest_first(tenant, filter).partition(has_counter);
+        let rest = Counted::up_to(most, rest.len() as u64);
+        Ok(Counted { count: rest.count + over.len() as u64, is_capped: rest.is_capped })
     }
 
     async fn executions_before(

@@ -16,18 +16,14 @@ use super::state::State;
 #[async_trait]
 impl QueueStore for MemoryStore {
     async fn set_queue(&self, tenant: TenantId, limits: QueueLimits) -> Result<(), StoreError> {
+        self.state().limit_queue(tenant, limits)
+    }
+
+    async fn pause_queue(&self, tenant: TenantId, name: &QueueName, paused: bool) -> Result<(), StoreError> {
         let mut state = self.state();
-        if !state.tenants.contains_key(&tenant) {
-            return Err(StoreError::NotFound("tenant"));
-        }
-        let key = (tenant, limits.name.as_str().to_owned());
-        if limits == QueueLimits::none(limits.name.clone()) {
-            state.queues.remove(&key);
-        } else {
-            let bucket = state.queues.get(&key).map(|stored| stored.bucket).unwrap_or_default();
-            state.queues.insert(key, QueueRecord { limits, bucket });
-        }
-        Ok(())
+        let stored = state.queues.get(&(tenant, name.as_str().to_owned())).map(|record| record.limits.clone());
+        let limits = stored.unwrap_or_else(|| QueueLimits::none(name.clone()));
+        state.limit_queue(tenant, QueueLimits { paused, ..limits })
     }
 
     async fn queues(
@@ -59,6 +55,20 @@ impl QueueStore for MemoryStore {
 }
 
 impl State {
+    fn limit_queue(&mut self, tenant: TenantId, limits: QueueLimits) -> Result<(), StoreError> {
+        if !self.tenants.contains_key(&tenant) {
+            return Err(StoreError::NotFound("tenant"));
+        }
+        let key = (tenant, limits.name.as_str().to_owned());
+        if limits == QueueLimits::none(limits.name.clone()) {
+            self.queues.remove(&key);
+        } else {
+            let bucket = self.queues.get(&key).map(|stored| stored.bucket).unwrap_or_default();
+            self.queues.insert(key, QueueRecord { limits, bucket });
+        }
+        Ok(())
+    }
+
     fn queue_summary(&self, tenant: TenantId, name: &str, now: Timestamp) -> Result<QueueSummary, StoreError> {
         let limits = match self.queues.get(&(tenant, name.to_owned())) {
             Some(record) => record.limits.clone(),

@@ -115,4 +115,15 @@ impl QueueService {
         self.core.limits_changed();
         Ok(self.core.store.queue(actor.tenant, &name, self.core.now()).await?)
     }
+
+    /// Pauses or resumes a queue; its limits stay as they are.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn set_paused(&self, actor: &Actor, name: &str, paused: bool) -> Result<QueueSummary, ServiceError> {
+        let name: QueueName = name.parse().map_err(|_| ServiceError::NotFound("queue"))?;
+        self.core.store.pause_queue(actor.tenant, &name, paused).await?;
+        self.core.limits_changed();
+        Ok(self.core.store.queue(actor.tenant, &name, self.core.now()).await?)
+    }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use horarium_domain::callback::NewCallback;
 use horarium_domain::execution::{Execution, ExecutionSummary, NewExecution, Trigger};
 use horarium_domain::page::{Page, PageRequest};
-use horarium_domain::store::{CancelOutcome, CursorPage, ExecutionFilter, SkippedSlots};
+use horarium_domain::store::{CancelOutcome, Counted, CursorPage, ExecutionFilter, SkippedSlots};
 use horarium_domain::{ExecutionId, JobId, TenantId};
 
 pub use figures::{Dashboard, JobStatistics};
@@ -158,6 +158,17 @@ impl ExecutionService {
         self.check_job(tenant, filter).await?;
         let limit = limit.clamp(1, Self::MAX_PAGE);
         Ok(self.core.store.executions_before(tenant, filter, before, limit).await?)
+    }
+
+    /// How many executions a filter shows. Of those that wait or run, up to [`ExecutionFilter::MAX_LIVE_COUNTED`] are
+    /// counted; of those that started in a span, up to [`ExecutionFilter::MAX_COUNTED`].
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] when the filter names a job that there is not.
+    pub async fn count(&self, tenant: TenantId, filter: &ExecutionFilter) -> Result<Counted, ServiceError> {
+        self.check_job(tenant, filter).await?;
+        let most = if filter.is_by_start() { ExecutionFilter::MAX_COUNTED } else { ExecutionFilter::MAX_LIVE_COUNTED };
+        Ok(self.core.store.count_executions(tenant, filter, most).await?)
     }
 
     /// The slots of a job that fired nothing, latest first, with the reason; at most 200.
