@@ -1,16 +1,25 @@
 // Regions that keep themselves fresh: `<div id="running" data-live="2">` is looked at again every two seconds. The page is
-// fetched as it would be shown, and what changed of its regions is put in place; focus, what is unfolded and how far it is
-// scrolled stay. While nobody looks at the page, nothing is fetched.
+// fetched as it would be shown, and what changed of its regions is put in place; focus, what is ticked or unfolded and how
+// far it is scrolled stay. While nobody looks at the page, nothing is fetched.
+//
+// With `data-live-on="executions"`, a region is also looked at when the server tells of a change of such a topic. In a list
+// with `data-grow`, lines are changed in their places, and new ones wait until they are asked for.
 
 const SLOWEST = 60;
+// Changes are looked at together.
+const SOON = 2000;
 
 let slowdown = 1;
 let running = false;
+let last = 0;
 let enhance = () => {};
 
 const regions = () => [...document.querySelectorAll("[data-live][id]")];
+const lines = (part) => [...part.querySelectorAll("[data-grow] > [data-row]")];
 const shown = new Map();
+const lineShown = new WeakMap();
 const due = new Map();
+const wantsAll = new Set();
 
 // What a region says; that a second has passed is nothing new.
 const told = (region) => region.innerHTML.replace(/(<time[^>]*>)[^<]*/g, "$1");
@@ -19,29 +28,106 @@ const told = (region) => region.innerHTML.replace(/(<time[^>]*>)[^<]*/g, "$1");
 const place = (region, element) => {
   if (!element || !region.contains(element) || element === region) return null;
   if (element.id) return `#${CSS.escape(element.id)}`;
-  const tag = element.localName;
+  const line = element.closest("[data-row]");
+  const within = line && document.contains(line) ? `[data-row="${CSS.escape(line.dataset.row)}"] ` : "";
+  const tag = within + element.localName;
   const href = element.getAttribute("href");
   if (href) return `${tag}[href="${CSS.escape(href)}"]`;
-  return `${tag}:nth-of-type(${[...element.parentElement.querySelectorAll(`:scope > ${tag}`)].indexOf(element) + 1})`;
+  if (element.name) return `${tag}[name="${CSS.escape(element.name)}"][value="${CSS.escape(element.value)}"]`;
+  return `${tag}:nth-of-type(${[...element.parentElement.querySelectorAll(`:scope > ${element.localName}`)].indexOf(element) + 1})`;
+};
+
+// Puts what is shown anew in the place of what is there, which keeps what somebody did to it.
+const replace = (part, put) => {
+  const focused = place(part, document.activeElement);
+  const opened = [...part.querySelectorAll("details")].map((details) => details.open);
+  const scrolled = [...part.querySelectorAll(".scroll")].map((box) => box.scrollTop);
+  const ticked = [...part.querySelectorAll("input:checked")].map((box) => place(part, box));
+  const now = put();
+  now.querySelectorAll("details").forEach((details, index) => { details.open = opened[index] ?? details.open; });
+  now.querySelectorAll(".scroll").forEach((box, index) => { box.scrollTop = scrolled[index] ?? 0; });
+  for (const box of ticked) {
+    const again = now.querySelector(box);
+    if (again) again.checked = true;
+  }
+  if (focused) now.querySelector(focused)?.focus({ preventScroll: true });
+  enhance(now);
+};
+
+// Says how many new lines there are, and shows them when they are asked for.
+const offer = (region, count) => {
+  const id = `${region.id}-newer`;
+  let note = document.getElementById(id);
+  if (count === 0) {
+    note?.replaceChildren();
+    return;
+  }
+  if (!note) {
+    note = document.createElement("div");
+    note.id = id;
+    note.className = "newer";
+    note.setAttribute("role", "status");
+    region.before(note);
+  }
+  const text = `${count} new – show`;
+  if (note.textContent === text) return;
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = text;
+  button.addEventListener("click", () => {
+    note.replaceChildren();
+    wantsAll.add(region.id);
+    due.set(region.id, 0);
+    refresh();
+  });
+  note.replaceChildren(button);
+};
+
+// Changes the lines of a list in their places; answers whether it is such a list.
+const grow = (region, fresh) => {
+  const [here, there] = [region, fresh].map((part) => part.querySelector("[data-grow]"));
+  if (!here || !there || wantsAll.delete(region.id)) return false;
+  const known = new Map(lines(region).map((line) => [line.dataset.row, line]));
+  const all = lines(fresh);
+  // What follows a line that is known is not new: it was beyond the end of the page.
+  const newer = all.findIndex((line) => known.has(line.dataset.row));
+  for (const line of all) {
+    const old = known.get(line.dataset.row);
+    const says = told(line);
+    if (old && lineShown.get(old) !== says) {
+      lineShown.set(line, says);
+      replace(old, () => {
+        const now = document.adoptNode(line);
+        old.replaceWith(now);
+        return now;
+      });
+    }
+  }
+  offer(region, newer < 0 ? all.length : newer);
+  return true;
 };
 
 const swap = (region, fresh) => {
   const says = told(fresh);
-  if (shown.get(region.id) === says) return;
   // Not under somebody's hands: a selection, or a form that is being filled in.
   const selection = document.getSelection();
   const selects = selection && !selection.isCollapsed && region.contains(selection.anchorNode);
-  const fills = region.contains(document.activeElement) && document.activeElement.matches("input, select, textarea");
+  const active = document.activeElement;
+  const fills = region.contains(active) && active.matches("input:not([type='checkbox']), select, textarea");
   if (selects || fills) return;
+  if (fresh.dataset.live) region.dataset.live = fresh.dataset.live;
+  else region.removeAttribute("data-live");
+  const isAsked = wantsAll.has(region.id);
+  if (shown.get(region.id) === says && !isAsked) return;
   shown.set(region.id, says);
-  const focused = place(region, document.activeElement);
-  const opened = [...region.querySelectorAll("details")].map((details) => details.open);
-  const scrolled = [...region.querySelectorAll(".scroll")].map((box) => box.scrollTop);
-  region.replaceChildren(...document.adoptNode(fresh).childNodes);
-  region.querySelectorAll("details").forEach((details, index) => { details.open = opened[index] ?? details.open; });
-  region.querySelectorAll(".scroll").forEach((box, index) => { box.scrollTop = scrolled[index] ?? 0; });
-  if (focused) region.querySelector(focused)?.focus({ preventScroll: true });
-  enhance(region);
+  if (grow(region, fresh)) return;
+  for (const line of lines(fresh)) lineShown.set(line, told(line));
+  replace(region, () => {
+    region.replaceChildren(...document.adoptNode(fresh).childNodes);
+    return region;
+  });
+  // The button that asked is gone, and the focus with it.
+  if (isAsked) region.querySelector("a")?.focus();
 };
 
 // Says that the page is not fresh any more, and why.
@@ -72,6 +158,7 @@ const refresh = async () => {
   const wanted = regions().filter((region) => (due.get(region.id) ?? 0) <= now);
   if (running || document.hidden || wanted.length === 0) return;
   running = true;
+  last = now;
   try {
     const answer = await fetch(window.location.href, { headers: { "x-horarium-live": "1", accept: "text/html" } });
     if (answer.status === 401) {
@@ -81,6 +168,7 @@ const refresh = async () => {
     }
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    document.title = page.title;
     for (const region of wanted) {
       const fresh = page.getElementById(region.id);
       if (fresh) swap(region, fresh);
@@ -98,11 +186,41 @@ const refresh = async () => {
   }
 };
 
+// Follows what the server tells of changes, while somebody looks. Without it, pages are as fresh as their regions ask for.
+const follow = (address) => {
+  let stream = null;
+  const look = (isConcerned) => {
+    const soon = Math.max(performance.now(), last + SOON);
+    for (const region of regions().filter(isConcerned)) {
+      due.set(region.id, Math.min(due.get(region.id) ?? soon, soon));
+    }
+  };
+  const open = () => {
+    stream = new EventSource(address);
+    stream.addEventListener("changed", (event) => {
+      const topics = event.data.split(" ");
+      look((region) => (region.dataset.liveOn ?? "").split(" ").some((topic) => topics.includes(topic)));
+    });
+    stream.addEventListener("reset", () => look((region) => region.dataset.liveOn));
+  };
+  const close = () => {
+    stream?.close();
+    stream = null;
+  };
+  const adapt = () => {
+    if (document.hidden || slowdown === Infinity) close();
+    else if (!stream) open();
+  };
+  document.addEventListener("visibilitychange", adapt);
+  adapt();
+};
+
 export const keepFresh = (again) => {
   enhance = again;
   if (regions().length === 0) return;
   for (const region of regions()) {
     shown.set(region.id, told(region));
+    for (const line of lines(region)) lineShown.set(line, told(line));
     due.set(region.id, performance.now() + Number(region.dataset.live) * 1000);
   }
   setInterval(refresh, 500);
@@ -110,4 +228,6 @@ export const keepFresh = (again) => {
     // Whoever comes back wants to see how it stands now.
     if (!document.hidden) for (const region of regions()) due.set(region.id, 0);
   });
+  const { events } = document.body.dataset;
+  if (events && regions().some((region) => region.dataset.liveOn)) follow(events);
 };

@@ -15,6 +15,7 @@ const PAGES: &[&str] = &[
     "",
     "agents",
     "audit",
+    "events",
     "executions",
     "jobs",
     "keys",

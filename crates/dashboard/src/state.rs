@@ -3,11 +3,13 @@
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use horarium_auth::JwtVerifier;
 use horarium_auth::oidc::OidcClient;
 use horarium_scheduler_engine::Core;
 use horarium_scheduler_engine::service::{HealthThresholds, Services, SessionLimits};
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::host::Host;
@@ -23,6 +25,10 @@ pub struct DashboardConfig {
     pub provider_name: String,
     /// From where on integrations are not well.
     pub integration_health: HealthThresholds,
+    /// How often a stream of events shows that it is alive, and looks whether whoever follows it is still signed in.
+    pub event_beat: Duration,
+    /// How long such a stream lasts, to be opened again.
+    pub event_stream_lifetime: Duration,
     /// The most bytes of a form.
     pub max_form_bytes: usize,
     /// The program's version.
@@ -43,6 +49,8 @@ pub struct DashboardParts {
     pub provider: Option<Arc<OidcClient>>,
     /// The program around it.
     pub host: Arc<dyn Host>,
+    /// Ends the streams of events.
+    pub shutdown: CancellationToken,
     /// Bounds and switches.
     pub config: DashboardConfig,
 }

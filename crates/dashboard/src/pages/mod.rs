@@ -3,6 +3,8 @@
 mod agents;
 mod audit;
 mod confirm;
+mod events;
+mod executions;
 mod integrations;
 mod jobs;
 mod keys;
@@ -20,6 +22,8 @@ pub(crate) use refusal::refusal;
 pub(crate) fn configure(cfg: &mut ServiceConfig) {
     cfg.configure(agents::configure)
         .configure(audit::configure)
+        .configure(events::configure)
+        .configure(executions::configure)
         .configure(integrations::configure)
         .configure(jobs::configure)
         .configure(keys::configure)

@@ -109,6 +109,8 @@ pub(crate) struct Who {
     pub(crate) is_away: bool,
     /// Whether another tenant can be chosen.
     pub(crate) may_choose: bool,
+    /// Whether events may be followed.
+    pub(crate) may_follow: bool,
     /// What forms carry.
     pub(crate) form_token: String,
     /// The sections that may be read, and whether the page belongs to each.
@@ -139,6 +141,7 @@ impl Layout {
             tenant: visitor.tenant.name.clone(),
             is_away: visitor.session.acting_in.is_some(),
             may_choose: visitor.principal.can(Permission::AnyTenant),
+            may_follow: visitor.principal.can(Permission::EventsRead),
             form_token: visitor.token.form_token(),
             sections: readable(visitor).into_iter().map(|it| (it, Some(it) == section)).collect(),
         });
@@ -149,6 +152,11 @@ impl Layout {
             version: dashboard.config.version,
             node: dashboard.config.node_name.clone(),
         }
+    }
+
+    /// Whether pages may follow what happens.
+    pub(crate) fn may_follow(&self) -> bool {
+        self.who.as_ref().is_some_and(|who| who.may_follow)
     }
 
     /// What each form carries; empty while nobody is signed in.

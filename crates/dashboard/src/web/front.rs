@@ -25,6 +25,9 @@ pub(crate) const LIVE: HeaderName = HeaderName::from_static("x-horarium-live");
 /// Where forms are posted that only ask for something: they are not on record.
 const POSTED_READS: [&str; 1] = ["/jobs/preview"];
 
+/// What pages follow; asked for by the same module, which can send no header with it.
+pub(crate) const EVENTS: &str = "/events";
+
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -59,7 +62,7 @@ pub(crate) async fn front<B: MessageBody + 'static>(
             None => answer.map_into_left_body(),
         }
     };
-    let is_shown = !answer.status().is_redirection() && !is_live(answer.request().headers());
+    let is_shown = !answer.status().is_redirection() && !is_live(answer.request());
     let headers = answer.headers_mut();
     if told && is_shown {
         append(headers, site.clear(Cookie::Flash));
@@ -75,7 +78,7 @@ async fn way_in(dashboard: &Dashboard, site: Site, request: &mut ServiceRequest)
     if changes && sent_from == SentFrom::Elsewhere {
         return Err(PageError::SentFromElsewhere);
     }
-    let is_use = !is_live(request.headers());
+    let is_use = !is_live(request.request());
     let admission = match site.get(request.request(), Cookie::Session) {
         Some(shown) => session::admit(dashboard, shown, is_use).await?,
         None => Admission::Nobody,
@@ -163,13 +166,13 @@ fn refusal_page(dashboard: &Dashboard, request: &HttpRequest, refusal: &PageErro
         );
     }
     match refusal {
-        PageError::SignIn if !is_live(request.headers()) => session::send_to_sign_in(dashboard, request),
+        PageError::SignIn if !is_live(request) => session::send_to_sign_in(dashboard, request),
         _ => pages::refusal(dashboard, request, refusal, request_id),
     }
 }
 
-fn is_live(headers: &HeaderMap) -> bool {
-    headers.contains_key(LIVE)
+fn is_live(request: &HttpRequest) -> bool {
+    request.headers().contains_key(LIVE) || request.path() == EVENTS
 }
 
 fn append(headers: &mut HeaderMap, (name, value): (HeaderName, String)) {

@@ -19,6 +19,6 @@ pub(crate) use cookie::{Cookie, Site};
 pub(crate) use error::PageError;
 pub(crate) use flash::Flash;
 pub(crate) use form::Form;
-pub(crate) use front::front;
+pub(crate) use front::{EVENTS, front};
 pub(crate) use local::LocalPath;
 pub(crate) use visit::{Visit, Visitor, perm};

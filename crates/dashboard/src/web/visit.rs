@@ -57,8 +57,13 @@ pub(crate) mod perm {
     requirements!(
         AgentsManage,
         AgentsRead,
+        AgentsUse,
         AnyTenant,
         AuditRead,
+        EventsRead,
+        ExecutionsCancel,
+        ExecutionsRead,
+        ExecutionsRetry,
         ExecutionsTrigger,
         IntegrationsRead,
         JobsRead,

@@ -16,6 +16,7 @@ use horarium_domain::{ApiKeyId, Clock, Entropy, Timestamp};
 use horarium_scheduler_engine::memory::MemoryStore;
 use horarium_scheduler_engine::service::{HealthThresholds, NewKey, Services, SessionLimits, TenantPolicy};
 use horarium_scheduler_engine::{Actor, Core, SystemEntropy};
+use tokio_util::sync::CancellationToken;
 
 use super::Browser;
 use super::host::TestHost;
@@ -29,6 +30,9 @@ pub(crate) const BEGINNING: Timestamp = Timestamp::from_seconds(1_752_159_000);
 /// How long people stay signed in.
 pub(crate) const LIMITS: SessionLimits =
     SessionLimits { idle: Duration::from_hours(1), absolute: Duration::from_hours(3) };
+
+/// How often a stream of events shows that it is alive.
+const BEAT: Duration = Duration::from_millis(50);
 
 /// A clock that stands still until it is moved.
 struct TestClock(AtomicI64);
@@ -85,11 +89,14 @@ impl TestApp {
             tokens: Arc::new(JwtVerifier::new(JwtConfig::new(JwtKeys::Hs256Secret(secret))).unwrap()),
             provider,
             host: Arc::clone(&host) as Arc<dyn Host>,
+            shutdown: CancellationToken::new(),
             config: DashboardConfig {
                 sessions: LIMITS,
                 public_url: public_url.map(|text| text.parse().unwrap()),
                 provider_name: "Acme ID".to_owned(),
                 integration_health: HealthThresholds::default(),
+                event_beat: BEAT,
+                event_stream_lifetime: Duration::from_mins(5),
                 max_form_bytes: 64 * 1024,
                 version: "1.2.3",
                 node_name: "test-node".to_owned(),

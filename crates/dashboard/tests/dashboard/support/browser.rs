@@ -1,9 +1,13 @@
 //! A browser: it keeps cookies, says where forms are sent from, and does not follow redirects by itself.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use reqwest::header::{HeaderMap, SET_COOKIE};
 use reqwest::{Method, RequestBuilder};
+
+/// How long to wait for something of a stream.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A browser.
 #[derive(Clone)]
@@ -23,6 +27,29 @@ pub(crate) struct Shown {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) html: String,
+}
+
+/// A stream, read block by block.
+pub(crate) struct Followed {
+    response: reqwest::Response,
+    rest: String,
+}
+
+impl Followed {
+    /// The next block that is no sign of life; `None` at the end.
+    pub(crate) async fn block(&mut self) -> Option<String> {
+        loop {
+            while let Some((block, rest)) = self.rest.split_once("\n\n") {
+                let (block, rest) = (block.to_owned(), rest.to_owned());
+                self.rest = rest;
+                if !block.starts_with(':') {
+                    return Some(block);
+                }
+            }
+            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await.expect("something comes in time");
+            self.rest.push_str(std::str::from_utf8(&chunk.unwrap()?).unwrap());
+        }
+    }
 }
 
 impl Browser {
@@ -83,7 +110,16 @@ impl Browser {
         self.send(request).await
     }
 
-    async fn send(&mut self, mut request: RequestBuilder) -> Shown {
+    /// Begins to read what does not end.
+    pub(crate) async fn follow(&self, path: &str) -> Followed {
+        let request = self.http.get(format!("{}{path}", self.base));
+        let response = self.equipped(request).header("accept", "text/event-stream").send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        Followed { response, rest: String::new() }
+    }
+
+    /// A request with what the browser sends of itself.
+    fn equipped(&self, mut request: RequestBuilder) -> RequestBuilder {
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
@@ -91,7 +127,11 @@ impl Browser {
             let pairs: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
             request = request.header("cookie", pairs.join("; "));
         }
-        let response = request.header("accept", "text/html").send().await.unwrap();
+        request
+    }
+
+    async fn send(&mut self, request: RequestBuilder) -> Shown {
+        let response = self.equipped(request).header("accept", "text/html").send().await.unwrap();
         for line in response.headers().get_all(SET_COOKIE) {
             let line = line.to_str().unwrap();
             let (pair, attributes) = line.split_once(';').unwrap();

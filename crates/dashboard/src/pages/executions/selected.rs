@@ -1,0 +1,192 @@
+//! Several executions at once: those of a list that somebody ticked.
+
+use actix_web::HttpResponse;
+use actix_web::web;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use horarium_auth::{AuthError, Permission};
+use horarium_domain::ExecutionId;
+use horarium_domain::agent::AgentRequest;
+use horarium_domain::audit::AuditTarget;
+use horarium_domain::execution::{Execution, ExecutionState};
+use horarium_scheduler_engine::ServiceError;
+
+use super::list::PER_PAGE;
+use super::named;
+use crate::pages::confirm::Confirmation;
+use crate::view::{Section, count};
+use crate::web::{Flash, Form, PageError, Visit, perm};
+
+/// How many are looked at together.
+const READ_AT_ONCE: usize = 8;
+
+/// What is to be done with them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Act {
+    Cancel,
+    Retry,
+}
+
+/// What an address or a form says.
+struct Asked {
+    act: Act,
+    ids: Vec<ExecutionId>,
+    /// The list that they were ticked in.
+    back: String,
+}
+
+/// The question before it is done, which says to how many.
+pub(super) async fn ask(
+    visit: Visit<perm::ExecutionsRead>,
+    fields: web::Query<Vec<(String, String)>>,
+) -> Result<HttpResponse, PageError> {
+    let asked = Asked::read(&visit, &fields)?;
+    if asked.ids.is_empty() {
+        return Ok(visit.go(asked.back, &Flash::note("Nothing is ticked.")));
+    }
+    let found: Vec<Execution> = stream::iter(asked.ids.clone())
+        .map(|id| visit.services().executions.get(visit.tenant.id, id))
+        .buffered(READ_AT_ONCE)
+        .try_collect()
+        .await?;
+    let fit: Vec<&Execution> = found.iter().filter(|execution| asked.act.fits(execution)).collect();
+    if fit.is_empty() {
+        let told = format!("Nothing can be done: those that you ticked {}.", asked.act.unfit());
+        return Ok(visit.go(asked.back, &Flash::note(told)));
+    }
+    let many = many(fit.len());
+    let running = fit.iter().filter(|it| it.summary.lifecycle.state == ExecutionState::Running).count();
+    let (title, verb, mut consequences) = match asked.act {
+        Act::Cancel => (
+            "Cancel executions",
+            format!("Cancel {many}"),
+            vec![
+                format!("Told to stop: {}. What they did so far is not undone.", count(running as u64)),
+                format!("Not started yet: {}. They never will.", count((fit.len() - running) as u64)),
+            ],
+        ),
+        Act::Retry => (
+            "Run executions again",
+            format!("Run {many} again"),
+            vec!["Each runs as a new execution; those that failed are kept.".to_owned()],
+        ),
+    };
+    let others = found.len() - fit.len();
+    if others > 0 {
+        consequences.push(format!("Left alone, because they {}: {}.", asked.act.unfit(), count(others as u64)));
+    }
+    let mut fields = vec![("action", asked.act.name().to_owned()), ("back", asked.back.clone())];
+    fields.extend(fit.iter().map(|execution| ("id", execution.summary.id.to_string())));
+    let question = Confirmation {
+        layout: visit.layout(title, Some(Section::Executions)),
+        question: format!("{verb}?"),
+        consequences,
+        action: "/executions/selected".to_owned(),
+        fields,
+        verb,
+        back: asked.back,
+    };
+    question.show()
+}
+
+/// Does it, one by one. The audit log has one entry for all.
+pub(super) async fn act(
+    visit: Visit<perm::ExecutionsRead>,
+    form: Form<Vec<(String, String)>>,
+) -> Result<HttpResponse, PageError> {
+    let asked = Asked::read(&visit, &form.0)?;
+    let target = AuditTarget {
+        kind: "executions".to_owned(),
+        before: Some(asked.ids.len().to_string()),
+        ..AuditTarget::default()
+    };
+    let executions = &visit.services().executions;
+    let actor = match asked.act {
+        Act::Cancel => visit.does("stop_execution", Some(target)),
+        Act::Retry => visit.submits("rerun_execution", Some(target)),
+    };
+    let mut done = 0;
+    for id in &asked.ids {
+        let outcome = match asked.act {
+            Act::Cancel => executions.cancel(&actor, *id).await,
+            Act::Retry => executions.retry(&actor, *id).await.map(|_| ()),
+        };
+        match outcome {
+            Ok(()) => done += 1,
+            // It changed since it was looked at.
+            Err(ServiceError::Conflict(_) | ServiceError::NotFailed(_) | ServiceError::NotFound(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let missed = asked.ids.len() - done;
+    let told = match asked.act {
+        Act::Cancel => format!("Cancelled {}.", many(done)),
+        Act::Retry => format!("{} run again, as new ones.", many(done)),
+    };
+    let rest = match missed {
+        0 => String::new(),
+        missed => format!(" Changed meanwhile, and left alone: {}.", count(missed as u64)),
+    };
+    Ok(visit.go(asked.back, &Flash::done(told + &rest)))
+}
+
+impl Asked {
+    /// What is asked for, if whoever asks may do it.
+    fn read<P>(visit: &Visit<P>, fields: &[(String, String)]) -> Result<Self, PageError> {
+        let field = |name: &str| fields.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
+        let act = match field("action") {
+            Some("cancel") => Act::Cancel,
+            Some("retry") => Act::Retry,
+            _ => return Err(PageError::BadRequest("It does not say what is to be done.".to_owned())),
+        };
+        if !visit.can(act.permission()) {
+            return Err(AuthError::PermissionDenied(act.permission()).into());
+        }
+        let ids = fields.iter().filter(|(name, _)| name == "id").map(|(_, id)| named(id));
+        let ids = ids.collect::<Result<Vec<_>, _>>()?;
+        if ids.len() > PER_PAGE {
+            return Err(PageError::BadRequest(format!("At most {PER_PAGE} executions can be ticked at once.")));
+        }
+        Ok(Self { act, ids, back: field("back").unwrap_or("/executions").to_owned() })
+    }
+}
+
+impl Act {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::Retry => "retry",
+        }
+    }
+
+    const fn permission(self) -> Permission {
+        match self {
+            Self::Cancel => Permission::ExecutionsCancel,
+            Self::Retry => Permission::ExecutionsRetry,
+        }
+    }
+
+    /// Whether it can be done with an execution. An operation whose hosts are fixed is run again on its own page, where
+    /// those are chosen.
+    fn fits(self, execution: &Execution) -> bool {
+        let state = execution.summary.lifecycle.state;
+        match self {
+            Self::Cancel => !state.is_terminal(),
+            Self::Retry => {
+                let has_hosts = execution.payload.as_ref().and_then(AgentRequest::from_payload).is_some();
+                state == ExecutionState::Failed && !has_hosts
+            }
+        }
+    }
+
+    /// Why an execution does not fit.
+    const fn unfit(self) -> &'static str {
+        match self {
+            Self::Cancel => "are over already",
+            Self::Retry => "did not fail, or are operations for agents",
+        }
+    }
+}
+
+fn many(number: usize) -> String {
+    if number == 1 { "1 execution".to_owned() } else { format!("{} executions", count(number as u64)) }
+}

@@ -1,0 +1,84 @@
+//! Several executions at once.
+
+use horarium_auth::Role;
+use horarium_domain::execution::ExecutionState;
+use horarium_scheduler_engine::service::TriggerInput;
+
+use crate::support::TestApp;
+
+/// One that runs, one that waits and one that failed, by their ids.
+async fn three(app: &TestApp) -> [String; 3] {
+    let job = app.job("nightly", None).await;
+    let failed = app.begin(job).await;
+    app.end(&failed, ExecutionState::Failed).await;
+    let running = app.begin(job).await;
+    let waiting = app.services.executions.trigger(&app.actor().await, job, TriggerInput::default()).await.unwrap().id;
+    [running.lease.execution_id, waiting, failed.lease.execution_id].map(|id| id.to_string())
+}
+
+/// What the form of a list asks, and what the answer to the question sends.
+fn ticked<'a>(action: &'a str, ids: &'a [String]) -> (String, Vec<(&'a str, &'a str)>) {
+    let ids = ids.iter().map(|id| ("id", id.as_str()));
+    let fields: Vec<_> = [("back", "/executions?state=Failed"), ("action", action)].into_iter().chain(ids).collect();
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&fields).finish();
+    (format!("/executions/selected?{query}"), fields)
+}
+
+#[actix_web::test]
+async fn what_is_ticked_is_cancelled_after_a_question_and_what_is_over_is_left_alone() {
+    let app = TestApp::start().await;
+    let ids = three(&app).await;
+    let mut browser = app.signed_in(Role::Write).await;
+    let list = browser.get("/executions").await.expect(200);
+    assert!(list.says("Cancel what is ticked") && list.says(&format!(r#"value="{}""#, ids[0])), "{}", list.html);
+
+    let (question, fields) = ticked("cancel", &ids);
+    let asked = browser.get(&question).await.expect(200);
+    assert!(asked.says("Cancel 2 executions?") && asked.says("Told to stop: 1."), "{}", asked.html);
+    assert!(asked.says("Not started yet: 1.") && asked.says("because they are over already: 1."), "{}", asked.html);
+    assert!(asked.says(&ids[0]) && asked.says(&ids[1]) && !asked.says(&ids[2]), "only those that fit are sent on");
+    assert!(browser.get(&format!("/executions/{}", ids[0])).await.says("Running"), "a question changes nothing");
+
+    browser.submit("/executions/selected", &fields).await.leads_to("/executions?state=Failed");
+    let page = browser.get("/executions?state=Cancelled").await.expect(200);
+    assert!(page.says("Cancelled 2 executions. Changed meanwhile, and left alone: 1."), "{}", page.html);
+    assert!(page.says("2 of 2 executions"), "{}", page.html);
+    assert_eq!(app.host.audited().last().unwrap().1, "stop_execution");
+    browser.get(&question).await.leads_to("/executions?state=Failed");
+    assert!(browser.get("/executions").await.says("Nothing can be done: those that you ticked are over already."));
+}
+
+#[actix_web::test]
+async fn what_failed_of_what_is_ticked_runs_again() {
+    let app = TestApp::start().await;
+    let ids = three(&app).await;
+    let mut browser = app.signed_in(Role::Write).await;
+    let (question, _) = ticked("retry", &ids);
+    let asked = browser.get(&question).await.expect(200);
+    assert!(asked.says("Run 1 execution again?"), "{}", asked.html);
+    let (_, fields) = ticked("retry", &ids[2..]);
+    browser.submit("/executions/selected", &fields).await.expect(303);
+    let page = browser.get(&format!("/executions/{}", ids[2])).await.expect(200);
+    assert!(page.says("1 execution run again, as new ones.") && page.says("Run again as"), "{}", page.html);
+}
+
+#[actix_web::test]
+async fn what_makes_no_sense_is_refused() {
+    let app = TestApp::start().await;
+    let ids = three(&app).await;
+    let mut browser = app.signed_in(Role::Write).await;
+    browser.get(&ticked("cancel", &[]).0).await.leads_to("/executions?state=Failed");
+    assert!(browser.get("/executions").await.says("Nothing is ticked."));
+    browser.get(&ticked("delete", &ids).0).await.expect(400);
+    browser.submit("/executions/selected", &ticked("cancel", &vec![ids[0].clone(); 51]).1).await.expect(400);
+
+    let mut reader = app.signed_in(Role::Read).await;
+    assert!(!reader.get("/executions").await.says("checkbox"));
+    reader.get(&ticked("cancel", &ids).0).await.expect(403);
+    reader.submit("/executions/selected", &ticked("cancel", &ids).1).await.expect(403);
+    let mut stranger = app.signed_in_to(Role::Owner, "org-2").await;
+    stranger.get(&ticked("cancel", &ids).0).await.expect(404);
+    stranger.submit("/executions/selected", &ticked("cancel", &ids).1).await.expect(303);
+    assert!(stranger.get("/executions").await.says("Cancelled 0 executions. Changed meanwhile, and left alone: 3."));
+    assert!(browser.get(&format!("/executions/{}", ids[0])).await.says("Running"), "nobody else's is touched");
+}
