@@ -9,6 +9,7 @@ mod integrations;
 mod jobs;
 mod keys;
 mod overview;
+mod queues;
 mod refusal;
 mod tenant;
 
@@ -28,6 +29,7 @@ pub(crate) fn configure(cfg: &mut ServiceConfig) {
         .configure(jobs::configure)
         .configure(keys::configure)
         .configure(overview::configure)
+        .configure(queues::configure)
         .configure(tenant::configure);
 }
 

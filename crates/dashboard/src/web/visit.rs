@@ -70,6 +70,8 @@ pub(crate) mod perm {
         JobsWrite,
         KeysManage,
         KeysRead,
+        QueuesRead,
+        QueuesWrite,
     );
 
     /// Requires nothing but to be signed in.
