@@ -10,6 +10,7 @@ mod support;
 
 mod api_documentation;
 mod every_page;
+mod executions;
 mod integrations;
 mod jobs;
 mod keys;
