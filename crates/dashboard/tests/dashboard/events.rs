@@ -27,6 +27,26 @@ async fn a_page_is_told_what_changed_in_its_tenant_and_nowhere_else() {
 }
 
 #[actix_web::test]
+async fn what_changes_within_a_second_is_told_together_and_of_too_much_only_that() {
+    let app = TestApp::start().await;
+    let mut followed = app.signed_in(Role::Read).await.follow("/events").await;
+    assert!(followed.block().await.unwrap().starts_with("retry:"));
+    let first = app.job("first", None).await;
+    let told = followed.block().await.unwrap();
+    assert!(told.ends_with(&format!("event: changed\ndata: jobs job:{first}")), "nothing is gathered yet: {told}");
+
+    let (second, third) = (app.job("second", None).await, app.job("third", None).await);
+    let told = followed.block().await.unwrap();
+    assert!(told.ends_with(&format!("event: changed\ndata: jobs job:{second} job:{third}")), "{told}");
+
+    for number in 0..60 {
+        app.job(&format!("job-{number}"), None).await;
+    }
+    let told = followed.block().await.unwrap();
+    assert!(told.starts_with("id: ") && told.ends_with("event: reset\ndata: all"), "{told}");
+}
+
+#[actix_web::test]
 async fn a_stream_ends_with_its_session() {
     let app = TestApp::start().await;
     let mut browser = app.signed_in(Role::Read).await;
