@@ -9,6 +9,9 @@ use super::{count, json};
 const LINES: usize = 40;
 const BYTES: usize = 4 * 1024;
 
+/// How many bytes a page holds, which may be fetched anew every two seconds; what is longer can only be downloaded.
+const MOST_BYTES: usize = 16 * 1024;
+
 /// Text as it came.
 #[derive(Debug, Clone, Template)]
 #[template(path = "parts/text.html")]
@@ -33,6 +36,11 @@ impl LongText {
             (beginning.to_owned(), format!("{} {noun}, {}", count(lines as u64), size(text.len())))
         });
         Self { name, text, folded, href: None }
+    }
+
+    /// Whether the page holds all of it.
+    fn is_whole(&self) -> bool {
+        self.href.is_none() || self.text.len() <= MOST_BYTES
     }
 
     /// The same with the address of the text itself.
@@ -70,6 +78,17 @@ mod tests {
         assert_eq!((beginning, told.as_str()), (lines(40), "41 lines, 204 bytes"));
         let (beginning, told) = LongText::new("output", &"ü".repeat(5000)).folded.unwrap();
         assert_eq!((beginning.len(), told.as_str()), (BYTES, "1 line, 10 kB"));
+    }
+
+    #[test]
+    fn of_what_is_very_long_a_page_holds_the_beginning_alone() {
+        let text = |bytes| LongText::new("output", &"x".repeat(bytes));
+        let shown = text(MOST_BYTES).href("/output").to_string();
+        assert!(shown.len() > BYTES + MOST_BYTES && shown.contains("All of it: 1 line, 17 kB"), "{shown}");
+        let shown = text(MOST_BYTES + 1).href("/output").to_string();
+        assert!(shown.len() < BYTES + 500, "{shown}");
+        assert!(shown.contains("This is its beginning. All of it: 1 line, 17 kB."), "{shown}");
+        assert!(text(MOST_BYTES + 1).to_string().len() > BYTES + MOST_BYTES, "it is nowhere else");
     }
 
     #[test]

@@ -71,6 +71,11 @@ async fn hundreds_of_hosts_are_folded_until_they_are_asked_for() {
     let mut browser = app.signed_in(Role::Read).await;
     let page = browser.get(&path).await.expect(200);
     assert!(page.says("203 hosts: 203 completed") && page.says("node-199") && !page.says("node-200"));
+    assert!(page.html.len() < 400_000, "of long answers, the beginning is shown: {}", page.html.len());
+    let (_, rest) = page.html.split_once(&format!("{path}/hosts/")).unwrap();
+    let answer = browser.get(&format!("{path}/hosts/{}", rest.split_once('"').unwrap().0)).await.expect(200);
+    assert_eq!(answer.html.matches("all is well").count(), 500);
+    assert!(answer.header("content-disposition").ends_with("-node-000.json\""), "{:?}", answer.headers);
     assert!(page.says(&format!("{path}?hosts=all")));
     let page = browser.get(&format!("{path}?hosts=all")).await.expect(200);
     assert!(page.says("node-202") && !page.says("Show all hosts"));

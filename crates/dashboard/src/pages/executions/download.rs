@@ -1,4 +1,4 @@
-//! `/executions/{id}/output`, `/error` and `/payload`: the texts of an execution as files.
+//! `/executions/{id}/output`, `/error`, `/payload` and `/hosts/{task}`: the texts of an execution as files.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CONTENT_DISPOSITION;
@@ -23,13 +23,29 @@ pub(super) async fn download(
         "error" => found.execution.error,
         _ => payload(&found).map(|payload| format!("{payload:#}")),
     };
-    let text = text.ok_or(PageError::not_found("part of the execution"))?;
+    Ok(file(&name, text.ok_or(PageError::not_found("part of the execution"))?))
+}
+
+/// What a host answered.
+pub(super) async fn answer(
+    visit: Visit<perm::ExecutionsRead>,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, PageError> {
+    let (id, task) = path.into_inner();
+    let found = visit.services().agent_jobs.get(visit.tenant.id, named(&id)?).await?;
+    let asked = found.tasks.iter().find(|known| known.id.to_string() == task);
+    let answer = asked.and_then(|task| Some((task.hostname().unwrap_or("answer"), task.result.as_ref()?)));
+    let (host, answer) = answer.ok_or(PageError::not_found("answer of a host"))?;
+    Ok(file(&file_name(&found.execution.summary.job_name, &id, host), format!("{answer:#}")))
+}
+
+fn file(name: &str, text: String) -> HttpResponse {
     let (media_type, extension) =
         if pretty(&text).is_some() { ("application/json", "json") } else { ("text/plain; charset=utf-8", "txt") };
-    Ok(HttpResponse::Ok()
+    HttpResponse::Ok()
         .content_type(media_type)
         .insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.{extension}\"")))
-        .body(text))
+        .body(text)
 }
 
 /// The name of a file, without what browsers and file systems take for something else.

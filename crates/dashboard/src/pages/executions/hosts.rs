@@ -16,15 +16,18 @@ use serde::Deserialize;
 
 use super::{address, named, target};
 use crate::pages::confirm::Confirmation;
-use crate::view::{Badge, LongText, Section, Tone, Took, count};
+use crate::view::{Badge, Section, Tone, Took, count};
 use crate::web::{Flash, Form, PageError, Visit, perm};
 
-/// How many hosts are shown without being asked for, and are named in a question.
+/// How many hosts are shown without being asked for, how many when they are, and how many are named in a question.
 const SHOWN: usize = 200;
+const MOST_SHOWN: usize = 1000;
 const NAMED: usize = 20;
 
-/// The bytes of an answer that a page shows.
+/// The bytes of an answer that a page shows, and of all of them; of what comes after that, it shows the beginnings.
 const ANSWER_BYTES: usize = 4 * 1024;
+const ALL_ANSWER_BYTES: usize = 32 * 1024;
+const BEGINNING_BYTES: usize = 256;
 
 /// The hosts of an execution, those first that somebody must look at.
 #[derive(Template)]
@@ -35,6 +38,8 @@ pub(super) struct Hosts {
     lines: Vec<Line>,
     /// Where all are shown, if some are not.
     more: Option<String>,
+    /// How many are not shown even there.
+    left_out: usize,
     /// Whether the pages of agents may be seen.
     may_see_agents: bool,
     /// Where the failed ones can be asked to be tried again.
@@ -53,8 +58,9 @@ struct Line {
     took: Took,
     attempt: u16,
     error: Option<String>,
-    answer: Option<LongText>,
-    is_cut: bool,
+    answer: Option<String>,
+    /// Where all of the answer is, if this is its beginning.
+    rest: Option<String>,
 }
 
 /// Which hosts are to try again.
@@ -91,9 +97,9 @@ impl Hosts {
         let mut tasks: Vec<&AgentTask> = found.tasks.iter().collect();
         tasks.sort_by(|one, other| (rank(one.state), one.hostname()).cmp(&(rank(other.state), other.hostname())));
         let more = (!shows_all && tasks.len() > SHOWN).then(|| format!("{address}?hosts=all"));
-        if more.is_some() {
-            tasks.truncate(SHOWN);
-        }
+        let left_out = if shows_all { tasks.len().saturating_sub(MOST_SHOWN) } else { 0 };
+        tasks.truncate(if shows_all { MOST_SHOWN } else { SHOWN });
+        let mut room = ALL_ANSWER_BYTES;
         let may_retry = found.execution.summary.lifecycle.state == ExecutionState::Failed
             && found.job.as_ref().is_some_and(|job| !job.is_deleted)
             && visit.can(Permission::AgentsUse);
@@ -101,8 +107,9 @@ impl Hosts {
         let retry = |which: Which| format!("{address}/retry-hosts?hosts={}", which.name());
         Some(Self {
             told: told(&found.tasks),
-            lines: tasks.into_iter().map(|task| line(task, now)).collect(),
+            lines: tasks.into_iter().map(|task| line(task, &address, &mut room, now)).collect(),
             more,
+            left_out,
             may_see_agents: visit.can(Permission::AgentsRead),
             retry_failed: (may_retry && has_failed && request.target.is_broadcast()).then(|| retry(Which::Failed)),
             retry_all: may_retry.then(|| retry(Which::All)),
@@ -223,9 +230,17 @@ fn told(tasks: &[AgentTask]) -> String {
     format!("{} {noun}: {}", count(tasks.len() as u64), parts.join(", "))
 }
 
-fn line(task: &AgentTask, now: Timestamp) -> Line {
-    let answer = task.result.as_ref().map(|answer| format!("{answer:#}"));
-    let shown = answer.as_ref().map(|text| &text[..text.floor_char_boundary(ANSWER_BYTES)]);
+fn line(task: &AgentTask, execution: &str, room: &mut usize, now: Timestamp) -> Line {
+    let mut answer = task.result.as_ref().map(|answer| format!("{answer:#}"));
+    let mut rest = None;
+    if let Some(text) = &mut answer {
+        let shown = text.floor_char_boundary(ANSWER_BYTES.min(*room).max(BEGINNING_BYTES));
+        if shown < text.len() {
+            text.truncate(shown);
+            rest = Some(format!("{execution}/hosts/{}", task.id));
+        }
+        *room = room.saturating_sub(text.len());
+    }
     Line {
         key: task.id.to_string(),
         badge: badge(task.state),
@@ -238,8 +253,8 @@ fn line(task: &AgentTask, now: Timestamp) -> Line {
         took: Took(took(task, now)),
         attempt: task.attempt,
         error: task.error.clone(),
-        is_cut: shown.map(str::len) != answer.as_ref().map(String::len),
-        answer: shown.map(|text| LongText::new("answer", text)),
+        answer,
+        rest,
     }
 }
 

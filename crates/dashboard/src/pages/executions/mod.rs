@@ -31,6 +31,7 @@ pub(crate) fn configure(cfg: &mut ServiceConfig) {
         .route("/executions/{id}/retry", web::post().to(act::retry))
         .route("/executions/{id}/retry-hosts", web::get().to(hosts::ask_to_retry))
         .route("/executions/{id}/retry-hosts", web::post().to(hosts::retry))
+        .route("/executions/{id}/hosts/{task}", web::get().to(download::answer))
         .route("/executions/{id}/{part:output|error|payload}", web::get().to(download::download));
 }
 

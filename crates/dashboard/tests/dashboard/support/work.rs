@@ -81,6 +81,7 @@ impl TestApp {
                 leased_at: Some(now),
                 ended_at: (!state.is_open()).then_some(now + LEASE),
                 error: (*state == TaskState::Failed).then(|| "the disk is full".to_owned()),
+                result: (*state == TaskState::Completed).then(|| json!({"log": vec!["all is well"; 500]})),
                 ..new.for_host(host)
             }
         };
