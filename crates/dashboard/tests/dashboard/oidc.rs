@@ -141,6 +141,40 @@ async fn an_answer_counts_once_and_only_in_the_browser_that_asked() {
 }
 
 #[actix_web::test]
+async fn whoever_signs_in_anew_is_somebody_else_and_the_former_session_is_over() {
+    let (app, provider) = start().await;
+    let mut browser = app.signed_in(Role::Read).await;
+    let mut former = browser.clone();
+    let sent = go(&mut browser, "/sign-in/oidc").await;
+    provider.vouches(&sent, &owner());
+    // What comes from another site brings no cookie of the session along.
+    browser.cookies.remove("horarium");
+    come_back(&mut browser, &sent).await.expect(200);
+    assert!(browser.get("/overview").await.says("Ada Lovelace"));
+    former.get("/overview").await.expect(303);
+}
+
+#[actix_web::test]
+async fn a_page_that_sends_people_here_locks_nobody_out() {
+    let (app, _) = start().await;
+    for _ in 0..10 {
+        app.browser().get(&format!("{CALLBACK}?code=c0de&state=x")).await.expect(401);
+    }
+    app.signed_in(Role::Read).await;
+}
+
+#[actix_web::test]
+async fn codes_that_are_guessed_are_counted() {
+    let (app, _) = start().await;
+    let mut browser = app.browser();
+    for _ in 0..3 {
+        let sent = go(&mut browser, "/sign-in/oidc").await;
+        come_back(&mut browser, &sent).await.expect(401);
+    }
+    browser.sign_in("nonsense").await.expect(429);
+}
+
+#[actix_web::test]
 async fn nobody_is_led_to_another_site() {
     let (app, provider) = start().await;
     for evil in ["%2F%2Fevil.example", "%2F%5Cevil.example", "https%3A%2F%2Fevil.example"] {
