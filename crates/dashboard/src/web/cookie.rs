@@ -2,7 +2,7 @@
 //! other sites.
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{COOKIE, HeaderName, SET_COOKIE};
+use actix_web::http::header::{COOKIE, HeaderMap, HeaderName, SET_COOKIE};
 
 use crate::state::Dashboard;
 
@@ -80,6 +80,12 @@ impl Site {
     /// Has the browser forget a cookie.
     pub(crate) fn clear(self, cookie: Cookie) -> (HeaderName, String) {
         (SET_COOKIE, self.line(cookie, "", "; Max-Age=0"))
+    }
+
+    /// Whether an answer has the browser keep or forget a cookie.
+    pub(crate) fn is_told(self, headers: &HeaderMap, cookie: Cookie) -> bool {
+        let begin = format!("{}=", self.name(cookie));
+        headers.get_all(SET_COOKIE).any(|line| line.as_bytes().starts_with(begin.as_bytes()))
     }
 
     fn line(self, cookie: Cookie, value: &str, age: &str) -> String {

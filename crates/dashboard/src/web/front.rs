@@ -36,6 +36,9 @@ const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                       connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// Of a request whose session is over.
+struct SessionOver;
+
 /// The middleware. Whatever happens within, the answer is a page or sends the browser to one.
 pub(crate) async fn front<B: MessageBody + 'static>(
     mut request: ServiceRequest,
@@ -62,10 +65,16 @@ pub(crate) async fn front<B: MessageBody + 'static>(
             None => answer.map_into_left_body(),
         }
     };
-    let is_shown = !answer.status().is_redirection() && !is_live(answer.request());
+    let is_page = !is_live(answer.request());
+    let is_shown = !answer.status().is_redirection() && is_page;
+    let is_over = answer.request().extensions().contains::<SessionOver>();
     let headers = answer.headers_mut();
     if told && is_shown {
         append(headers, site.clear(Cookie::Flash));
+    }
+    // It is told once; and whoever signs in has another one now.
+    if is_over && is_page && !site.is_told(headers, Cookie::Session) {
+        append(headers, site.clear(Cookie::Session));
     }
     harden(headers);
     Ok(answer)
@@ -86,6 +95,7 @@ async fn way_in(dashboard: &Dashboard, site: Site, request: &mut ServiceRequest)
     let visitor = match admission {
         Admission::Visitor(visitor) => Some(Rc::new(*visitor)),
         Admission::Ended(why) => {
+            request.extensions_mut().insert(SessionOver);
             // The page before may have told it already, and better.
             if !request.extensions().contains::<Flash>() {
                 request.extensions_mut().insert(Flash::note(why));

@@ -131,6 +131,20 @@ async fn a_session_that_nobody_uses_ends() {
     app.advance(Duration::from_mins(61));
     browser.get("/overview").await.expect(303);
     assert!(browser.get("/sign-in").await.says("the session was over"));
+    assert!(!browser.get("/sign-in").await.says("the session was over"), "it is told once");
+}
+
+#[actix_web::test]
+async fn whoever_signs_in_after_a_session_ended_has_another_one() {
+    let app = TestApp::start().await;
+    let (_, key) = app.key(&["*"]).await;
+    let mut browser = app.signed_in(Role::Read).await;
+    app.advance(Duration::from_mins(61));
+    let mut live = browser.clone().with_header("x-horarium-live", "1");
+    live.get("/overview").await.expect(401);
+    assert!(!live.cookies.is_empty(), "the page that is asked for next tells why");
+    browser.sign_in(&key).await.expect(303);
+    browser.get("/overview").await.expect(200);
 }
 
 #[actix_web::test]
