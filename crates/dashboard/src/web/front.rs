@@ -7,7 +7,7 @@ use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
@@ -35,6 +35,9 @@ const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-
 /// Pages take everything from this server, and send nothing elsewhere.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                       connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Where the configuration says that there is TLS, browsers come by nothing else for a year.
+const TLS_ALONE: &str = "max-age=31536000";
 
 /// Of a request whose session is over.
 struct SessionOver;
@@ -77,6 +80,9 @@ pub(crate) async fn front<B: MessageBody + 'static>(
         append(headers, site.clear(Cookie::Session));
     }
     harden(headers);
+    if dashboard.config.public_url.as_ref().is_some_and(|url| url.scheme() == "https") {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(TLS_ALONE));
+    }
     Ok(answer)
 }
 

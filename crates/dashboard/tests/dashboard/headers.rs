@@ -31,6 +31,17 @@ async fn every_page_takes_everything_from_this_server_and_is_kept_by_nobody() {
 }
 
 #[actix_web::test]
+async fn where_the_public_address_has_tls_browsers_come_by_nothing_else() {
+    let shown = TestApp::at(Some("https://jobs.example.org")).await.browser().get("/sign-in").await.expect(200);
+    assert_eq!(shown.header("strict-transport-security"), "max-age=31536000");
+    for address in [None, Some("http://jobs.example.org")] {
+        let app = TestApp::at(address).await;
+        let shown = app.browser().with_header("x-forwarded-proto", "https").get("/sign-in").await.expect(200);
+        assert_eq!(shown.header("strict-transport-security"), "");
+    }
+}
+
+#[actix_web::test]
 async fn no_page_holds_a_script_or_a_style_of_its_own() {
     let app = TestApp::start().await;
     let job = app.job("nightly", Some("30 2 * * *")).await;
