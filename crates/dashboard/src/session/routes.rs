@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderName, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{HeaderValue, RETRY_AFTER};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use askama::Template;
@@ -16,9 +16,9 @@ use super::credential::{self, Shown};
 use super::{enter, oidc};
 use crate::state::Dashboard;
 use crate::view::Layout;
-use crate::web::{Cookie, Flash, Form, LocalPath, PageError, Site, Visit, Visitor, page, perm, redirect};
-
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+use crate::web::{
+    Cookie, Flash, Form, LocalPath, PageError, Site, Visit, Visitor, may_be_from_elsewhere, page, perm, redirect,
+};
 
 #[derive(Template)]
 #[template(path = "session/sign_in.html")]
@@ -157,21 +157,24 @@ async fn sign_out(visit: Visit<perm::SignedIn>, request: HttpRequest) -> Result<
 /// Sends somebody who is not signed in to the sign-in page, and from there back to what was asked for.
 ///
 /// A link on another site brings no cookie along (SameSite=Strict). Whoever follows one may well be signed in, so the
-/// browser is made to ask again, this time from a page of ours.
+/// browser is made to ask again, this time from a page of ours; the sign-in page knows then.
 pub(crate) fn send_to_sign_in(dashboard: &Dashboard, request: &HttpRequest) -> HttpResponse {
     let site = Site::of(dashboard, request);
+    let is_read = request.method().is_safe();
     let asked_for = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    let to = LocalPath::given(asked_for).filter(|_| request.method().is_safe()).unwrap_or_else(LocalPath::home);
-    let is_from_elsewhere = request.headers().get(SEC_FETCH_SITE).is_some_and(|value| value == "cross-site");
-    if is_from_elsewhere
-        && request.method().is_safe()
-        && let Ok(answer) = onward_page(dashboard, request, &to)
+    let to = LocalPath::given(asked_for).filter(|_| is_read).unwrap_or_else(LocalPath::home);
+    let to: String = form_urlencoded::byte_serialize(to.as_str().as_bytes()).collect();
+    let sign_in = LocalPath::own(format!("{SIGN_IN}?to={to}"));
+    let has_cookie = site.get(request, Cookie::Session).is_some();
+    if is_read
+        && !has_cookie
+        && may_be_from_elsewhere(dashboard, request)
+        && let Ok(answer) = onward_page(dashboard, request, &sign_in)
     {
         return answer;
     }
     let flash = request.extensions().get::<Flash>().cloned();
-    let to: String = form_urlencoded::byte_serialize(to.as_str().as_bytes()).collect();
-    redirect(&LocalPath::own(format!("/sign-in?to={to}")), flash.as_ref(), site)
+    redirect(&sign_in, flash.as_ref(), site)
 }
 
 /// A page that goes on to another one by itself.

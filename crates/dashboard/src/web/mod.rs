@@ -21,4 +21,5 @@ pub(crate) use flash::Flash;
 pub(crate) use form::Form;
 pub(crate) use front::{EVENTS, front};
 pub(crate) use local::LocalPath;
+pub(crate) use origin::may_be_from_elsewhere;
 pub(crate) use visit::{Visit, Visitor, perm};

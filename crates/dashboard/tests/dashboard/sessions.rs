@@ -114,10 +114,27 @@ async fn nobody_is_sent_to_another_site_after_signing_in() {
 #[actix_web::test]
 async fn whoever_follows_a_link_from_another_site_is_still_signed_in() {
     let app = TestApp::start().await;
+    let mut signed_in = app.signed_in(Role::Read).await;
     // SameSite=Strict: the browser comes without its cookie, and is made to ask again from here.
-    let mut browser = app.browser().with_header("sec-fetch-site", "cross-site");
-    let page = browser.get("/overview?range=7d").await.expect(200);
-    assert!(page.says(r#"http-equiv="refresh" content="0;url=/overview?range=7d""#), "{}", page.html);
+    let told = [("sec-fetch-site", "cross-site")];
+    // Where there is no TLS, it tells less.
+    let untold = [("sec-fetch-site", ""), ("referer", "http://chat.example/")];
+    for headers in [&told[..], &untold[..1], &untold[..]] {
+        let mut browser = headers.iter().fold(app.browser(), |browser, (name, value)| browser.with_header(name, value));
+        let page = browser.get("/overview?range=7d").await.expect(200);
+        let onward = r#"http-equiv="refresh" content="0;url=/sign-in?to=%2Foverview%3Frange%3D7d""#;
+        assert!(page.says(onward), "{headers:?}: {}", page.html);
+    }
+    signed_in.get("/sign-in?to=%2Foverview%3Frange%3D7d").await.leads_to("/overview?range=7d");
+    app.browser().get("/sign-in?to=%2Foverview").await.expect(200);
+}
+
+#[actix_web::test]
+async fn whoever_follows_a_link_of_ours_is_not_asked_twice() {
+    let app = TestApp::at(Some("http://jobs.example")).await;
+    let browser = app.browser().with_header("sec-fetch-site", "");
+    let mut browser = browser.with_header("referer", "http://jobs.example/jobs?page=2");
+    browser.get("/overview").await.leads_to("/sign-in?to=%2Foverview");
 }
 
 #[actix_web::test]

@@ -76,8 +76,11 @@ impl Browser {
         self
     }
 
+    /// Goes to an address that somebody typed, unless the headers say otherwise; an empty one is not sent.
     pub(crate) async fn get(&mut self, path: &str) -> Shown {
         let request = self.http.get(format!("{}{path}", self.base));
+        let is_told = self.headers.iter().any(|(name, _)| name == "sec-fetch-site");
+        let request = if is_told { request } else { request.header("sec-fetch-site", "none") };
         self.send(request).await
     }
 
@@ -120,7 +123,7 @@ impl Browser {
 
     /// A request with what the browser sends of itself.
     fn equipped(&self, mut request: RequestBuilder) -> RequestBuilder {
-        for (name, value) in &self.headers {
+        for (name, value) in self.headers.iter().filter(|(_, value)| !value.is_empty()) {
             request = request.header(name, value);
         }
         if !self.cookies.is_empty() {
