@@ -20,7 +20,7 @@ use serde::Deserialize;
 use url::form_urlencoded;
 
 use super::confirm::Confirmation;
-use crate::view::{Ago, Badge, Figure, Layout, Pager, Section, Tone, Took, count};
+use crate::view::{Ago, At, Badge, Figure, Layout, Pager, Section, Tone, Took, count};
 use crate::web::{Flash, PageError, Visit, page, perm};
 
 const ADDRESS: &str = "/settings/integrations";
@@ -67,7 +67,8 @@ struct IntegrationsPage {
 }
 
 struct LastRunLine {
-    at: Ago,
+    at: At,
+    ago: Ago,
     state: Badge,
     took: Took,
 }
@@ -245,27 +246,28 @@ fn figures(metrics: &IntegrationMetrics, now: Timestamp) -> Vec<Figure> {
     let figures = &metrics.figures;
     let of = |state| address(Some(state), "", None);
     let failed_tone = if figures.failed > 0 { Tone::Bad } else { Tone::Good };
-    let oldest = Figure::new("Oldest pending", oldest(figures.oldest_due_at, metrics.oldest_pending_age, now));
     vec![
         Figure::new("Pending", count(figures.pending)).href(of(ExecutionState::Pending)),
         Figure::new("Processing", count(figures.running)).tone(Tone::Info).href(of(ExecutionState::Running)),
         Figure::new("Failed", count(figures.failed.unsigned_abs())).tone(failed_tone).href(of(ExecutionState::Failed)),
-        if metrics.oldest_pending_age.is_some() { oldest.hint("since it was due") } else { oldest },
+        oldest(figures.oldest_due_at, metrics.oldest_pending_age, now),
     ]
 }
 
 /// How long the oldest pending job has been due.
-fn oldest(due_at: Option<Timestamp>, age: Option<Duration>, now: Timestamp) -> String {
+fn oldest(due_at: Option<Timestamp>, age: Option<Duration>, now: Timestamp) -> Figure {
+    let told = |text: String| Figure::new("Oldest pending", text);
     match (due_at, age) {
-        (Some(due_at), _) if due_at > now => "not due yet".to_owned(),
-        (_, Some(age)) => wait_in_words(age),
-        (_, None) => "none is waiting".to_owned(),
+        (Some(due_at), _) if due_at > now => told("not due yet".to_owned()),
+        (_, Some(age)) => told(wait_in_words(age)).hint("since it was due"),
+        (_, None) => told("none is waiting".to_owned()),
     }
 }
 
 fn last_run_line(run: &LastRun, now: Timestamp) -> LastRunLine {
     let took = run.duration_ms.map(|ms| Duration::from_millis(ms.unsigned_abs()));
-    LastRunLine { at: Ago { at: Some(run.completed_at), now }, state: badge(run.state), took: Took(took) }
+    let at = Some(run.completed_at);
+    LastRunLine { at: At(at), ago: Ago { at, now }, state: badge(run.state), took: Took(took) }
 }
 
 fn line(execution: &ExecutionSummary, now: Timestamp) -> Line {

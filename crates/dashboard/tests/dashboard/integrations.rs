@@ -53,6 +53,7 @@ async fn failures_make_it_worse_and_clearing_them_makes_it_well_again() {
     let page = browser.get(PAGE).await.expect(200);
     is_well(&page, "WARN", "Some integration jobs need a look.");
     assert!(page.says("<li>1 job failed.</li>") && page.says("took 1.0 s"), "{}", page.html);
+    assert!(page.says(">2025-07-10 14:50:01 UTC</time> (<time"), "when it ran last: {}", page.html);
     for _ in 0..4 {
         fail(&app, job).await;
     }
@@ -87,6 +88,20 @@ async fn what_waits_for_long_makes_it_worse() {
     let page = browser.get(PAGE).await.expect(200);
     is_well(&page, "ERROR", "Integration jobs are in trouble.");
     assert!(page.says("has been due for 1 h."), "{}", page.html);
+}
+
+#[actix_web::test]
+async fn what_is_due_later_has_not_been_due_at_all() {
+    let app = TestApp::start().await;
+    let job = integration(&app, "meta_spend").await;
+    let later = TriggerInput { run_at: Some("2025-07-10T15:00:00Z".to_owned()), ..TriggerInput::default() };
+    app.services.executions.trigger(&app.actor().await, job, later).await.unwrap();
+    let mut browser = app.signed_in(Role::Manager).await;
+    let page = browser.get(PAGE).await.expect(200);
+    assert!(page.says("not due yet") && !page.says("since it was due"), "{}", page.html);
+    app.advance(Duration::from_mins(11));
+    let page = browser.get(PAGE).await.expect(200);
+    assert!(page.says("since it was due") && !page.says("not due yet"), "{}", page.html);
 }
 
 #[actix_web::test]
