@@ -29,8 +29,37 @@ const write = (time) => {
   if (time.textContent !== text) time.textContent = text;
 };
 
+// Times in the middle of a text, where there is no room for an element.
+const inText = (text) => text.replace(
+  /(\d{4}-\d\d-\d\d) (\d\d:\d\d(?::\d\d)?) UTC/g,
+  (_, day, time) => absolute.format(new Date(`${day}T${time}Z`)),
+);
+
+const writeWithin = (element) => {
+  if (element.title) element.title = inText(element.title);
+  if (element.childElementCount === 0) element.textContent = inText(element.textContent);
+};
+
+const zoned = (text) => new Date(text.endsWith("Z") ? text : `${text}Z`);
+
+// A field that holds UTC is filled in on the viewer's clock, and sent in UTC.
+const fillIn = (field) => {
+  field.removeAttribute("data-utc");
+  for (const label of field.labels) label.textContent = label.textContent.replace("UTC", zone);
+  const at = zoned(field.defaultValue);
+  if (!Number.isNaN(at.getTime())) {
+    field.value = new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+  }
+  field.form.addEventListener("formdata", ({ formData }) => {
+    const typed = new Date(field.value);
+    if (!Number.isNaN(typed.getTime())) formData.set(field.name, typed.toISOString());
+  });
+};
+
 export const showTimes = (part) => {
   part.querySelectorAll("time[data-time]").forEach(write);
+  part.querySelectorAll("[data-times]").forEach(writeWithin);
+  part.querySelectorAll("input[data-utc]").forEach(fillIn);
   part.querySelectorAll("[data-zone]").forEach((place) => { place.textContent = `Times in ${zone}`; });
 };
 

@@ -16,6 +16,8 @@ pub(crate) struct Field {
     pub(super) problem: String,
     pub(super) is_required: bool,
     pub(super) is_wide: bool,
+    /// Whether it holds an instant in UTC.
+    pub(super) is_utc: bool,
     /// Where it matters, as `data-when` says it: `name=value`, or several values with bars between.
     pub(super) when: String,
     /// The list on the page that proposes values; empty for none.

@@ -98,6 +98,11 @@ impl Inputs {
         self.field(name, hint, Control::Line("datetime-local"))
     }
 
+    /// A field for an instant: the viewer's clock shows it, and [`time::instant`](super::time::instant) reads it.
+    pub(crate) fn instant(&self, name: &str, hint: &str) -> Field {
+        Field { is_utc: true, ..self.moment(name, hint) }
+    }
+
     /// A field for a time of day.
     pub(crate) fn time(&self, name: &str, hint: &str) -> Field {
         self.field(name, hint, Control::Line("time"))
@@ -131,6 +136,7 @@ impl Inputs {
             problem: problems.map(|problem| problem.text.as_str()).collect::<Vec<_>>().join("; "),
             is_required: false,
             is_wide: false,
+            is_utc: false,
             when: String::new(),
             list: String::new(),
         }

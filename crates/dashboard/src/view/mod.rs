@@ -18,7 +18,7 @@ mod runs;
 mod schedule;
 mod strip;
 mod text;
-mod time;
+pub(crate) mod time;
 mod tone;
 
 pub(crate) use address::Address;

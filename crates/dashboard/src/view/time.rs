@@ -90,6 +90,22 @@ fn roughly(span: Duration) -> String {
     }
 }
 
+/// An instant as RFC 3339 has it, or as a field for it does: without a zone, which is UTC.
+pub(crate) fn instant(text: &str) -> Option<Timestamp> {
+    let whole = match text.len() {
+        16 => format!("{text}:00Z"),
+        19 => format!("{text}Z"),
+        _ => text.to_owned(),
+    };
+    whole.parse().ok()
+}
+
+/// What a field for an instant holds, in UTC: `2025-07-10T14:50:00`. The module `times.js` shows fields with `data-utc` on
+/// the viewer's clock, and sends what is typed there in UTC.
+pub(crate) fn field(at: Option<Timestamp>) -> String {
+    at.map_or_else(String::new, |at| at.to_string()[..19].to_owned())
+}
+
 /// `2025-07-10 14:50:00 UTC`.
 pub(crate) fn utc(at: Timestamp) -> String {
     let text = at.to_string();
@@ -107,6 +123,20 @@ mod tests {
         let told = At(Some(NOW)).to_string();
         assert_eq!(told, r#"<time datetime="2025-07-10T14:50:00.000Z" data-time>2025-07-10 14:50:00 UTC</time>"#);
         assert_eq!(At(None).to_string(), NONE);
+    }
+
+    #[test]
+    fn an_instant_is_read_as_addresses_and_as_fields_have_it() {
+        for text in ["2025-07-10T14:50:00Z", "2025-07-10T16:50:00.000+02:00", "2025-07-10T14:50", "2025-07-10T14:50:00"]
+        {
+            assert_eq!(instant(text), Some(NOW), "{text}");
+        }
+        for strange in ["yesterday", "2025-13-10T14:50", "14:50", ""] {
+            assert_eq!(instant(strange), None, "{strange}");
+        }
+        let second = NOW + Duration::from_secs(45);
+        assert_eq!(instant(&field(Some(second))), Some(second), "a form that is sent as it is asks for the same");
+        assert_eq!(field(None), "");
     }
 
     #[test]

@@ -67,7 +67,8 @@ async fn entries_are_found_by_who_what_and_when() {
         let page = browser.get(&format!("{PAGE}?{query}")).await.expect(200);
         assert!(page.says(shown) && !page.says(hidden) && page.says("Clear filters"), "{query}: {}", page.html);
     }
-    assert!(browser.get("/audit?since=2025-07-10T14:51").await.expect(200).says("No entry matches."));
+    let none = browser.get("/audit?since=2025-07-10T14:51").await.expect(200);
+    assert!(none.says("No entry matches.") && none.says(r#"data-utc value="2025-07-10T14:51:00""#), "{}", none.html);
     assert!(browser.get("/audit?actor=nobody").await.expect(200).says("No entry matches."));
     assert!(browser.get("/audit?since=yesterday").await.expect(400).says("is no date and time"));
     let page = browser.get("/audit?actor=ada").await.expect(200);

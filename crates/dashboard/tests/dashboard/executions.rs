@@ -47,6 +47,8 @@ async fn executions_are_listed_by_state_job_and_start() {
     let page = browser.get("/executions?job=nightly&from=2025-07-10T00:00").await.expect(200);
     let tab = format!("/executions?state=Failed&#38;job={nightly}&#38;from=2025-07-10T00%3A00%3A00.000Z");
     assert!(page.says(&tab) && page.says(r#"value="nightly""#) && page.says(">1 execution<"), "{}", page.html);
+    let page = browser.get("/executions?from=2025-07-10T14:50:45Z").await.expect(200);
+    assert!(page.says(r#"step="1" data-utc value="2025-07-10T14:50:45""#), "no second is lost: {}", page.html);
 }
 
 #[actix_web::test]

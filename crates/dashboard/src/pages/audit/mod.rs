@@ -11,7 +11,7 @@ use horarium_domain::{AuditId, Timestamp};
 use serde::Deserialize;
 use url::form_urlencoded;
 
-use crate::view::{Layout, Pager, Section};
+use crate::view::{Layout, Pager, Section, time};
 use crate::web::{PageError, Visit, page, perm};
 use line::Line;
 
@@ -37,6 +37,8 @@ struct Wanted {
 struct AuditPage {
     layout: Layout,
     wanted: Wanted,
+    since: String,
+    until: String,
     is_filtered: bool,
     /// The actions of the entries that are shown, to choose from.
     actions: Vec<String>,
@@ -57,6 +59,8 @@ async fn show(visit: Visit<perm::AuditRead>, wanted: web::Query<Wanted>) -> Resu
     actions.dedup();
     let model = AuditPage {
         layout: visit.layout("Audit", Some(Section::Audit)),
+        since: time::field(filter.since),
+        until: time::field(filter.until),
         is_filtered: filter != AuditFilter::default(),
         actions,
         lines: found.items.iter().map(|entry| Line::of(entry, &visit, &wanted)).collect(),
@@ -111,14 +115,11 @@ fn given(text: &str) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// An instant: RFC 3339, or as browsers write the date and time that somebody chose, which is taken as UTC.
 fn instant(text: &str) -> Result<Option<Timestamp>, PageError> {
     let text = text.trim();
     if text.is_empty() {
         return Ok(None);
     }
-    let rest = if text.len() == "2025-07-10T14:50".len() { ":00Z" } else { "Z" };
-    let read = text.parse::<Timestamp>().or_else(|_| format!("{text}{rest}").parse::<Timestamp>());
     let refusal = || PageError::BadRequest(format!("'{text}' is no date and time, such as 2025-07-10T14:50:00Z."));
-    read.map(Some).map_err(|_| refusal())
+    time::instant(text).map(Some).ok_or_else(refusal)
 }

@@ -4,11 +4,12 @@ use std::str::FromStr;
 
 use horarium_domain::execution::ExecutionState;
 use horarium_domain::store::{ExecutionEnd, ExecutionFilter};
-use horarium_domain::{ExecutionId, JobId, Timestamp};
+use horarium_domain::{ExecutionId, JobId};
 use horarium_scheduler_engine::ServiceError;
 use serde::Deserialize;
 use url::form_urlencoded::Serializer;
 
+use crate::view::time;
 use crate::web::Visit;
 
 /// The states that a list is narrowed to: the name in the address, and on the page.
@@ -82,7 +83,7 @@ impl Asked {
             name => asked.filter.state = ExecutionState::ALL.into_iter().find(|state| state.as_str() == name),
         }
         let read = |text, problem: &mut Option<&'static str>| {
-            let at = said(text).map(|text| instant(text).ok_or("This is no date and time."));
+            let at = said(text).map(|text| time::instant(text).ok_or("This is no date and time."));
             at.transpose().unwrap_or_else(|why| {
                 *problem = Some(why);
                 None
@@ -159,39 +160,7 @@ impl Problems {
     }
 }
 
-/// What a field for an instant shows.
-pub(super) fn field(at: Option<Timestamp>) -> String {
-    at.map_or_else(String::new, |at| at.to_string()[..16].to_owned())
-}
-
-/// An instant as RFC 3339 has it, or as a field for it does: without a zone, which is UTC.
-fn instant(text: &str) -> Option<Timestamp> {
-    let whole = match text.len() {
-        16 => format!("{text}:00Z"),
-        19 => format!("{text}Z"),
-        _ => text.to_owned(),
-    };
-    whole.parse().ok()
-}
-
 /// What a field says, if anything.
 fn said(text: Option<&String>) -> Option<&str> {
     text.map(String::as_str).map(str::trim).filter(|text| !text.is_empty())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_instant_is_read_as_addresses_and_as_fields_have_it() {
-        let at: Timestamp = "2026-11-22T14:13:00Z".parse().unwrap();
-        for text in ["2026-11-22T14:13:00Z", "2026-11-22T15:13:00+01:00", "2026-11-22T14:13", "2026-11-22T14:13:00"] {
-            assert_eq!(instant(text), Some(at), "{text}");
-        }
-        assert_eq!(field(Some(at)), "2026-11-22T14:13");
-        for strange in ["yesterday", "2026-13-22T14:13", "14:13"] {
-            assert_eq!(instant(strange), None, "{strange}");
-        }
-    }
 }

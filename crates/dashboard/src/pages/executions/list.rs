@@ -10,8 +10,8 @@ use horarium_domain::store::{Counted, CursorPage};
 use horarium_scheduler_engine::ServiceError;
 
 use super::ExecutionTable;
-use super::filter::{Asked, Problems, Tab, Wanted, field};
-use crate::view::{Layout, Pager, Section, count};
+use super::filter::{Asked, Problems, Tab, Wanted};
+use crate::view::{Layout, Pager, Section, count, time};
 use crate::web::{PageError, Visit, page, perm};
 
 /// How many are on a page.
@@ -67,8 +67,8 @@ pub(super) async fn list(
         layout: visit.layout("Executions", Some(Section::Executions)),
         tabs: asked.tabs(),
         state: asked.state,
-        from: field(asked.filter.started_from),
-        to: field(asked.filter.started_to),
+        from: time::field(asked.filter.started_from),
+        to: time::field(asked.filter.started_to),
         is_narrowed: asked.narrows(),
         told: told(counted),
         table: ExecutionTable::of(&found.items, visit.now()).with_ticks(may_cancel || may_retry),

@@ -9,7 +9,6 @@ use futures_util::future;
 use horarium_auth::Permission;
 use horarium_domain::execution::{ExecutionState, ExecutionSummary};
 use horarium_domain::retry::Backoff;
-use horarium_domain::schedule::Schedule;
 use horarium_domain::store::{CursorPage, ExecutionFilter, SkippedSlots};
 use horarium_domain::{ExecutionId, JobId, Timestamp};
 use horarium_scheduler_engine::ServiceError;
@@ -18,7 +17,7 @@ use serde::Deserialize;
 
 use super::named;
 use crate::view::{
-    Address, Ago, At, Badge, Bars, Figure, Layout, Pager, RUNS, Runs, Section, Strip, Tone, Took, When, count, utc,
+    Address, Ago, At, Badge, Bars, Figure, Layout, Pager, RUNS, Runs, Section, Strip, Tone, Took, When, count,
 };
 use crate::web::{PageError, Visit, page, perm};
 
@@ -71,6 +70,7 @@ struct Tab {
 
 struct Fact {
     name: &'static str,
+    at: Option<At>,
     value: String,
     href: Option<String>,
     /// Whether it is worth copying.
@@ -240,7 +240,7 @@ fn ranges(here: &Address, shown: &str) -> Vec<Tab> {
 fn facts(report: &JobReport, may_read_queues: bool) -> Vec<Fact> {
     let job = &report.job.summary.job;
     let spec = &job.spec;
-    let plain = |name, value: String| Fact { name, value, href: None, is_copied: false };
+    let plain = |name, value: String| Fact { name, at: None, value, href: None, is_copied: false };
     let seconds = |seconds: u32| Took(Some(Duration::from_secs(seconds.into()))).to_string();
     let limit = |limit: Option<u32>| limit.map_or_else(|| "no limit".to_owned(), |limit| count(limit.into()));
     let queue = Fact {
@@ -258,7 +258,13 @@ fn facts(report: &JobReport, may_read_queues: bool) -> Vec<Fact> {
         plain("At once per key", limit(spec.max_concurrency_per_key)),
         plain("Missed runs", spec.misfire_policy.as_str().to_owned()),
     ];
-    facts.extend(window(&spec.schedule).into_iter().map(|(name, value)| plain(name, value)));
+    let at = |name, at: Timestamp, value: String| Fact { at: Some(At(Some(at))), ..plain(name, value) };
+    let bounds = [("Not before", spec.schedule.effective_from()), ("Not after", spec.schedule.expires_at())];
+    facts.extend(bounds.into_iter().filter_map(|(name, bound)| Some(at(name, bound?, String::new()))));
+    let jitter = spec.schedule.jitter_seconds();
+    if jitter > 0 {
+        facts.push(plain("Jitter", format!("up to {} after its slot", seconds(jitter))));
+    }
     facts.extend(spec.group.clone().map(|group| Fact {
         href: Some(Address::new("/jobs").with("group", &group).to_string()),
         ..plain("Group", group)
@@ -267,9 +273,8 @@ fn facts(report: &JobReport, may_read_queues: bool) -> Vec<Fact> {
         facts.push(plain("Tags", spec.tags.join(", ")));
     }
     let by = |who: Option<&String>| who.map(|who| format!(" by {who}")).unwrap_or_default();
-    let at = |at: Timestamp, who: Option<&String>| format!("{}{}", utc(at), by(who));
-    facts.push(plain("Made", at(job.created_at, job.created_by.as_ref())));
-    facts.push(plain("Changed", at(job.updated_at, job.last_modified_by.as_ref())));
+    facts.push(at("Made", job.created_at, by(job.created_by.as_ref())));
+    facts.push(at("Changed", job.updated_at, by(job.last_modified_by.as_ref())));
     facts.push(plain("Version", job.version.to_string()));
     facts.push(Fact { is_copied: true, ..plain("Id", job.id.to_string()) });
     facts
@@ -288,17 +293,6 @@ fn attempts(report: &JobReport) -> String {
         Backoff::Exponential => "apart at first, and twice as long each time",
     };
     format!("up to {}, {first} {growth}", policy.max_attempts)
-}
-
-/// Between when a schedule has slots, and by how much its runs are spread.
-fn window(schedule: &Schedule) -> Vec<(&'static str, String)> {
-    let bounds = [("Not before", schedule.effective_from()), ("Not after", schedule.expires_at())];
-    let bounds = bounds.into_iter().filter_map(|(name, at)| Some((name, utc(at?))));
-    let jitter = (schedule.jitter_seconds() > 0).then(|| {
-        let most = Took(Some(Duration::from_secs(schedule.jitter_seconds().into())));
-        ("Jitter", format!("up to {most} after its slot"))
-    });
-    bounds.chain(jitter).collect()
 }
 
 fn skip(skipped: SkippedSlots) -> Skip {

@@ -4,16 +4,15 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use horarium_domain::JobId;
-use horarium_domain::schedule::{Shown, TimeZone, WallTime};
 use horarium_scheduler_engine::ServiceError;
 use horarium_scheduler_engine::service::{FieldErrors, TriggerInput};
 use serde_json::Value;
 
 use super::{about, named};
-use crate::view::{Inputs, Layout, Section, count};
+use crate::view::{Inputs, Layout, Section, count, time};
 use crate::web::{Flash, Form, PageError, Visit, page, perm};
 
-const LABELS: &[(&str, &str)] = &[("payload", "Payload"), ("priority", "Priority"), ("runAt", "Start at (UTC)")];
+const LABELS: &[(&str, &str)] = &[("payload", "Payload"), ("priority", "Priority"), ("runAt", "Start at, UTC")];
 
 #[derive(Template)]
 #[template(path = "jobs/trigger.html")]
@@ -104,9 +103,9 @@ fn read(inputs: &Inputs) -> Result<TriggerInput, FieldErrors> {
     }
     let run_at = inputs.get("runAt");
     if !run_at.is_empty() {
-        match WallTime::parse(run_at).and_then(|wall| TimeZone::UTC.when(wall)) {
-            Some(Shown::Once(at)) => input.run_at = Some(at.to_string()),
-            _ => errors.add("runAt", "must be a date and a time"),
+        match time::instant(run_at) {
+            Some(at) => input.run_at = Some(at.to_string()),
+            None => errors.add("runAt", "must be a date and a time"),
         }
     }
     if errors.is_empty() { Ok(input) } else { Err(errors) }

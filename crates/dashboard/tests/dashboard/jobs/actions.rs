@@ -69,10 +69,10 @@ async fn a_job_is_triggered_with_what_was_typed() {
     let out_of_range = browser.submit(&path, &[("priority", "101")]).await.expect(422);
     assert!(out_of_range.says("must be between -100 and 100"), "{}", out_of_range.html);
 
-    let typed = [("payload", r#"{"a": 1}"#), ("priority", "7"), ("runAt", "2025-07-11T08:30")];
+    let typed = [("payload", r#"{"a": 1}"#), ("priority", "7"), ("runAt", "2025-07-11T08:30:15.000Z")];
     let sent = browser.submit(&path, &typed).await.expect(303);
     let id = sent.header("location").strip_prefix("/executions/").unwrap().parse().unwrap();
     let execution = app.services.executions.get(tenant, id).await.unwrap();
     assert_eq!((execution.payload, execution.summary.priority), (Some(serde_json::json!({"a": 1})), 7));
-    assert_eq!(execution.summary.scheduled_for.to_string(), "2025-07-11T08:30:00.000Z");
+    assert_eq!(execution.summary.scheduled_for.to_string(), "2025-07-11T08:30:15.000Z");
 }
