@@ -77,6 +77,22 @@ async fn agents_are_shown_with_how_they_stand_and_what_they_do() {
 }
 
 #[actix_web::test]
+async fn an_agent_is_found_by_its_hostname_or_how_that_begins() {
+    let app = TestApp::start().await;
+    for hostname in ["db-1", "web-1", "web-2"] {
+        register(&app, hostname).await;
+    }
+    let mut browser = app.signed_in(Role::Read).await;
+    browser.get("/agents?name=web-2").await.leads_to("/agents/web-2");
+    let page = browser.get("/agents?name=+web-").await.expect(200);
+    assert!(page.says("2 shown") && page.says("web-1") && !page.says("db-1") && page.says("First"), "{}", page.html);
+    let page = browser.get("/agents?name=x").await.expect(200);
+    assert!(page.says("No agent has such a hostname") && page.says("Show all agents"), "{}", page.html);
+    assert!(browser.get("/agents?name=").await.expect(200).says("3 shown"));
+    browser.get("/agents?name=%3Cb%3E").await.expect(400);
+}
+
+#[actix_web::test]
 async fn an_agent_is_drained_and_works_again() {
     let app = TestApp::start().await;
     register(&app, "web-1").await;

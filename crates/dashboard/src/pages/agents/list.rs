@@ -2,25 +2,29 @@
 
 use std::collections::HashMap;
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web;
+use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use horarium_auth::Permission;
 use horarium_domain::agent::{Agent, AgentState, check_hostname};
+use horarium_scheduler_engine::ServiceError;
 use horarium_scheduler_engine::service::AgentService;
 use serde::Deserialize;
 
-use super::{ADDRESS, labels};
+use super::{ADDRESS, address, labels};
 use crate::view::{Ago, Badge, Layout, Pager, Section, count};
-use crate::web::{PageError, Visit, page, perm};
+use crate::web::{LocalPath, PageError, Site, Visit, page, perm, redirect};
 
 /// How many agents a page shows.
 const LINES: usize = 50;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Wanted {
+    /// The hostname after which the list begins.
     after: Option<String>,
+    /// A hostname, or how it begins.
+    name: Option<String>,
 }
 
 #[derive(Template)]
@@ -28,6 +32,8 @@ pub(super) struct Wanted {
 struct AgentsPage {
     layout: Layout,
     tally: String,
+    /// Whether the list begins with the first.
+    is_from_first: bool,
     lines: Vec<Line>,
     can_make_key: bool,
     pager: Pager,
@@ -46,12 +52,26 @@ struct Line {
 pub(super) async fn show(
     visit: Visit<perm::AgentsRead>,
     wanted: web::Query<Wanted>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, PageError> {
-    let after = wanted.into_inner().after;
+    let Wanted { after, name } = wanted.into_inner();
+    let agents = &visit.services().agents;
+    let name = name.as_deref().map(str::trim).filter(|name| !name.is_empty());
+    if let Some(name) = name {
+        match agents.get(visit.tenant.id, name).await {
+            Ok(agent) => {
+                let site = Site::of(visit.dashboard(), &request);
+                return Ok(redirect(&LocalPath::own(address(&agent.hostname)), None, site));
+            }
+            Err(ServiceError::NotFound(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    // How hostnames begin leads to where they are in the list.
+    let after = name.map(str::to_owned).or(after);
     if after.as_deref().is_some_and(|name| check_hostname(name).is_err()) {
         return Err(PageError::BadRequest("No agent has such a hostname.".to_owned()));
     }
-    let agents = &visit.services().agents;
     let found = agents.list(visit.tenant.id, after.as_deref(), LINES).await?;
     let hostnames: Vec<String> = found.items.iter().map(|agent| agent.hostname.clone()).collect();
     let held = agents.held(visit.tenant.id, &hostnames).await?;
@@ -75,6 +95,7 @@ pub(super) async fn show(
         layout: visit.layout("Agents", Some(Section::Agents)),
         tally: tally(found.items.iter().map(|agent| agents.state(agent)), is_all),
         lines: found.items.iter().map(line).collect(),
+        is_from_first: after.is_none(),
         can_make_key: visit.can(Permission::KeysManage),
         pager: Pager::by_name(
             format!("{} shown", found.items.len()),
