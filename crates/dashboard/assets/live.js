@@ -3,7 +3,8 @@
 // far it is scrolled stay. While nobody looks at the page, nothing is fetched.
 //
 // With `data-live-on="executions"`, a region is also looked at when the server tells of a change of such a topic. In a list
-// with `data-grow`, lines are changed in their places, and new ones wait until they are asked for.
+// with `data-grow`, lines are changed in their places, those that have left it are taken out, and new ones wait until they
+// are asked for. The names of its lines (`data-row`) are in the order of age, the newest first.
 
 const SLOWEST = 60;
 // Changes are looked at together.
@@ -13,6 +14,8 @@ let slowdown = 1;
 let running = false;
 let last = 0;
 let enhance = () => {};
+// Opens and closes the stream of events, as it is wanted.
+let adapt = () => {};
 
 const regions = () => [...document.querySelectorAll("[data-live][id]")];
 const lines = (part) => [...part.querySelectorAll("[data-grow] > [data-row]")];
@@ -50,8 +53,16 @@ const replace = (part, put) => {
     const again = now.querySelector(box);
     if (again) again.checked = true;
   }
-  if (focused) now.querySelector(focused)?.focus({ preventScroll: true });
+  // What has the focus may be a button that is made now.
   enhance(now);
+  if (focused) now.querySelector(focused)?.focus({ preventScroll: true });
+};
+
+// Takes a line out of a list; the focus goes to the one in its place.
+const takeOut = (line) => {
+  const next = line.nextElementSibling ?? line.previousElementSibling;
+  if (line.contains(document.activeElement)) next?.querySelector("a")?.focus({ preventScroll: true });
+  line.remove();
 };
 
 // Says how many new lines there are, and shows them when they are asked for.
@@ -83,18 +94,31 @@ const offer = (region, count) => {
   note.replaceChildren(button);
 };
 
-// Changes the lines of a list in their places; answers whether it is such a list.
+// Brings the lines of a list up to date; answers whether it is such a list, and there is any line to keep.
 const grow = (region, fresh) => {
   const [here, there] = [region, fresh].map((part) => part.querySelector("[data-grow]"));
   if (!here || !there || wantsAll.delete(region.id)) return false;
-  const known = new Map(lines(region).map((line) => [line.dataset.row, line]));
   const all = lines(fresh);
-  // What follows a line that is known is not new: it was beyond the end of the page.
-  const newer = all.findIndex((line) => known.has(line.dataset.row));
+  const names = new Set(all.map((line) => line.dataset.row));
+  // A line that is older than the last one of a full page may still be in the list.
+  const end = fresh.ownerDocument.querySelector("[rel='next']") ? all.at(-1).dataset.row : "";
+  const isKept = (line) => names.has(line.dataset.row) || line.dataset.row < end;
+  const kept = lines(region).filter(isKept);
+  if (kept.length === 0) return false;
+  for (const line of lines(region)) if (!isKept(line)) takeOut(line);
+  const known = new Map(kept.map((line) => [line.dataset.row, line]));
+  const oldest = kept.at(-1).dataset.row;
+  let newer = 0;
   for (const line of all) {
     const old = known.get(line.dataset.row);
     const says = told(line);
-    if (old && lineShown.get(old) !== says) {
+    if (!old && line.dataset.row > oldest) {
+      newer += 1;
+    } else if (!old) {
+      lineShown.set(line, says);
+      here.append(document.adoptNode(line));
+      enhance(line);
+    } else if (lineShown.get(old) !== says) {
       lineShown.set(line, says);
       replace(old, () => {
         const now = document.adoptNode(line);
@@ -103,7 +127,7 @@ const grow = (region, fresh) => {
       });
     }
   }
-  offer(region, newer < 0 ? all.length : newer);
+  offer(region, newer);
   return true;
 };
 
@@ -130,8 +154,8 @@ const swap = (region, fresh) => {
   if (isAsked) region.querySelector("a")?.focus();
 };
 
-// Says that the page is not fresh any more, and why.
-const tell = (text, isEnd) => {
+// Says that the page is not fresh any more, and why; with a link to this page, if there is something to be done there.
+const tell = (text, link) => {
   let note = document.getElementById("stale");
   if (!text) {
     note?.remove();
@@ -145,12 +169,36 @@ const tell = (text, isEnd) => {
     document.getElementById("content").append(note);
   }
   note.textContent = text;
-  if (isEnd) {
-    const link = document.createElement("a");
-    link.href = window.location.href;
-    link.textContent = "Sign in again";
-    note.append(" ", link);
+  if (link) {
+    const way = document.createElement("a");
+    way.href = window.location.href;
+    way.textContent = link;
+    note.append(" ", way);
   }
+};
+
+// The page as it is now, and with what status; 0 when there is no answer.
+const look = async () => {
+  try {
+    const answer = await fetch(window.location.href, { headers: { "x-horarium-live": "1", accept: "text/html" } });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    return { status: answer.status, wait: Number(answer.headers.get("retry-after")) || SOON / 1000, page };
+  } catch {
+    return { status: 0 };
+  }
+};
+
+// Why a page is refused, in its own words: its heading and the sentence below.
+const refusal = (page) => {
+  const [heading, sentence] = page.querySelectorAll("main h1, main h1 ~ p");
+  return heading && sentence ? `${heading.textContent}. ${sentence.textContent}` : "This page is not shown any more.";
+};
+
+// Tells that the page stays as it is.
+const end = (text, link) => {
+  slowdown = Infinity;
+  tell(text, link);
+  adapt();
 };
 
 const refresh = async () => {
@@ -159,29 +207,34 @@ const refresh = async () => {
   if (running || document.hidden || wanted.length === 0) return;
   running = true;
   last = now;
+  const { status, wait, page } = await look();
+  let pause = 0;
   try {
-    const answer = await fetch(window.location.href, { headers: { "x-horarium-live": "1", accept: "text/html" } });
-    if (answer.status === 401) {
-      tell("You are signed out.", true);
-      slowdown = Infinity;
-      return;
+    if (status === 200) {
+      document.title = page.title;
+      for (const region of wanted) {
+        const fresh = page.getElementById(region.id);
+        if (fresh) swap(region, fresh);
+      }
+      slowdown = 1;
+      tell("");
+      adapt();
+    } else if (status === 401) {
+      end("You are signed out.", "Sign in again");
+    } else if (status === 429) {
+      pause = wait;
+      tell(`Too much is asked of the server, so what you see may be old. It is asked again in ${wait} s.`);
+    } else if (status >= 400 && status < 500) {
+      end(refusal(page), "Reload the page");
+    } else {
+      slowdown = Math.min(slowdown * 2, SLOWEST);
+      tell("The server does not answer; what you see may be old. It is asked again by itself.");
     }
-    if (!answer.ok) throw new Error(`status ${answer.status}`);
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    document.title = page.title;
-    for (const region of wanted) {
-      const fresh = page.getElementById(region.id);
-      if (fresh) swap(region, fresh);
-    }
-    slowdown = 1;
-    tell("");
-  } catch {
-    slowdown = Math.min(slowdown * 2, SLOWEST);
-    tell("The server does not answer; what you see may be old. It is asked again by itself.");
   } finally {
     running = false;
     for (const region of wanted) {
-      due.set(region.id, performance.now() + Number(region.dataset.live) * 1000 * slowdown);
+      const seconds = Math.max(Number(region.dataset.live) * slowdown, pause);
+      due.set(region.id, performance.now() + seconds * 1000);
     }
   }
 };
@@ -189,27 +242,32 @@ const refresh = async () => {
 // Follows what the server tells of changes, while somebody looks. Without it, pages are as fresh as their regions ask for.
 const follow = (address) => {
   let stream = null;
-  const look = (isConcerned) => {
+  const hurry = (isConcerned) => {
     const soon = Math.max(performance.now(), last + SOON);
     for (const region of regions().filter(isConcerned)) {
       due.set(region.id, Math.min(due.get(region.id) ?? soon, soon));
     }
   };
   const open = () => {
-    stream = new EventSource(address);
-    stream.addEventListener("changed", (event) => {
+    const opened = new EventSource(address);
+    stream = opened;
+    opened.addEventListener("changed", (event) => {
       const topics = event.data.split(" ");
-      look((region) => (region.dataset.liveOn ?? "").split(" ").some((topic) => topics.includes(topic)));
+      hurry((region) => (region.dataset.liveOn ?? "").split(" ").some((topic) => topics.includes(topic)));
     });
-    stream.addEventListener("reset", () => look((region) => region.dataset.liveOn));
+    opened.addEventListener("reset", () => hurry((region) => region.dataset.liveOn));
+    // A stream that is refused does not come back by itself: the next page that is answered opens another.
+    opened.addEventListener("error", () => {
+      if (opened.readyState === EventSource.CLOSED && stream === opened) stream = null;
+    });
   };
-  const close = () => {
-    stream?.close();
-    stream = null;
-  };
-  const adapt = () => {
-    if (document.hidden || slowdown === Infinity) close();
-    else if (!stream) open();
+  adapt = () => {
+    if (document.hidden || slowdown === Infinity) {
+      stream?.close();
+      stream = null;
+    } else if (!stream) {
+      open();
+    }
   };
   document.addEventListener("visibilitychange", adapt);
   adapt();

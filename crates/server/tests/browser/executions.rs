@@ -109,3 +109,19 @@ async fn a_list_keeps_its_place_while_others_come_in() {
     assert_eq!(page.run(ticked).await, json!(true));
     page.close().await;
 }
+
+#[tokio::test]
+async fn a_list_of_what_runs_loses_what_has_ended() {
+    let site = Site::start().await;
+    let acme = site.tenant("acme").await;
+    run(&acme, "search-index").await;
+    let ends = run(&acme, "log-rotation").await;
+    let page = site.sign_in(View::DESKTOP, &acme.key).await;
+    page.go("/executions?state=Running").await;
+    page.press("j").await;
+    assert!(page.focus_is_on(link("log-rotation")).await);
+    acme.post(&format!("/api/v1/scheduler/executions/{ends}/cancel"), json!({})).await;
+    page.sees_no("log-rotation").await;
+    assert!(page.focus_is_on(link("search-index")).await, "the focus goes to the line in its place");
+    page.close().await;
+}

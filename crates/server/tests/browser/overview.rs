@@ -95,3 +95,15 @@ async fn a_page_whose_server_is_gone_says_so() {
     site.stop();
     page.announces("The server does not answer").await;
 }
+
+#[tokio::test]
+async fn a_page_of_what_is_gone_says_so() {
+    let site = Site::start().await;
+    let acme = site.tenant("acme").await;
+    let job = acme.job("search-index", Outside::Fine, json!({})).await;
+    let page = site.sign_in(View::DESKTOP, &acme.key).await;
+    page.go(&format!("/jobs/{job}")).await;
+    acme.delete(&format!("/api/v1/scheduler/jobs/{job}")).await;
+    page.announces("There is no such thing. This job does not exist in this tenant, or is gone by now.").await;
+    page.close_having_met(&[404]).await;
+}

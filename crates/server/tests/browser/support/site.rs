@@ -134,7 +134,7 @@ impl Tenant<'_> {
 
     /// Takes the key back.
     pub(crate) async fn revoke_key(&self) {
-        self.call("DELETE", &format!("/api/v1/keys/{}", self.key_id), None).await;
+        self.delete(&format!("/api/v1/keys/{}", self.key_id)).await;
     }
 
     /// A key that agents use.
@@ -157,6 +157,10 @@ impl Tenant<'_> {
 
     pub(crate) async fn put(&self, path: &str, body: Value) -> Value {
         self.call("PUT", path, Some(body)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Value {
+        self.call("DELETE", path, None).await
     }
 
     /// Calls the API, which must do as it is told.
