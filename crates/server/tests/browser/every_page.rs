@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
+use crate::awkward;
 use crate::samples::Samples;
-use crate::support::{Page, View};
+use crate::support::{HARM, Page, View};
 
 /// A page: the name of its picture, and its address. One more line here is one more page that is tested and pictured.
 type Listed = (&'static str, fn(&Samples) -> String);
 
-const PAGES: &[Listed] = &[
+pub(crate) const PAGES: &[Listed] = &[
     ("overview", |_| "/overview".to_owned()),
     ("jobs", |_| "/jobs".to_owned()),
     ("job", |samples| format!("/jobs/{}", samples.job)),
@@ -17,12 +18,13 @@ const PAGES: &[Listed] = &[
     ("job-delete", |samples| format!("/jobs/{}/delete", samples.job)),
     ("executions", |_| "/executions".to_owned()),
     ("execution-running", |samples| format!("/executions/{}", samples.running)),
+    ("execution-succeeded", |samples| format!("/executions/{}", samples.succeeded)),
     ("execution-failed", |samples| format!("/executions/{}", samples.failed)),
     ("broadcast", |samples| format!("/executions/{}", samples.broadcast)),
     ("queues", |_| "/queues".to_owned()),
-    ("queue", |_| "/queues/reports".to_owned()),
+    ("queue", |samples| format!("/queues/{}", samples.queue)),
     ("agents", |_| "/agents".to_owned()),
-    ("agent", |_| "/agents/web-1".to_owned()),
+    ("agent", |samples| format!("/agents/{}", samples.agent)),
     ("keys", |_| "/keys".to_owned()),
     ("key-form", |_| "/keys/new".to_owned()),
     ("audit", |_| "/audit".to_owned()),
@@ -61,10 +63,21 @@ async fn every_page_is_accessible_in_the_dark() {
 
 #[tokio::test]
 async fn every_page_fits_a_narrow_window() {
-    let fits = async |page: &Page, name: &str| {
-        assert!(!page.scrolls_sideways().await, "{name} is wider than {} pixels", View::NARROW.width);
+    visit(&Samples::make().await, View::NARROW, async |page, _| page.fits().await).await;
+}
+
+#[tokio::test]
+async fn every_page_bears_the_longest_and_the_strangest_texts() {
+    let samples = awkward::samples().await;
+    let bears = async |page: &Page, name: &str| {
+        page.fits().await;
+        // Text is taken for markup neither in an element nor in an attribute, and no address runs anything.
+        let harm = format!("return document.querySelectorAll('{HARM}, [href^=\"javascript:\" i]').length");
+        assert_eq!(page.run(&harm).await, 0, "{name} takes text for markup");
     };
-    visit(&Samples::make().await, View::NARROW, fits).await;
+    for view in [View::DESKTOP, View::NARROW] {
+        visit(&samples, view, &bears).await;
+    }
 }
 
 #[tokio::test]

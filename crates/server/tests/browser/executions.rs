@@ -2,21 +2,13 @@
 
 use serde_json::json;
 
-use crate::support::{Agent, Manner, Outside, Site, Tenant, View, button, heading, key, link};
-
-/// Has a job run that does not end; gives the execution.
-async fn run(tenant: &Tenant<'_>, name: &str) -> String {
-    let job = tenant.job(name, Outside::Slow, json!({})).await;
-    let execution = tenant.trigger(&job).await;
-    tenant.reaches(&execution, "Running").await;
-    execution
-}
+use crate::support::{Outside, Site, View, button, heading, key, link};
 
 #[tokio::test]
 async fn a_running_execution_is_followed_to_its_end() {
     let site = Site::start().await;
     let acme = site.tenant("acme").await;
-    let execution = run(&acme, "search-index").await;
+    let execution = acme.run("search-index").await;
     let page = site.sign_in(View::DESKTOP, &acme.key).await;
     page.go(&format!("/executions/{execution}")).await;
     page.sees("has been running for").await;
@@ -33,7 +25,7 @@ async fn a_running_execution_is_followed_to_its_end() {
 async fn an_execution_is_cancelled_by_the_keyboard_alone_after_a_question() {
     let site = Site::start().await;
     let acme = site.tenant("acme").await;
-    let execution = run(&acme, "search-index").await;
+    let execution = acme.run("search-index").await;
     let page = site.sign_in(View::DESKTOP, &acme.key).await;
     page.go(&format!("/executions/{execution}")).await;
     page.press("c").await;
@@ -60,28 +52,6 @@ async fn a_failed_execution_is_run_again_and_leads_to_the_new_one() {
     page.announces("It runs again, as this new execution.").await;
     page.click(link(&failed)).await;
     page.sees("Run again as").await;
-    page.close().await;
-}
-
-#[tokio::test]
-async fn a_broadcast_is_run_again_on_the_host_that_failed_alone() {
-    let site = Site::start().await;
-    let acme = site.tenant("acme").await;
-    let _willing = Agent::start(&acme, "web-1", Manner::Willing).await;
-    let _clumsy = Agent::start(&acme, "db-1", Manner::Clumsy).await;
-    let broadcast = json!({"operation": {"type": "service.restart.do", "data": {}}, "target_hostname": "_all"});
-    let broadcast = acme.post("/job", broadcast).await["job_id"].as_str().unwrap().to_owned();
-    acme.reaches(&broadcast, "Failed").await;
-    let page = site.sign_in(View::DESKTOP, &acme.key).await;
-    page.go(&format!("/executions/{broadcast}")).await;
-    page.sees("2 hosts: 1 completed, 1 failed").await;
-    page.sees("unit nginx.service is masked").await;
-    page.click(link("Run it again on the failed ones")).await;
-    page.find(heading("Run service.restart.do again on 1 host?")).await;
-    page.sees("db-1. The others are left alone.").await;
-    page.click(button("Run it again")).await;
-    page.announces("It runs again, as this new execution.").await;
-    page.sees("1 host: 1 failed").await;
     page.close().await;
 }
 
@@ -114,8 +84,8 @@ async fn a_list_keeps_its_place_while_others_come_in() {
 async fn a_list_of_what_runs_loses_what_has_ended() {
     let site = Site::start().await;
     let acme = site.tenant("acme").await;
-    run(&acme, "search-index").await;
-    let ends = run(&acme, "log-rotation").await;
+    acme.run("search-index").await;
+    let ends = acme.run("log-rotation").await;
     let page = site.sign_in(View::DESKTOP, &acme.key).await;
     page.go("/executions?state=Running").await;
     page.press("j").await;

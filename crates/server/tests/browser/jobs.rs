@@ -46,7 +46,29 @@ async fn a_job_is_triggered_and_paused_by_single_keys() {
     page.find(heading("Run search-index once now?")).await;
     page.click(button("Run it")).await;
     page.until("it is accepted", async |page| Ok(page.path().await.starts_with("/executions/"))).await;
-    page.close_having_met(&[404]).await;
+    page.close().await;
+}
+
+#[tokio::test]
+async fn what_was_typed_into_a_job_that_changed_meanwhile_is_kept_and_asked_for_again() {
+    let site = Site::start().await;
+    let acme = site.tenant("acme").await;
+    let job = acme.job("ledger-export", Outside::Fine, json!({"description": "The old one."})).await;
+    let address = format!("/api/v1/scheduler/jobs/{job}");
+    let page = site.sign_in(View::DESKTOP, &acme.key).await;
+    page.go(&format!("/jobs/{job}/edit")).await;
+    page.fill(field("Description"), "What was typed.").await;
+    acme.put(&address, json!({"description": "Somebody else's.", "priority": 7})).await;
+    page.click(button("Save")).await;
+    page.announces("Ada changed this job at").await;
+    page.announces("Your values are below and not saved.").await;
+    page.is_accessible().await;
+    assert_eq!(page.run("return document.getElementById('f-description').value").await, "What was typed.");
+    assert_eq!(acme.get(&address).await["description"], "Somebody else's.");
+    page.click(button("Save")).await;
+    page.announces("Saved.").await;
+    page.sees("What was typed.").await;
+    page.close_having_met(&[409]).await;
 }
 
 #[tokio::test]

@@ -9,11 +9,18 @@ mod common;
 mod support;
 
 mod api_documentation;
+mod awkward;
+mod broadcasts;
 mod every_page;
 mod executions;
 mod integrations;
 mod jobs;
+mod keyboard;
 mod keys;
+mod live;
+mod oidc;
 mod overview;
+mod readers;
 mod samples;
 mod sign_in;
+mod tenants;

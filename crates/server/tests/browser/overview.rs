@@ -1,24 +1,15 @@
 //! The page that an operator leaves open all day.
 
-use serde_json::json;
-
-use crate::support::{Outside, Site, Tenant, View, ZONE, heading, key, link};
-
-/// Has a job run that does not end.
-async fn run(tenant: &Tenant<'_>, name: &str) {
-    let job = tenant.job(name, Outside::Slow, json!({})).await;
-    let execution = tenant.trigger(&job).await;
-    tenant.reaches(&execution, "Running").await;
-}
+use crate::support::{Site, View, ZONE, heading, key, link};
 
 #[tokio::test]
 async fn what_starts_shows_up_by_itself_and_the_focus_stays() {
     let site = Site::start().await;
     let acme = site.tenant("acme").await;
-    run(&acme, "search-index").await;
+    acme.run("search-index").await;
     let page = site.sign_in(View::DESKTOP, &acme.key).await;
     page.tab_to(link("search-index")).await;
-    run(&acme, "log-rotation").await;
+    acme.run("log-rotation").await;
     page.find(link("log-rotation")).await;
     assert!(page.focus_is_on(link("search-index")).await);
     page.close().await;
@@ -37,20 +28,6 @@ async fn where_nothing_has_run_it_says_so() {
 }
 
 #[tokio::test]
-async fn another_tenant_sees_none_of_it() {
-    let site = Site::start().await;
-    let (acme, other) = (site.tenant("acme").await, site.tenant("other").await);
-    run(&acme, "search-index").await;
-    let own = site.sign_in(View::DESKTOP, &acme.key).await;
-    own.find(link("search-index")).await;
-    let theirs = site.sign_in(View::DESKTOP, &other.key).await;
-    theirs.sees("Nothing is running.").await;
-    assert!(!theirs.text().await.unwrap().contains("search-index"));
-    own.close().await;
-    theirs.close().await;
-}
-
-#[tokio::test]
 async fn the_timeline_goes_further_back_by_the_keyboard_alone() {
     let site = Site::start().await;
     let acme = site.tenant("acme").await;
@@ -65,7 +42,7 @@ async fn the_timeline_goes_further_back_by_the_keyboard_alone() {
 async fn times_are_the_viewers_with_utc_on_hover() {
     let site = Site::start().await;
     let acme = site.tenant("acme").await;
-    run(&acme, "search-index").await;
+    acme.run("search-index").await;
     let page = site.sign_in(View::DESKTOP, &acme.key).await;
     page.sees(&format!("Times in {ZONE}")).await;
     let titles = page.run("return [...document.querySelectorAll('main time')].map(time => time.title)").await;
@@ -85,25 +62,4 @@ async fn a_key_tells_all_keys() {
     page.press(key::ESCAPE).await;
     page.sees_no("Next line of a list").await;
     page.close().await;
-}
-
-#[tokio::test]
-async fn a_page_whose_server_is_gone_says_so() {
-    let mut site = Site::start().await;
-    let key = site.tenant("acme").await.key;
-    let page = site.sign_in(View::DESKTOP, &key).await;
-    site.stop();
-    page.announces("The server does not answer").await;
-}
-
-#[tokio::test]
-async fn a_page_of_what_is_gone_says_so() {
-    let site = Site::start().await;
-    let acme = site.tenant("acme").await;
-    let job = acme.job("search-index", Outside::Fine, json!({})).await;
-    let page = site.sign_in(View::DESKTOP, &acme.key).await;
-    page.go(&format!("/jobs/{job}")).await;
-    acme.delete(&format!("/api/v1/scheduler/jobs/{job}")).await;
-    page.announces("There is no such thing. This job does not exist in this tenant, or is gone by now.").await;
-    page.close_having_met(&[404]).await;
 }

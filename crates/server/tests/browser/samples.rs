@@ -15,7 +15,6 @@ const FAILURES: usize = 5;
 const PROGRESS: u8 = 75;
 
 /// They, on a server of their own, and what the addresses of pages are made of.
-#[expect(dead_code, reason = "the pages at some of these addresses are still to come")]
 pub(crate) struct Samples {
     pub(crate) site: Site,
     pub(crate) key: String,
@@ -26,7 +25,12 @@ pub(crate) struct Samples {
     pub(crate) running: String,
     /// An execution on several hosts, one of which is dead.
     pub(crate) broadcast: String,
-    _agents: Vec<Agent>,
+    /// A queue that is paused.
+    pub(crate) queue: String,
+    /// The host of an agent.
+    pub(crate) agent: String,
+    /// They go on for as long as this.
+    pub(crate) _agents: Vec<Agent>,
 }
 
 impl Samples {
@@ -42,8 +46,7 @@ impl Samples {
         .await;
         let tenant = site.tenant("acme").await;
         let agents = agents(&tenant).await;
-        let broadcast = json!({"operation": {"type": "service.restart.do", "data": {}}, "target_hostname": "_all"});
-        let broadcast = tenant.post("/job", broadcast).await["job_id"].as_str().unwrap().to_owned();
+        let broadcast = tenant.broadcast("service.restart.do").await;
         let running = run_long(&tenant, &site.path("files")).await;
         let (job, succeeded) = run_well(&tenant).await;
         let failed = run_badly(&tenant).await;
@@ -52,7 +55,8 @@ impl Samples {
         tenant.reaches(&broadcast, "Failed").await;
         tenant.shows(&running, "progress", |progress| *progress == PROGRESS).await;
         let key = tenant.key;
-        Self { site, key, job, succeeded, failed, running, broadcast, _agents: agents }
+        let (queue, agent) = ("reports".to_owned(), "web-1".to_owned());
+        Self { site, key, job, succeeded, failed, running, broadcast, queue, agent, _agents: agents }
     }
 }
 

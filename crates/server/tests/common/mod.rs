@@ -28,8 +28,12 @@ impl Home {
     }
 
     pub(crate) fn with(mut self, variable: &str, value: impl Into<String>) -> Self {
-        self.variables.insert(variable.to_owned(), value.into());
+        self.set(variable, value);
         self
+    }
+
+    pub(crate) fn set(&mut self, variable: &str, value: impl Into<String>) {
+        self.variables.insert(variable.to_owned(), value.into());
     }
 
     pub(crate) fn without(mut self, variable: &str) -> Self {

@@ -6,7 +6,11 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
+use super::awkward::awkward;
 use super::site::Tenant;
+
+/// How many characters a wordy one says: as many as are kept of an error.
+const WORDS: usize = 4000;
 
 /// What an agent does with the work it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +19,8 @@ pub(crate) enum Manner {
     Willing,
     /// Fails at it.
     Clumsy,
+    /// Fails at it, and has much to say of that.
+    Wordy,
     /// Was there when it registered, and is never heard of again.
     Dead,
 }
@@ -33,11 +39,6 @@ impl Drop for Agent {
 impl Agent {
     /// Registers a host; from then on the server takes it for alive.
     pub(crate) async fn start(tenant: &Tenant<'_>, hostname: &str, manner: Manner) -> Self {
-        let connection = Connection {
-            client: Client::builder().no_proxy().build().unwrap(),
-            agents: format!("{}/api/v1/agents", tenant.url()),
-            key: tenant.agent_key().await,
-        };
         let group = hostname.split_once('-').map_or(hostname, |(group, _)| group);
         let introduction = json!({
             "hostname": hostname,
@@ -46,9 +47,20 @@ impl Agent {
             "version": "1.4.0",
             "facts": {"os": "Debian GNU/Linux 12", "cpus": 8, "memory_gib": 32},
         });
-        let me = connection.call("register", &introduction).await.unwrap();
+        Self::introduce(tenant, &introduction, manner).await
+    }
+
+    /// The same with an introduction of its own.
+    pub(crate) async fn introduce(tenant: &Tenant<'_>, introduction: &Value, manner: Manner) -> Self {
+        let connection = Connection {
+            client: Client::builder().no_proxy().build().unwrap(),
+            agents: format!("{}/api/v1/agents", tenant.url()),
+            key: tenant.agent_key().await,
+        };
+        let me = connection.call("register", introduction).await.unwrap();
         let me = me["agent_id"].as_str().unwrap().to_owned();
-        Self { work: tokio::spawn(work(connection, me, hostname.to_owned(), manner)) }
+        let hostname = introduction["hostname"].as_str().unwrap().to_owned();
+        Self { work: tokio::spawn(work(connection, me, hostname, manner)) }
     }
 }
 
@@ -59,6 +71,7 @@ async fn work(connection: Connection, me: String, hostname: String, manner: Mann
         Manner::Clumsy => {
             json!({"outcome": "failed", "error": "unit nginx.service is masked", "data": {"exit_code": 3}})
         }
+        Manner::Wordy => json!({"outcome": "failed", "error": awkward(WORDS), "data": {awkward(100): awkward(WORDS)}}),
     };
     // Until the server is gone, or the test with this task.
     while let Some(tasks) = connection.call(&format!("{me}/lease"), &json!({"max": 4, "wait_seconds": 2})).await {

@@ -46,6 +46,7 @@ const TELL_OF_BREACHES: &str = "addEventListener('securitypolicyviolation', brea
 /// A browser with its driver.
 pub(crate) struct Browser {
     pub(crate) session: Session,
+    view: View,
     driver: Child,
     /// Everything that the two write.
     _folder: tempfile::TempDir,
@@ -66,12 +67,19 @@ impl Browser {
         }
         let capabilities = json!({"goog:loggingPrefs": {"browser": "ALL"}, "goog:chromeOptions": options});
         let session = Session::begin(&url, capabilities).await.unwrap();
-        let browser = Self { session, driver, _folder: folder };
-        browser.look(view).await;
+        let browser = Self { session, view, driver, _folder: folder };
+        browser.look().await;
         browser
     }
 
-    async fn look(&self, view: View) {
+    /// Opens a tab that looks as the first one does.
+    pub(crate) async fn open_tab(&self) {
+        self.session.open_tab().await.unwrap();
+        self.look().await;
+    }
+
+    async fn look(&self) {
+        let view = self.view;
         let scheme = if view.dark { "dark" } else { "light" };
         let features = json!([
             {"name": "prefers-color-scheme", "value": scheme},

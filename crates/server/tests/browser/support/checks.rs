@@ -111,6 +111,24 @@ async fn a_focus_that_cannot_be_seen_fails() {
 }
 
 #[tokio::test]
+#[should_panic(expected = "the focus cannot be seen on \"covered")]
+async fn a_focus_that_something_lies_over_fails() {
+    let body = "<a href='/'>Home</a><div style='position: fixed; inset: 0; background: #fff'></div>";
+    let (page, _server) = shown(body, View::DESKTOP).await;
+    page.tab_to(link("Home")).await;
+}
+
+#[tokio::test]
+async fn the_parts_of_a_field_for_a_date_are_stops_on_the_way() {
+    let body = "<style>input:focus-within { outline: 3px solid }</style><label>From <input type=datetime-local></label>
+        <label>Day <input type=date></label> <button>Show</button>";
+    let (page, _server) = shown(body, View::DESKTOP).await;
+    page.tab_to(button("Show")).await;
+    page.tab_back_to(field("From")).await;
+    page.close().await;
+}
+
+#[tokio::test]
 async fn scripts_can_be_off() {
     let (page, _server) = shown("<noscript>There are no scripts.</noscript>", View::DESKTOP.without_scripts()).await;
     page.sees("There are no scripts.").await;

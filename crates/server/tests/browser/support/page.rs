@@ -79,6 +79,46 @@ impl Page {
         self.session().go(url).await.unwrap();
     }
 
+    /// Loads it anew, as F5 does; what was posted is posted again.
+    pub(crate) async fn reload(&self) {
+        self.session().reload().await.unwrap();
+    }
+
+    /// Has every page from now on begin with this script.
+    pub(crate) async fn begins_with(&self, script: &str) {
+        let script = json!({"source": script});
+        self.session().devtools("Page.addScriptToEvaluateOnNewDocument", script).await.unwrap();
+    }
+
+    /// The tab that is looked at.
+    pub(crate) async fn tab(&self) -> String {
+        self.session().tab().await.unwrap()
+    }
+
+    /// Opens a path in a tab of its own, and looks at that from now on; the others are hidden behind it.
+    pub(crate) async fn open_tab(&self, path: &str) {
+        self.browser.open_tab().await;
+        self.go(path).await;
+    }
+
+    /// Looks at a tab.
+    pub(crate) async fn show_tab(&self, tab: &str) {
+        self.session().show_tab(tab).await.unwrap();
+    }
+
+    /// The statuses that somebody is answered with who asks for these paths without any page offering them: with a form
+    /// of this session where the method is `POST`.
+    pub(crate) async fn asks_for(&self, method: &str, paths: &[String]) -> Vec<u64> {
+        let ask = format!(
+            "const token = document.querySelector('[name=form_token]').value;
+             const form = () => new URLSearchParams({{form_token: token, version: 1}});
+             const ask = path => fetch(path, {{method: '{method}', body: '{method}' === 'POST' ? form() : undefined}});
+             return Promise.all({paths}.map(path => ask(path).then(answer => answer.status)));",
+            paths = json!(paths)
+        );
+        self.run(&ask).await.as_array().unwrap().iter().map(|status| status.as_u64().unwrap()).collect()
+    }
+
     /// Where it is: path and query.
     pub(crate) async fn path(&self) -> String {
         let url = self.session().url().await.unwrap();
@@ -189,15 +229,15 @@ impl Page {
 
     /// Goes to something by the keyboard alone, forwards; fails when the focus cannot be seen on the way there.
     pub(crate) async fn tab_to(&self, target: Target<'_>) {
-        self.tab(&[], target).await;
+        self.walk(&[], target).await;
     }
 
     /// The same, backwards.
     pub(crate) async fn tab_back_to(&self, target: Target<'_>) {
-        self.tab(&[key::SHIFT], target).await;
+        self.walk(&[key::SHIFT], target).await;
     }
 
-    async fn tab(&self, held: &[char], target: Target<'_>) {
+    async fn walk(&self, held: &[char], target: Target<'_>) {
         self.find(target).await;
         for _ in 0..MOST_PRESSES {
             if self.focus_is_on(target).await {
@@ -235,6 +275,14 @@ impl Page {
         self.run(wider).await == true
     }
 
+    /// Fails if it is wider than its window, and tells what of it is.
+    pub(crate) async fn fits(&self) {
+        if self.scrolls_sideways().await {
+            let wide = self.run(WIDE).await;
+            panic!("too wide is {wide:#}\n{}", self.seen().await);
+        }
+    }
+
     /// The top of it as it looks, in WebP.
     pub(crate) async fn picture(&self) -> Vec<u8> {
         let layout = self.session().devtools("Page.getLayoutMetrics", json!({})).await.unwrap();
@@ -263,20 +311,42 @@ impl Page {
 
     /// The same, where pages had these statuses on purpose: the browser calls a refusal an error.
     pub(crate) async fn close_having_met(self, statuses: &[u16]) {
+        let met = |line: &str| statuses.iter().any(|status| line.contains(&format!("a status of {status} ")));
+        self.close_but_for(met).await;
+    }
+
+    /// The same, where the server was gone for a while.
+    pub(crate) async fn close_having_lost_the_server(self) {
+        self.close_but_for(|line| line.contains("net::ERR_")).await;
+    }
+
+    async fn close_but_for(self, is_expected: impl Fn(&str) -> bool) {
         let said = self.session().console().await.unwrap();
-        let met =
-            |line: &ConsoleLine| statuses.iter().any(|status| line.message.contains(&format!("a status of {status} ")));
-        let is_bad = |line: &&ConsoleLine| ["SEVERE", "WARNING"].contains(&line.level.as_str()) && !met(line);
+        let is_bad =
+            |line: &&ConsoleLine| ["SEVERE", "WARNING"].contains(&line.level.as_str()) && !is_expected(&line.message);
         let bad: Vec<_> = said.iter().filter(is_bad).map(ToString::to_string).collect();
         assert!(bad.is_empty(), "the console says:\n{}", bad.join("\n"));
         self.session().end().await.unwrap();
     }
 }
 
-/// True when the focus has left the page or is drawn around what has it; else what has it.
+/// True when the focus has left the page, or is drawn around what has it and nothing lies over that; else what has it.
 const FOCUS_IS_VISIBLE: &str = "
     const element = document.activeElement;
     if (element === null || element === document.body || element === document.documentElement) return true;
     const style = getComputedStyle(element);
     const drawn = (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0) || style.boxShadow !== 'none';
-    return drawn && element.matches(':focus-visible') ? true : element.outerHTML.slice(0, 200);";
+    // The parts of a field for a date or a time are stops of their own, within it.
+    const hasParts = element.matches('input:is([type=date], [type=time], [type=datetime-local])');
+    const isMarked = drawn && element.matches(hasParts ? ':focus-within' : ':focus-visible');
+    const box = element.getClientRects()[0];
+    const [left, right] = [Math.max(box.left, 0), Math.min(box.right, innerWidth)];
+    const [top, bottom] = [Math.max(box.top, 0), Math.min(box.bottom, innerHeight)];
+    const there = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+    const isOnTop = there !== null && (element.contains(there) || there.contains(element));
+    return isMarked && isOnTop ? true : `${isMarked ? 'covered' : 'unmarked'}: ${element.outerHTML.slice(0, 200)}`;";
+
+/// What reaches beyond the window's right edge, the innermost last.
+const WIDE: &str = "
+    const isWide = element => element.getBoundingClientRect().right > document.documentElement.clientWidth + 1;
+    return [...document.querySelectorAll('body *')].filter(isWide).map(element => element.outerHTML.slice(0, 200)).slice(-6);";

@@ -1,25 +1,35 @@
 //! A server of its own for each test, the tenants on it, and the world that their jobs call.
 
+use std::net::TcpListener;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
+use super::awkward::awkward;
 use super::browser::View;
 use super::page::Page;
 use crate::common::{Home, Server};
 
 const SCHEDULER: &str = "/api/v1/scheduler";
 
+/// How many characters those say who are wordy: as many as are kept of an output.
+const WORDS: usize = 64 * 1024;
+
 /// How the world outside answers a job's call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outside {
     /// 200 with some JSON.
     Fine,
+    /// 200 with a text that is long, and would be markup if it could.
+    Wordy,
     /// 500, and so the attempt fails.
     Broken,
+    /// 500 with such a text.
+    BrokenAndWordy,
     /// 500 to the first call, 200 from then on.
     BrokenOnce,
     /// Not before any test is over.
@@ -30,7 +40,9 @@ impl Outside {
     const fn path(self) -> &'static str {
         match self {
             Self::Fine => "/fine",
+            Self::Wordy => "/wordy",
             Self::Broken => "/broken",
+            Self::BrokenAndWordy => "/broken-and-wordy",
             Self::BrokenOnce => "/broken-once",
             Self::Slow => "/slow",
         }
@@ -60,12 +72,22 @@ impl Site {
 
     /// A tenant, as its owner.
     pub(crate) async fn tenant(&self, slug: &str) -> Tenant<'_> {
-        let token = self.home.stdout_of(&["token", "create", "--role", "owner", "--tenant", slug, "--name", "Ada"]);
+        self.tenant_with_key(slug, "Ada's laptop").await
+    }
+
+    /// The same, whose key goes by this name.
+    pub(crate) async fn tenant_with_key(&self, slug: &str, name: &str) -> Tenant<'_> {
+        let token = self.token(slug, "owner", "Ada");
         let mut tenant = Tenant { site: self, token, key: String::new(), key_id: String::new() };
-        let key = tenant.post("/api/v1/keys", json!({"name": "Ada's laptop", "scopes": ["*"]})).await;
+        let key = tenant.post("/api/v1/keys", json!({"name": name, "scopes": ["*"]})).await;
         key["key"].as_str().unwrap().clone_into(&mut tenant.key);
         key["id"].as_str().unwrap().clone_into(&mut tenant.key_id);
         tenant
+    }
+
+    /// A token of somebody who has a role in a tenant.
+    pub(crate) fn token(&self, slug: &str, role: &str, name: &str) -> String {
+        self.home.stdout_of(&["token", "create", "--role", role, "--tenant", slug, "--name", name])
     }
 
     /// Opens a page as somebody who has not signed in.
@@ -89,10 +111,31 @@ impl Site {
         self.server.stop();
     }
 
+    /// Starts it again where it was, with all that it held.
+    pub(crate) async fn start_again(&mut self) {
+        self.home.set("HORARIUM_LISTEN", self.server.url.trim_start_matches("http://"));
+        self.server = self.home.serve().await;
+    }
+
     /// A file or folder beside the server's own.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.home.path(name)
     }
+
+    /// The program with these arguments, on the same machine.
+    pub(super) fn command(&self, arguments: &[&str]) -> Command {
+        self.home.command(env!("CARGO_BIN_EXE_horarium"), arguments)
+    }
+
+    /// Waits until a condition holds.
+    pub(super) async fn wait_for(&self, what: &str, condition: impl AsyncFn() -> bool) {
+        self.server.wait_for(what, async |_: &Server| condition().await).await;
+    }
+}
+
+/// An address that nobody listens at, for what must be known before the server starts.
+pub(crate) fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 /// A tenant of a site, by its owner's credentials.
@@ -107,11 +150,30 @@ pub(crate) struct Tenant<'a> {
 impl Tenant<'_> {
     /// Makes a job that calls the world outside, with these further members; gives its id.
     pub(crate) async fn job(&self, name: &str, outside: Outside, members: Value) -> String {
-        let url = format!("{}{}", self.site.outside.uri(), outside.path());
-        let mut job = json!({"name": name, "jobType": "HttpCall", "jobConfiguration": {"url": url, "method": "POST"}});
+        let call = json!({"url": self.outside(outside), "method": "POST"});
+        let mut job = json!({"name": name, "jobType": "HttpCall", "jobConfiguration": call});
         job.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
         let job = self.post(&format!("{SCHEDULER}/jobs"), job).await;
         job["id"].as_str().unwrap().to_owned()
+    }
+
+    /// What a job calls in the world outside.
+    pub(crate) fn outside(&self, outside: Outside) -> String {
+        format!("{}{}", self.site.outside.uri(), outside.path())
+    }
+
+    /// Runs a job that does not end; gives the execution's id.
+    pub(crate) async fn run(&self, name: &str) -> String {
+        let job = self.job(name, Outside::Slow, json!({})).await;
+        let execution = self.trigger(&job).await;
+        self.reaches(&execution, "Running").await;
+        execution
+    }
+
+    /// Sends an operation to all agents; gives the execution's id.
+    pub(crate) async fn broadcast(&self, operation: &str) -> String {
+        let job = json!({"operation": {"type": operation, "data": {}}, "target_hostname": "_all"});
+        self.post("/job", job).await["job_id"].as_str().unwrap().to_owned()
     }
 
     /// Runs a job now; gives the execution's id.
@@ -147,6 +209,10 @@ impl Tenant<'_> {
         self.site.url()
     }
 
+    pub(super) fn site(&self) -> &Site {
+        self.site
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Value {
         self.call("GET", path, None).await
     }
@@ -177,7 +243,9 @@ async fn outside() -> MockServer {
     let broken = || ResponseTemplate::new(500).set_body_json(json!({"error": "the upstream ledger is locked"}));
     for (at, answer) in [
         (Outside::Fine, fine()),
+        (Outside::Wordy, ResponseTemplate::new(200).set_body_string(awkward(WORDS))),
         (Outside::Broken, broken()),
+        (Outside::BrokenAndWordy, ResponseTemplate::new(500).set_body_string(awkward(WORDS))),
         (Outside::BrokenOnce, fine()),
         (Outside::Slow, fine().set_delay(Duration::from_mins(10))),
     ] {

@@ -69,6 +69,28 @@ impl Session {
         self.post("/url", json!({"url": url})).await.map(drop)
     }
 
+    /// Loads the page anew, as F5 does.
+    pub(crate) async fn reload(&self) -> Result<(), Refusal> {
+        self.post("/refresh", json!({})).await.map(drop)
+    }
+
+    /// The tab that is driven, by its name.
+    pub(crate) async fn tab(&self) -> Result<String, Refusal> {
+        self.get("/window").await.map(|tab| text(&tab))
+    }
+
+    /// Opens a tab, and drives that from now on.
+    pub(crate) async fn open_tab(&self) -> Result<(), Refusal> {
+        let opened = self.post("/window/new", json!({"type": "tab"})).await?;
+        self.show_tab(&text(&opened["handle"])).await
+    }
+
+    /// Drives a tab from now on, which lies above the others then.
+    pub(crate) async fn show_tab(&self, tab: &str) -> Result<(), Refusal> {
+        self.post("/window", json!({"handle": tab})).await?;
+        self.devtools("Page.bringToFront", json!({})).await.map(drop)
+    }
+
     pub(crate) async fn url(&self) -> Result<String, Refusal> {
         self.get("/url").await.map(|url| text(&url))
     }
