@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use horarium_domain::api_key::{ApiKeyRecord, ApiKeyState};
 use horarium_domain::session::{Session, SessionClaims, SessionHash, SessionHolder};
 use horarium_domain::tenant::TenantRef;
-use horarium_domain::{ApiKeyId, Timestamp};
+use horarium_domain::{ApiKeyId, TenantId, Timestamp};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -44,14 +44,16 @@ impl SessionToken {
         URL_SAFE_NO_PAD.encode(self.0)
     }
 
-    /// What each form of the session's pages carries, so that no other site can send one. It tells nothing of the token.
-    pub fn form_token(&self) -> String {
-        URL_SAFE_NO_PAD.encode(Sha256::new().chain_update(FORMS).chain_update(self.0).finalize())
+    /// What each form of the session's pages carries while they show this tenant, so that no other site can send one, nor
+    /// a page that was made before another tenant was chosen. It tells nothing of the token.
+    pub fn form_token(&self, tenant: TenantId) -> String {
+        let hash = Sha256::new().chain_update(FORMS).chain_update(self.0).chain_update(tenant.as_uuid());
+        URL_SAFE_NO_PAD.encode(hash.finalize())
     }
 
-    /// Whether a form carries what it must; compared in constant time.
-    pub fn made_form(&self, shown: &str) -> bool {
-        self.form_token().as_bytes().ct_eq(shown.as_bytes()).into()
+    /// Whether a form that is to act in this tenant carries what it must; compared in constant time.
+    pub fn made_form(&self, tenant: TenantId, shown: &str) -> bool {
+        self.form_token(tenant).as_bytes().ct_eq(shown.as_bytes()).into()
     }
 }
 
@@ -130,7 +132,6 @@ impl Principal {
 
 #[cfg(test)]
 mod tests {
-    use horarium_domain::TenantId;
     use uuid::Uuid;
 
     use super::*;
@@ -148,12 +149,15 @@ mod tests {
     }
 
     #[test]
-    fn a_form_is_made_by_its_own_session() {
+    fn a_form_is_made_by_its_own_session_in_its_tenant() {
         let (mine, theirs) = (SessionToken::generate([1; 32]), SessionToken::generate([2; 32]));
-        assert!(mine.made_form(&mine.form_token()));
-        assert!(!mine.made_form(&theirs.form_token()));
-        assert!(!mine.made_form(""));
-        assert_ne!(mine.form_token(), URL_SAFE_NO_PAD.encode(mine.hash().as_bytes()), "the store tells it to nobody");
+        let [here, there] = [1, 2].map(|number| TenantId::from_uuid(Uuid::from_u128(number)));
+        assert!(mine.made_form(here, &mine.form_token(here)));
+        assert!(!mine.made_form(here, &mine.form_token(there)));
+        assert!(!mine.made_form(here, &theirs.form_token(here)));
+        assert!(!mine.made_form(here, ""));
+        let stored = URL_SAFE_NO_PAD.encode(mine.hash().as_bytes());
+        assert_ne!(mine.form_token(here), stored, "the store tells it to nobody");
     }
 
     #[test]

@@ -210,7 +210,10 @@ const refresh = async () => {
   const { status, wait, page } = await look();
   let pause = 0;
   try {
-    if (status === 200) {
+    if (status === 200 && page.body.dataset.tenant !== document.body.dataset.tenant) {
+      // Another tenant was chosen elsewhere: nothing of this page is to stand beside that.
+      window.location.reload();
+    } else if (status === 200) {
       document.title = page.title;
       for (const region of wanted) {
         const fresh = page.getElementById(region.id);

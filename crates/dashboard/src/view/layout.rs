@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use actix_web::{HttpMessage, HttpRequest};
 use horarium_auth::Permission;
+use horarium_domain::TenantId;
 
 use crate::state::Dashboard;
 use crate::web::{Flash, Visitor};
@@ -103,7 +104,9 @@ impl Section {
 pub(crate) struct Who {
     /// The most human name there is.
     pub(crate) name: String,
-    /// The tenant's name.
+    /// The tenant.
+    pub(crate) tenant_id: TenantId,
+    /// Its name.
     pub(crate) tenant: String,
     /// Whether that is another tenant than the credential's own.
     pub(crate) is_away: bool,
@@ -138,11 +141,12 @@ impl Layout {
         let extensions = request.extensions();
         let who = extensions.get::<Rc<Visitor>>().map(|visitor| Who {
             name: visitor.principal.display_name().to_owned(),
+            tenant_id: visitor.tenant.id,
             tenant: visitor.tenant.name.clone(),
             is_away: visitor.session.acting_in.is_some(),
             may_choose: visitor.principal.can(Permission::AnyTenant),
             may_follow: visitor.principal.can(Permission::EventsRead),
-            form_token: visitor.token.form_token(),
+            form_token: visitor.token.form_token(visitor.tenant.id),
             sections: readable(visitor).into_iter().map(|it| (it, Some(it) == section)).collect(),
         });
         Self {

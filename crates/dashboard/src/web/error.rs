@@ -22,7 +22,7 @@ pub(crate) enum PageError {
     Service(ServiceError),
     /// The form was sent by a page of another site.
     SentFromElsewhere,
-    /// The form is of a session that is over.
+    /// The form is of a session that is over, or of another tenant.
     StaleForm,
     /// Too much was sent of late: how long to wait, and why.
     TooMany(Duration, &'static str),
@@ -91,7 +91,8 @@ impl PageError {
             ),
             Self::StaleForm => (
                 "This form is too old",
-                "Nothing was done: you signed in again after the page was made. Go back, reload the page, and send it again."
+                "Nothing was done: you signed in again, or chose another tenant, after the page was made. Go back, reload the \
+                 page, and send it again."
                     .to_owned(),
             ),
             Self::TooMany(wait, why) => ("Slow down", format!("{why} Go on in {} s.", seconds(*wait))),

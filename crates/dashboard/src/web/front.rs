@@ -114,7 +114,7 @@ async fn way_in(dashboard: &Dashboard, site: Site, request: &mut ServiceRequest)
         let form = read_form(dashboard, request).await?;
         match &visitor {
             Some(visitor) if !session::is_sign_in(request.path()) => {
-                if !visitor.token.made_form(&form.field(TOKEN_FIELD).unwrap_or_default()) {
+                if !visitor.token.made_form(visitor.tenant.id, &form.field(TOKEN_FIELD).unwrap_or_default()) {
                     return Err(PageError::StaleForm);
                 }
                 if !POSTED_READS.contains(&request.path()) {

@@ -34,6 +34,21 @@ async fn a_super_admin_chooses_where_to_act() {
 }
 
 #[actix_web::test]
+async fn a_page_of_the_tenant_before_does_nothing_in_the_next() {
+    let app = TestApp::start().await;
+    app.tenant("org-1").await;
+    let mut browser = app.signed_in_to(Role::SuperAdmin, "operators").await;
+    let before = browser.get("/queues/mail/pause").await.expect(200);
+    browser.submit("/tenant", &[("tenant", "org-1")]).await.leads_to("/");
+    let refused = browser.post("/queues/mail/pause", &[("form_token", &before.form_token())]).await.expect(403);
+    assert!(refused.says("or chose another tenant"), "{}", refused.html);
+    let queue = app.services.queues.get(app.tenant("org-1").await.id, "mail").await.unwrap();
+    assert!(!queue.limits.paused);
+    let here = app.tenant("org-1").await.id;
+    assert!(browser.get("/queues/mail").await.says(&format!(r#"data-tenant="{here}""#)), "pages tell modules where");
+}
+
+#[actix_web::test]
 async fn nobody_else_does() {
     let app = TestApp::start().await;
     app.tenant("org-2").await;
