@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use horarium_domain::api_key::{ApiKeyRecord, ApiKeyState};
 use horarium_domain::session::{Session, SessionClaims, SessionHash, SessionHolder};
 use horarium_domain::tenant::TenantRef;
-use horarium_domain::{ApiKeyId, TenantId, Timestamp};
+use horarium_domain::{ApiKeyId, RequestSeed, TenantId, Timestamp};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -23,6 +23,9 @@ const LENGTH: usize = 43;
 
 /// What goes into the hash that forms carry, so that it is another one than the store holds.
 const FORMS: &[u8] = b"horarium forms\0";
+
+/// What goes into the hash that tells a seed of ours from one that somebody chose.
+const SEEDS: &[u8] = b"horarium seeds\0";
 
 /// What a browser holds of a session: 256 random bits. Whoever has them has the session.
 #[derive(Clone)]
@@ -54,6 +57,20 @@ impl SessionToken {
     /// Whether a form that is to act in this tenant carries what it must; compared in constant time.
     pub fn made_form(&self, tenant: TenantId, shown: &str) -> bool {
         self.form_token(tenant).as_bytes().ct_eq(shown.as_bytes()).into()
+    }
+
+    /// What a form that asks for executions carries besides, so that it asks for the same ones however often it is sent.
+    /// It is signed: ids of executions are not for senders to choose.
+    pub fn once(&self, tenant: TenantId, seed: RequestSeed) -> String {
+        let hash = Sha256::new().chain_update(SEEDS).chain_update(self.0);
+        let hash = hash.chain_update(tenant.as_uuid()).chain_update(seed.as_uuid());
+        format!("{seed}.{}", URL_SAFE_NO_PAD.encode(hash.finalize()))
+    }
+
+    /// The seed that a form carries, if a page of this session made it for this tenant.
+    pub fn seed(&self, tenant: TenantId, shown: &str) -> Option<RequestSeed> {
+        let seed = shown.split_once('.')?.0.parse().ok()?;
+        bool::from(self.once(tenant, seed).as_bytes().ct_eq(shown.as_bytes())).then_some(seed)
     }
 }
 
@@ -158,6 +175,19 @@ mod tests {
         assert!(!mine.made_form(here, ""));
         let stored = URL_SAFE_NO_PAD.encode(mine.hash().as_bytes());
         assert_ne!(mine.form_token(here), stored, "the store tells it to nobody");
+    }
+
+    #[test]
+    fn a_seed_is_taken_from_the_session_that_made_it_alone() {
+        let (mine, theirs) = (SessionToken::generate([1; 32]), SessionToken::generate([2; 32]));
+        let [here, there] = [1, 2].map(|number| TenantId::from_uuid(Uuid::from_u128(number)));
+        let [seed, other] = [3, 4].map(|number| RequestSeed::from_uuid(Uuid::from_u128(number)));
+        let once = mine.once(here, seed);
+        assert_eq!(mine.seed(here, &once), Some(seed));
+        assert_eq!((mine.seed(there, &once), theirs.seed(here, &once)), (None, None));
+        for chosen in [once.replace(&seed.to_string(), &other.to_string()), seed.to_string(), format!("{seed}."), String::new()] {
+            assert_eq!(mine.seed(here, &chosen), None, "{chosen}");
+        }
     }
 
     #[test]

@@ -52,6 +52,8 @@ const help = () => {
 let leader = 0;
 
 const press = (event) => {
+  // A key that is held down walks on through a list, and does nothing else again.
+  if (event.repeat && !["j", "k"].includes(event.key)) return;
   const isTyping = event.target.closest("input, select, textarea, [contenteditable]");
   if (isTyping || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   if (Date.now() - leader < 1500) {

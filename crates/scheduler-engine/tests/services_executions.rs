@@ -5,7 +5,7 @@ mod services_support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use horarium_domain::ExecutionId;
+use horarium_domain::{ExecutionId, RequestSeed};
 use horarium_domain::execution::{EventKind, ExecutionState, NewExecution, Trigger};
 use horarium_domain::page::PageRequest;
 use horarium_domain::store::ExecutionFilter;
@@ -219,6 +219,20 @@ async fn a_failed_execution_is_retried_as_a_new_one_that_names_its_parent() {
     let noted = source.events.last().unwrap();
     assert_eq!((noted.kind, noted.source.as_str()), (EventKind::Retried, "bob"));
     assert!(noted.message.contains(&retry.to_string()));
+}
+
+#[tokio::test]
+async fn a_retry_that_is_asked_for_twice_in_one_request_is_one() {
+    let world = World::new().await;
+    let job = world.create(manual("job")).await.job;
+    let [one, other] = [world.failed_execution(job.id).await, world.failed_execution(job.id).await];
+    let executions = &world.services.executions;
+    let bob = world.bob().in_request(RequestSeed::from_uuid(job.id.as_uuid()));
+    let first = executions.retry(&bob, one).await.unwrap().id;
+    assert_eq!(executions.retry(&bob, one).await.unwrap().id, first);
+    let source = executions.get(world.tenant().id, one).await.unwrap();
+    assert_eq!(source.events.iter().filter(|event| event.kind == EventKind::Retried).count(), 1);
+    assert_ne!(executions.retry(&bob.after(1), other).await.unwrap().id, first, "the next of the request is another");
 }
 
 #[tokio::test]

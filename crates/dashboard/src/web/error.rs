@@ -153,7 +153,7 @@ fn told_by_service(error: &ServiceError) -> (&'static str, String) {
                 ExecutionState::Pending | ExecutionState::Running => "It is not over yet.".to_owned(),
                 ExecutionState::Succeeded => "It succeeded. Trigger its job to run it again.".to_owned(),
                 ExecutionState::Cancelled => "It was cancelled. Trigger its job to run it again.".to_owned(),
-                ExecutionState::Failed => "It is being retried already.".to_owned(),
+                ExecutionState::Failed => "It failed only now. Look at it again.".to_owned(),
             },
         ),
         ServiceError::QueueFull { .. } => ("The queue is full", sentence(&error.to_string())),

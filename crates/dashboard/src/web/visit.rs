@@ -8,13 +8,14 @@ use std::rc::Rc;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
 use horarium_auth::{AuthError, Permission, Principal, SessionToken};
-use horarium_domain::Timestamp;
+use horarium_domain::{RequestSeed, Timestamp};
 use horarium_domain::audit::AuditTarget;
 use horarium_domain::session::Session;
 use horarium_domain::tenant::Tenant;
 use horarium_scheduler_engine::service::Services;
 use horarium_scheduler_engine::{Actor, ServiceError};
 
+use super::form::FormBody;
 use super::{Flash, LocalPath, PageError, Site, redirect};
 use crate::state::Dashboard;
 use crate::view::{Layout, Missing, Section, readable};
@@ -148,7 +149,22 @@ impl<P> Visit<P> {
     /// The same for a service that accepts executions: the audit log tells of it in the transaction that accepts them.
     pub(crate) fn submits(&self, action: &'static str, target: Option<AuditTarget>) -> Actor {
         let actor = self.does(action, target);
-        self.dashboard.host.submitting(&self.request, &actor)
+        let actor = self.dashboard.host.submitting(&self.request, &actor);
+        match self.seed() {
+            Some(seed) => actor.in_request(seed),
+            None => actor,
+        }
+    }
+
+    /// What a form that asks for executions carries as its field `once`: sent twice, as slow servers and fast fingers have
+    /// it, it asks for the same ones.
+    pub(crate) fn once(&self) -> String {
+        self.token.once(self.tenant.id, self.dashboard.core.ids.request_seed(self.now()))
+    }
+
+    fn seed(&self) -> Option<RequestSeed> {
+        let once = self.request.extensions().get::<FormBody>().and_then(|form| form.field("once"))?;
+        self.token.seed(self.tenant.id, &once)
     }
 
     /// Tells the audit log what came of what the visitor did, where that is only known afterwards.

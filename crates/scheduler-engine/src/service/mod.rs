@@ -59,6 +59,8 @@ pub struct Actor {
     pub tenant: TenantId,
     name: String,
     seed: Option<RequestSeed>,
+    /// How many executions the request asks for before those of this call.
+    asked_before: u16,
     audited: Option<Arc<AuditedCall>>,
 }
 
@@ -67,7 +69,7 @@ impl Actor {
     /// it: control characters, and all beyond 200 characters.
     pub fn new(tenant: TenantId, name: &str) -> Self {
         let name = name.chars().filter(|c| !c.is_control()).take(limits::PERSON_CHARS).collect();
-        Self { tenant, name, seed: None, audited: None }
+        Self { tenant, name, seed: None, asked_before: 0, audited: None }
     }
 
     /// The same in a request with an `Idempotency-Key`: a call that is made again in it asks for the executions that it
@@ -75,6 +77,12 @@ impl Actor {
     #[must_use]
     pub fn in_request(self, seed: RequestSeed) -> Self {
         Self { seed: Some(seed), ..self }
+    }
+
+    /// The same in a request that asks for executions in several calls, where this one comes after so many of them.
+    #[must_use]
+    pub fn after(self, asked_before: u16) -> Self {
+        Self { asked_before, ..self }
     }
 
     /// The same in a call that the audit log is to tell of: if it has executions accepted, in the same transaction.
@@ -95,7 +103,8 @@ impl Actor {
 
     /// The id for execution number `index` of those that the call asks for.
     fn execution(&self, index: u16, ids: &IdGenerator, now: Timestamp) -> ExecutionId {
-        self.seed.map_or_else(|| ids.execution(now), |seed| seed.execution(index))
+        let number = self.asked_before.saturating_add(index);
+        self.seed.map_or_else(|| ids.execution(now), |seed| seed.execution(number))
     }
 }
 

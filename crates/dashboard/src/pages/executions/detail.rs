@@ -33,6 +33,8 @@ struct DetailPage {
     progress: Option<u8>,
     may_cancel: bool,
     may_retry: bool,
+    /// So that it runs again once, however often the button is pressed.
+    once: String,
     facts: Facts,
     error: Option<LongText>,
     output: Option<LongText>,
@@ -123,6 +125,7 @@ pub(super) async fn detail(
             && !is_deleted
             && found.request.is_none()
             && visit.can(Permission::ExecutionsRetry),
+        once: visit.once(),
         error: found.execution.error.as_deref().map(|text| LongText::new("error", text).href(download("error"))),
         output: output(&found.execution).map(|text| text.href(download("output"))),
         is_cut: found.execution.output.as_ref().is_some_and(|output| output.truncated),

@@ -145,7 +145,7 @@ pub(super) async fn ask_to_retry(
         question,
         consequences: vec![consequence, "It runs as a new execution; this one is kept.".to_owned()],
         action: format!("{}/retry-hosts", address(id)),
-        fields: vec![("hosts", wanted.hosts.name().to_owned())],
+        fields: vec![("hosts", wanted.hosts.name().to_owned()), ("once", visit.once())],
         verb: "Run it again".to_owned(),
         back: address(id),
     };

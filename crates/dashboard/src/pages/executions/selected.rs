@@ -74,7 +74,8 @@ pub(super) async fn ask(
     if others > 0 {
         consequences.push(format!("Left alone, because they {}: {}.", asked.act.unfit(), count(others as u64)));
     }
-    let mut fields = vec![("action", asked.act.name().to_owned()), ("back", asked.back.clone())];
+    let mut fields =
+        vec![("action", asked.act.name().to_owned()), ("back", asked.back.clone()), ("once", visit.once())];
     fields.extend(fit.iter().map(|execution| ("id", execution.summary.id.to_string())));
     let question = Confirmation {
         layout: visit.layout(title, Some(Section::Executions)),
@@ -105,10 +106,10 @@ pub(super) async fn act(
         Act::Retry => visit.submits("rerun_execution", Some(target)),
     };
     let mut done = 0;
-    for id in &asked.ids {
+    for (before, id) in (0..).zip(&asked.ids) {
         let outcome = match asked.act {
             Act::Cancel => executions.cancel(&actor, *id).await,
-            Act::Retry => executions.retry(&actor, *id).await.map(|_| ()),
+            Act::Retry => executions.retry(&actor.clone().after(before), *id).await.map(|_| ()),
         };
         match outcome {
             Ok(()) => done += 1,

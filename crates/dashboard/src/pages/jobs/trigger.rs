@@ -23,6 +23,7 @@ struct TriggerPage {
     queue: String,
     waiting: String,
     is_queue_paused: bool,
+    once: String,
     inputs: Inputs,
 }
 
@@ -78,6 +79,7 @@ async fn show(
             many => format!("{} others wait", count(many)),
         },
         is_queue_paused: queue.limits.paused,
+        once: visit.once(),
         inputs,
     };
     page(status, &shown)

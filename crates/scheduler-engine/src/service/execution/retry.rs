@@ -51,6 +51,10 @@ pub(in crate::service) async fn run_again(
         max_attempts: source.max_attempts,
     };
     let admission = Admission::wanted(&new).answered(core.enqueue_audited(new, actor.call()).await?)?;
+    if source.events.iter().filter_map(Event::retried_as).any(|known| known == admission.id) {
+        // The same request again, of which it is noted.
+        return Ok(admission);
+    }
     let event = Event::retried(id, admission.id, actor.name(), now);
     // The retry is accepted; to fail now would have it asked for again.
     if let Err(error) = core.store.record_event(actor.tenant, event).await {
