@@ -68,10 +68,10 @@ struct QueuePage {
     figures: Vec<Figure>,
     may_write: bool,
     fields: Vec<Field>,
-    /// Whether the form says that it is paused.
-    ticks_paused: bool,
+    /// The limits that the form was filled with.
+    shown: String,
     /// What is wrong with the form, beside its fields.
-    problem: Option<&'static str>,
+    problem: Option<String>,
 }
 
 struct Field {
@@ -91,7 +91,8 @@ struct LimitsForm {
     max_length: String,
     rate_limit_per_second: String,
     weight: String,
-    paused: Option<String>,
+    /// The limits that it was filled with.
+    shown: Option<String>,
     /// Whether somebody was asked and means it.
     sure: Option<String>,
 }
@@ -181,7 +182,15 @@ async fn set(
     let queues = &visit.services().queues;
     let actor = visit.does("set_queue", Some(target(&name)));
     let before = queues.get(visit.tenant.id, &name).await?;
-    let refused = match form.read() {
+    let now = LimitsForm::of(&before.limits);
+    if form.shown.is_some() && form.shown != now.shown {
+        let told = format!("Somebody else changed the limits meanwhile: {}. Nothing was done yet.", now.told());
+        let form = LimitsForm { shown: now.shown, ..form };
+        let problem = Some(told + " Look at what you typed, and send it again.");
+        let model = QueuePage { problem, ..model(&visit, &before, &form, &FieldErrors::default()) };
+        return page(StatusCode::CONFLICT, &model);
+    }
+    let refused = match form.read(before.limits.paused) {
         Ok(input) if closes(&input, &before) && form.sure.is_none() => return ask_to_close(&visit, &before, &form),
         Ok(input) => match queues.set(&actor, &name, input).await {
             Ok(_) => return Ok(visit.go(address(&name), &Flash::done(format!("The limits of {name} are set.")))),
@@ -248,7 +257,7 @@ fn ask_to_close(
         ("weight", form.weight.clone()),
         ("sure", "yes".to_owned()),
     ];
-    fields.extend(form.paused.clone().map(|paused| ("paused", paused)));
+    fields.extend(form.shown.clone().map(|shown| ("shown", shown)));
     let question = Confirmation {
         layout: visit.layout("Close a queue", Some(Section::Queues)),
         question: format!("Accept nothing more into {name}?"),
@@ -319,8 +328,9 @@ fn model<P>(visit: &Visit<P>, queue: &QueueSummary, form: &LimitsForm, errors: &
         ],
         may_write: visit.can(Permission::QueuesWrite),
         fields: form.fields(errors),
-        ticks_paused: form.paused.is_some(),
-        problem: (!errors.is_empty()).then_some("Nothing was changed. Mend what is marked, and send it again."),
+        shown: form.shown.clone().unwrap_or_default(),
+        problem: (!errors.is_empty())
+            .then(|| "Nothing was changed. Mend what is marked, and send it again.".to_owned()),
         name,
     }
 }
@@ -328,17 +338,36 @@ fn model<P>(visit: &Visit<P>, queue: &QueueSummary, form: &LimitsForm, errors: &
 impl LimitsForm {
     fn of(limits: &QueueLimits) -> Self {
         let text = |limit: Option<u32>| limit.map_or_else(String::new, |limit| limit.to_string());
-        Self {
+        let filled = Self {
             max_concurrency: text(limits.max_concurrency),
             max_length: text(limits.max_length),
             rate_limit_per_second: text(limits.rate_limit_per_second),
             weight: limits.weight.to_string(),
-            paused: limits.paused.then(|| "yes".to_owned()),
+            shown: None,
             sure: None,
-        }
+        };
+        Self { shown: Some(filled.values().join(",")), ..filled }
     }
 
-    fn read(&self) -> Result<QueueInput, FieldErrors> {
+    const fn values(&self) -> [&str; 4] {
+        [
+            self.max_concurrency.as_str(),
+            self.max_length.as_str(),
+            self.rate_limit_per_second.as_str(),
+            self.weight.as_str(),
+        ]
+    }
+
+    /// `most at once 4, most that wait no limit, …`.
+    fn told(&self) -> String {
+        let labels = ["most at once", "most that wait", "starts a second", "weight"];
+        let parts = labels.iter().zip(self.values());
+        let parts = parts.map(|(label, value)| format!("{label} {}", if value.is_empty() { "no limit" } else { value }));
+        parts.collect::<Vec<_>>().join(", ")
+    }
+
+    /// What was typed; whether the queue is paused is not this form's to say.
+    fn read(&self, is_paused: bool) -> Result<QueueInput, FieldErrors> {
         let mut errors = FieldErrors::default();
         let mut number = |field: &str, text: &str| {
             let text = text.trim();
@@ -353,7 +382,7 @@ impl LimitsForm {
             max_length: number("maxLength", &self.max_length),
             rate_limit_per_second: number("rateLimitPerSecond", &self.rate_limit_per_second),
             weight: number("weight", &self.weight),
-            paused: Some(self.paused.is_some()),
+            paused: Some(is_paused),
         };
         if errors.is_empty() { Ok(input) } else { Err(errors) }
     }

@@ -81,6 +81,42 @@ async fn limits_are_set_as_a_whole_and_what_is_wrong_is_told_at_its_field() {
 }
 
 #[actix_web::test]
+async fn limits_are_set_without_a_word_on_whether_it_is_paused() {
+    let app = TestApp::start().await;
+    let mut browser = app.signed_in(Role::Owner).await;
+    let form = browser.get("/queues/mail").await.expect(200).fields();
+    assert!(form.iter().all(|(name, _)| name != "paused"), "{form:?}");
+    app.services.queues.set_paused(&app.actor().await, "mail", true).await.unwrap();
+    let typed: Vec<_> = form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    browser.submit("/queues/mail", &typed).await.leads_to("/queues/mail");
+    let limits = app.services.queues.get(app.actor().await.tenant, "mail").await.unwrap().limits;
+    assert!(limits.paused, "what somebody else paused stays so");
+}
+
+#[actix_web::test]
+async fn limits_that_somebody_else_changed_meanwhile_are_told_and_not_overwritten() {
+    let app = TestApp::start().await;
+    let mut browser = app.signed_in(Role::Owner).await;
+    let form = browser.get("/queues/mail").await.expect(200).fields();
+    let theirs = QueueInput { max_concurrency: Some(2), ..QueueInput::default() };
+    app.services.queues.set(&app.actor().await, "mail", theirs).await.unwrap();
+    let typed = |form: &[(String, String)]| -> Vec<(String, String)> {
+        let others = form.iter().filter(|(name, _)| name != "rateLimitPerSecond").cloned();
+        others.chain([("rateLimitPerSecond".to_owned(), "5".to_owned())]).collect()
+    };
+    let mut send = async |form: &[(String, String)]| {
+        let fields: Vec<_> = form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        browser.submit("/queues/mail", &fields).await
+    };
+    let told = send(&typed(&form)).await.expect(409);
+    assert!(told.says("most at once 2, most that wait no limit") && told.says(r#"value="5""#), "{}", told.html);
+    let limits = async || app.services.queues.get(app.actor().await.tenant, "mail").await.unwrap().limits;
+    assert_eq!((limits().await.max_concurrency, limits().await.rate_limit_per_second), (Some(2), None));
+    send(&told.fields()).await.leads_to("/queues/mail");
+    assert_eq!((limits().await.max_concurrency, limits().await.rate_limit_per_second), (None, Some(5)));
+}
+
+#[actix_web::test]
 async fn a_queue_is_closed_only_after_a_question() {
     let app = TestApp::start().await;
     let mut browser = app.signed_in(Role::Owner).await;
