@@ -94,8 +94,12 @@ async fn a_rotated_key_has_another_text_and_its_sessions_end() {
     app.advance(Duration::from_mins(3));
     let asked = browser.get(&format!("/keys/{id}/rotate")).await.expect(200);
     assert!(asked.says("Give the key laptop another secret?"), "{}", asked.html);
-    let key = shown_key(&browser.submit(&format!("/keys/{id}/rotate"), &[]).await.expect(200));
+    let present = between(&asked, r#"name="present" value=""#, '"');
+    let key = shown_key(&browser.submit(&format!("/keys/{id}/rotate"), &[("present", present)]).await.expect(200));
     assert_ne!(key, former);
+    // Whoever reloads the page sends its form again.
+    let again = browser.submit(&format!("/keys/{id}/rotate"), &[("present", present)]).await.expect(409);
+    assert!(again.says("was given another secret since this was asked"), "{}", again.html);
     machine.get("/overview").await.expect(303);
     machine.sign_in(&former).await.expect(401);
     machine.sign_in(&key).await.expect(303);

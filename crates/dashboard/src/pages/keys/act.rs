@@ -7,14 +7,23 @@ use horarium_auth::scope;
 use horarium_domain::ApiKeyId;
 use horarium_domain::api_key::ApiKeyRecord;
 use horarium_domain::session::SessionHolder;
+use horarium_scheduler_engine::ServiceError;
 use horarium_scheduler_engine::service::wait_in_words;
+use serde::Deserialize;
 
 use super::{ADDRESS, named, shown, target};
 use crate::pages::confirm::Confirmation;
 use crate::view::Section;
-use crate::web::{Flash, PageError, Visit, perm};
+use crate::web::{Flash, Form, PageError, Visit, perm};
 
 type Manager = Visit<perm::KeysManage>;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Rotation {
+    /// The secret that is to be replaced: whoever reloads the answer sends the form again, and no other key is lost.
+    #[serde(default)]
+    present: String,
+}
 
 pub(super) async fn ask_to_rotate(visit: Manager, id: web::Path<String>) -> Result<HttpResponse, PageError> {
     let key = rotatable(&visit, named(&id)?).await?;
@@ -30,17 +39,24 @@ pub(super) async fn ask_to_rotate(visit: Manager, id: web::Path<String>) -> Resu
         question: format!("Give the key {} another secret?", key.name),
         consequences,
         action: format!("{ADDRESS}/{}/rotate", key.id),
-        fields: Vec::new(),
+        fields: vec![("present", present(&key))],
         verb: "Rotate the key".to_owned(),
         back: ADDRESS.to_owned(),
     };
     question.show()
 }
 
-pub(super) async fn rotate(visit: Manager, id: web::Path<String>) -> Result<HttpResponse, PageError> {
+pub(super) async fn rotate(
+    visit: Manager,
+    id: web::Path<String>,
+    form: Form<Rotation>,
+) -> Result<HttpResponse, PageError> {
     let id = named(&id)?;
     let actor = visit.does("rotate_key", Some(target(id, true)));
-    rotatable(&visit, id).await?;
+    if present(&rotatable(&visit, id).await?) != form.0.present {
+        let told = "the key was given another secret since this was asked; if that is lost, ask for a further one";
+        return Err(ServiceError::Conflict(told.to_owned()).into());
+    }
     let key = ApiKey::generate(id, visit.dashboard().core.entropy.secret());
     let record = visit.services().keys.rotate(&actor, id, key.secret_hash()).await?;
     shown::show(&visit, record.name, &key)
@@ -74,6 +90,11 @@ pub(super) async fn revoke(visit: Manager, id: web::Path<String>) -> Result<Http
     let actor = visit.does("revoke_key", Some(target(id, true)));
     let key = visit.services().keys.revoke(&actor, id).await?;
     Ok(visit.go(ADDRESS, &Flash::done(format!("{} is revoked.", key.name))))
+}
+
+/// Which secret a key has at present, without a word on what it is: the beginning of its hash.
+fn present(key: &ApiKeyRecord) -> String {
+    key.secret_hash.as_bytes().iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// A key that the visitor may hold the new text of.

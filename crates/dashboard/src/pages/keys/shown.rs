@@ -1,5 +1,5 @@
 //! The page that shows a key's text, this once. Nothing of it is in an address, a cookie or a session, and whoever
-//! reloads it sends the form again, which then says that the key is there.
+//! reloads it sends the form again, which then says that the key is there, or has another secret already.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
