@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{self, ServiceConfig};
 use askama::Template;
 use futures_util::future;
-use horarium_auth::Permission;
+use horarium_auth::{AuthError, Permission};
 use horarium_domain::audit::AuditTarget;
 use horarium_domain::execution::{ExecutionState, ExecutionSummary};
 use horarium_domain::job::LastRun;
@@ -21,7 +21,7 @@ use url::form_urlencoded;
 
 use super::confirm::Confirmation;
 use crate::view::{Ago, At, Badge, Figure, Layout, Pager, Section, Tone, Took, count};
-use crate::web::{Flash, PageError, Visit, page, perm};
+use crate::web::{Flash, Form, PageError, Visit, page, perm};
 
 const ADDRESS: &str = "/settings/integrations";
 const CLEAR: &str = "/settings/integrations/clear";
@@ -43,6 +43,13 @@ struct Wanted {
     status: Option<String>,
     kind: Option<String>,
     before: Option<ExecutionId>,
+}
+
+/// What the question before failures are deleted was about.
+#[derive(Debug, Deserialize)]
+struct Seen {
+    /// Those that had failed by then, in microseconds: none that nobody has seen.
+    failed_by: Option<i64>,
 }
 
 #[derive(Template)]
@@ -116,7 +123,7 @@ async fn show(visit: Visit<perm::IntegrationsRead>, wanted: web::Query<Wanted>) 
         thresholds: limits(thresholds),
         figures: figures(&metrics, now),
         last_run: metrics.figures.last_run.map(|run| last_run_line(&run, now)),
-        can_clear: metrics.figures.failed > 0 && visit.can(Permission::JobsWrite),
+        can_clear: metrics.figures.failed > 0 && visit.can(Permission::IntegrationsWrite),
         can_create: visit.can(Permission::JobsWrite),
         tabs: tabs(state, &kind),
         state: state.map_or("", name_of),
@@ -133,8 +140,9 @@ async fn show(visit: Visit<perm::IntegrationsRead>, wanted: web::Query<Wanted>) 
 }
 
 /// Asks before failed executions are deleted.
-async fn ask(visit: Visit<perm::JobsWrite>) -> Result<HttpResponse, PageError> {
+async fn ask(visit: Visit<perm::IntegrationsWrite>) -> Result<HttpResponse, PageError> {
     only_own(&visit)?;
+    let failed_by = visit.now();
     let thresholds = &visit.dashboard().config.integration_health;
     let failed = visit.services().integrations.metrics(visit.tenant.id, thresholds).await?.figures.failed;
     let failed = failed.unsigned_abs();
@@ -153,20 +161,22 @@ async fn ask(visit: Visit<perm::JobsWrite>) -> Result<HttpResponse, PageError> {
             "The health is computed without them. To run them again, retry them first.".to_owned(),
         ],
         action: CLEAR.to_owned(),
-        fields: Vec::new(),
+        fields: vec![("failed_by", failed_by.as_micros().to_string())],
         verb: "Clear failed".to_owned(),
         back: ADDRESS.to_owned(),
     };
     question.show()
 }
 
-async fn clear(visit: Visit<perm::JobsWrite>) -> Result<HttpResponse, PageError> {
+async fn clear(visit: Visit<perm::IntegrationsWrite>, form: Form<Seen>) -> Result<HttpResponse, PageError> {
     only_own(&visit)?;
+    let failed_by = form.0.failed_by.map(Timestamp::from_micros);
+    let failed_by = failed_by.ok_or_else(|| PageError::BadRequest("It does not say which failures.".to_owned()))?;
     let group = Some(INTEGRATION_GROUP.to_owned());
     let target =
         AuditTarget { kind: "group".to_owned(), before: group.clone(), after: group, ..AuditTarget::default() };
     let actor = visit.does("clear_failed_integrations", Some(target));
-    let done = match visit.services().integrations.clear_failed(&actor).await? {
+    let done = match visit.services().integrations.clear_failed(&actor, failed_by).await? {
         0 => Flash::note("No failed execution of an integration job was left."),
         1 => Flash::done("1 failed execution is deleted."),
         cleared => Flash::done(format!("{cleared} failed executions are deleted.")),
@@ -174,8 +184,12 @@ async fn clear(visit: Visit<perm::JobsWrite>) -> Result<HttpResponse, PageError>
     Ok(visit.go(ADDRESS, &done))
 }
 
-/// Integrations are their own organization's alone: not even who may act in any tenant elsewhere sees another's.
+/// Integrations are their own organization's alone: not even who may act in any tenant elsewhere sees another's. Nor does
+/// anybody change what he may not see.
 fn only_own<P>(visit: &Visit<P>) -> Result<(), PageError> {
+    if !visit.can(Permission::IntegrationsRead) {
+        return Err(AuthError::PermissionDenied(Permission::IntegrationsRead).into());
+    }
     if visit.tenant.is_named_by(&visit.principal.tenant) {
         Ok(())
     } else {

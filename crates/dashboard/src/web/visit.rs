@@ -67,6 +67,7 @@ pub(crate) mod perm {
         ExecutionsRetry,
         ExecutionsTrigger,
         IntegrationsRead,
+        IntegrationsWrite,
         JobsRead,
         JobsWrite,
         KeysManage,

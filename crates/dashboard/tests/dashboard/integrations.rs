@@ -8,7 +8,7 @@ use horarium_domain::execution::ExecutionState;
 use horarium_scheduler_engine::service::{JobInput, TriggerInput};
 use serde_json::json;
 
-use crate::support::{Shown, TestApp};
+use crate::support::{Browser, Shown, TestApp};
 
 const PAGE: &str = "/settings/integrations";
 
@@ -26,6 +26,13 @@ async fn integration(app: &TestApp, kind: &str) -> JobId {
 async fn fail(app: &TestApp, job: JobId) {
     let claimed = app.begin(job).await;
     app.end(&claimed, ExecutionState::Failed).await;
+}
+
+/// Answers the question before failures are deleted.
+async fn clear(browser: &mut Browser, asked: &Shown) -> Shown {
+    let fields = asked.fields();
+    let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    browser.submit("/settings/integrations/clear", &fields).await
 }
 
 #[track_caller]
@@ -63,10 +70,19 @@ async fn failures_make_it_worse_and_clearing_them_makes_it_well_again() {
 
     let asked = browser.get("/settings/integrations/clear").await.expect(200);
     assert!(asked.says("Delete 5 failed executions of integration jobs?"), "{}", asked.html);
-    browser.submit("/settings/integrations/clear", &[]).await.leads_to(PAGE);
+    // Nobody has seen this one.
+    app.advance(Duration::from_secs(1));
+    fail(&app, job).await;
+    clear(&mut browser, &asked).await.leads_to(PAGE);
+    let page = browser.get(PAGE).await.expect(200);
+    assert!(page.says("5 failed executions are deleted.") && page.says("<li>1 job failed.</li>"), "{}", page.html);
+
+    let asked = browser.get("/settings/integrations/clear").await.expect(200);
+    assert!(asked.says("Delete 1 failed execution of integration jobs?"), "{}", asked.html);
+    clear(&mut browser, &asked).await.leads_to(PAGE);
     let page = browser.get(PAGE).await.expect(200);
     is_well(&page, "OK", "All integration jobs are well.");
-    assert!(page.says("5 failed executions are deleted.") && !page.says("Clear failed"), "{}", page.html);
+    assert!(page.says("1 failed execution is deleted.") && !page.says("Clear failed"), "{}", page.html);
     assert_eq!(app.host.audited().last().unwrap().1, "clear_failed_integrations");
     browser.get("/settings/integrations/clear").await.leads_to(PAGE);
 }
@@ -167,12 +183,26 @@ async fn it_is_shown_to_its_own_organization_alone() {
 #[actix_web::test]
 async fn only_who_may_sees_or_clears_it() {
     let app = TestApp::start().await;
-    fail(&app, integration(&app, "whatsapp").await).await;
+    let job = integration(&app, "whatsapp").await;
+    fail(&app, job).await;
     assert!(app.signed_in(Role::Read).await.get(PAGE).await.expect(403).says("integrations:read"));
+    let reader = app.key(&["integrations:read"]).await.1;
+    let blind = app.key(&["integrations:write", "jobs:write"]).await.1;
+    let mut writer = app.signed_in(Role::Write).await;
+    for credential in [None, Some(reader), Some(blind)] {
+        if let Some(credential) = &credential {
+            writer.sign_in(credential).await.expect(303);
+        }
+        let question = writer.get("/settings/integrations/clear").await.expect(403);
+        assert!(question.says("integrations:") && !question.says("Delete 1"), "{}", question.html);
+        let token = writer.get("/tenant").await.form_token();
+        let fields = [("form_token", token.as_str()), ("failed_by", "9000000000000000")];
+        writer.post("/settings/integrations/clear", &fields).await.expect(403);
+    }
     let mut manager = app.signed_in(Role::Manager).await;
     let page = manager.get(PAGE).await.expect(200);
-    assert!(page.says("1 job failed.") && !page.says("Clear failed"), "{}", page.html);
-    manager.get("/settings/integrations/clear").await.expect(403);
-    manager.submit("/settings/integrations/clear", &[]).await.expect(403);
-    assert!(manager.get(PAGE).await.says("1 job failed."));
+    assert!(page.says("1 job failed.") && page.says("Clear failed"), "{}", page.html);
+    let asked = manager.get("/settings/integrations/clear").await.expect(200);
+    clear(&mut manager, &asked).await.leads_to(PAGE);
+    assert!(manager.get(PAGE).await.says("All integration jobs are well."));
 }

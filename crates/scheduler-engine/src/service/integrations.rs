@@ -8,7 +8,7 @@ use horarium_domain::execution::{ExecutionState, ExecutionSummary};
 use horarium_domain::retry::{Backoff, RetryPolicy};
 use horarium_domain::stats::GroupFigures;
 use horarium_domain::store::{CursorPage, GroupFilter, StoreError};
-use horarium_domain::{ExecutionId, TenantId};
+use horarium_domain::{ExecutionId, TenantId, Timestamp};
 use serde_json::Value;
 
 use super::{Actor, Admission, ExecutionService, FieldErrors, JobRef, ServiceError, Submission, TriggerInput, limits};
@@ -194,21 +194,34 @@ impl IntegrationService {
         Ok(self.core.store.executions_of_group(tenant, &filter, before, limit).await?)
     }
 
-    /// Deletes failed executions of integration jobs with their history, the newest first, up to
+    /// Deletes executions of integration jobs that had failed by then with their history, the newest first, up to
     /// [`MAX_CLEARED`](Self::MAX_CLEARED) of them; answers how many. A failure counts for as long as it is kept, also when
-    /// it was retried since, so this is how somebody who saw to it makes the health good again.
-    pub async fn clear_failed(&self, actor: &Actor) -> Result<usize, ServiceError> {
+    /// it was retried since, so this is how somebody who saw to it makes the health good again. What failed later was seen
+    /// by nobody and stays.
+    pub async fn clear_failed(&self, actor: &Actor, failed_by: Timestamp) -> Result<usize, ServiceError> {
         let failed = IntegrationFilter { state: Some(ExecutionState::Failed), ..IntegrationFilter::default() };
-        let mut cleared = 0;
-        for execution in self.list(actor.tenant, failed, None, Self::MAX_CLEARED).await?.items {
-            match self.core.store.delete_execution(actor.tenant, execution.id).await {
-                Ok(()) => cleared += 1,
-                // Somebody else was faster.
-                Err(StoreError::NotFound(_)) => {}
-                Err(error) => return Err(error.into()),
+        let (mut cleared, mut before) = (0, None);
+        loop {
+            let page = self.list(actor.tenant, failed.clone(), before, Self::MAX_CLEARED).await?;
+            let seen = page.items.iter().filter(|it| it.completed_at.is_some_and(|at| at <= failed_by));
+            for execution in seen.take(Self::MAX_CLEARED - cleared) {
+                match self.core.store.delete_execution(actor.tenant, execution.id).await {
+                    Ok(()) => cleared += 1,
+                    // Somebody else was faster.
+                    Err(StoreError::NotFound(_)) => {}
+                    Err(error) if cleared == 0 => return Err(error.into()),
+                    Err(error) => {
+                        // What is gone is to be told; what is left can be cleared again.
+                        tracing::warn!(cleared, %error, "not all failed executions could be deleted");
+                        return Ok(cleared);
+                    }
+                }
+            }
+            match page.next {
+                Some(next) if cleared < Self::MAX_CLEARED => before = Some(next),
+                Some(_) | None => return Ok(cleared),
             }
         }
-        Ok(cleared)
     }
 
     /// Submits an execution of an integration job; answers it with the state that it is in, which may be any live one
