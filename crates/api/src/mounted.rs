@@ -61,6 +61,19 @@ impl ApiState {
         AuditHandle::of_call(request).submitting(actor, StatusCode::SEE_OTHER)
     }
 
+    /// The same where a call asks for executions for several things: each has an entry of its own, in place of one for all.
+    pub fn submitting_for(&self, request: &HttpRequest, actor: &Actor, target: AuditTarget) -> Actor {
+        AuditHandle::of_call(request).submitting_for(actor, target, StatusCode::SEE_OTHER)
+    }
+
+    /// Notes for the audit log that what a call asks for was done to one of several things: each has an entry of its own, in
+    /// place of one for all.
+    pub fn did_to(&self, request: &HttpRequest, target: AuditTarget) {
+        if let Some(note) = AuditNote::of_call(request) {
+            note.did_to(target);
+        }
+    }
+
     fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
         self.config.trusted_proxies.client(request.peer_addr(), request.headers())
     }

@@ -50,6 +50,13 @@ pub trait Host: Send + Sync + 'static {
     /// Somebody who asks for executions: the entry is written in the transaction that accepts them.
     fn submitting(&self, request: &HttpRequest, actor: &Actor) -> Actor;
 
+    /// The same where a request asks for executions for several things: each has an entry of its own, in place of one for all.
+    fn submitting_for(&self, request: &HttpRequest, actor: &Actor, target: AuditTarget) -> Actor;
+
+    /// Notes for the audit log that what a request asks for was done to one of several things: each has an entry of its own,
+    /// in place of one for all.
+    fn did_to(&self, request: &HttpRequest, target: AuditTarget);
+
     /// Whether jobs can run here, thing by thing.
     async fn checks(&self) -> Vec<HostCheck>;
 }

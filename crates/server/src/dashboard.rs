@@ -79,6 +79,14 @@ impl Host for Beside {
         self.0.submitting(request, actor)
     }
 
+    fn submitting_for(&self, request: &HttpRequest, actor: &Actor, target: AuditTarget) -> Actor {
+        self.0.submitting_for(request, actor, target)
+    }
+
+    fn did_to(&self, request: &HttpRequest, target: AuditTarget) {
+        self.0.did_to(request, target);
+    }
+
     async fn checks(&self) -> Vec<HostCheck> {
         let checks = self.0.readiness.check().await;
         checks.into_iter().map(|check| HostCheck { name: check.name, problem: check.problem }).collect()

@@ -7,6 +7,7 @@ mod common;
 use common::{Home, Server};
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, COOKIE, LOCATION, ORIGIN, SET_COOKIE};
 use reqwest::{Client, Response, redirect};
+use serde_json::json;
 
 fn browser() -> Client {
     Client::builder().no_proxy().redirect(redirect::Policy::none()).build().unwrap()
@@ -87,5 +88,39 @@ async fn it_can_be_switched_off() {
     for path in ["/", "/sign-in", "/overview"] {
         assert_eq!(get(&server, path, "").await.status(), 404, "{path}");
     }
+    server.stop();
+}
+
+#[tokio::test]
+async fn each_execution_that_is_ticked_has_an_entry_of_its_own() {
+    let home = Home::new();
+    let mut server = home.serve().await;
+    let printed = server.printed();
+    let token = printed.lines().find_map(|line| line.strip_prefix("export HORARIUM_TOKEN=")).unwrap().to_owned();
+    let call = async |method: &str, path: &str, body| server.call(method, path, &token, Some(body)).await.1;
+    call("PUT", "/api/v1/queues/default", json!({"paused": true})).await;
+    let configuration = json!({"handlerType": "system.reportGeneration"});
+    let job = json!({"name": "ticked", "jobType": "CodeExecution", "jobConfiguration": configuration});
+    let job = call("POST", "/api/v1/scheduler/jobs", job).await["id"].as_str().unwrap().to_owned();
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let id = call("POST", &format!("/api/v1/scheduler/jobs/{job}/trigger"), json!({})).await;
+        ids.push(id.as_str().unwrap().to_owned());
+    }
+
+    let cookie = cookie_of(&sign_in(&server, &token).await);
+    let page = browser().get(format!("{}/executions", server.url)).header(COOKIE, &cookie).send().await.unwrap();
+    let page = page.text().await.unwrap();
+    let (_, rest) = page.split_once(r#"name="form_token" value=""#).unwrap();
+    let form = format!("form_token={}&action=cancel&id={}&id={}", rest.split_once('"').unwrap().0, ids[0], ids[1]);
+    let request = browser().post(format!("{}/executions/selected", server.url)).header(COOKIE, &cookie);
+    let request = request.header(ORIGIN, &server.url).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+    assert_eq!(request.body(form).send().await.unwrap().status(), 303);
+
+    let audit = server.call("GET", "/api/v1/audit?action=stop_execution", &token, None).await.1;
+    let entries = audit["items"].as_array().unwrap();
+    let told: Vec<_> = entries.iter().map(|entry| (&entry["target"]["before"], &entry["status"])).collect();
+    let [one, other] = [&ids[1], &ids[0]].map(|id| json!(id));
+    assert_eq!(told, [(&one, &json!(303)), (&other, &json!(303))], "{audit}");
     server.stop();
 }

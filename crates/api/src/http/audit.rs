@@ -70,7 +70,9 @@ pub(crate) struct AuditNote {
     who: RefCell<Option<(TenantId, AuditActor)>>,
     said: RefCell<Option<AuditTarget>>,
     /// What is written with the executions that the call asks for, if any is accepted.
-    submission: RefCell<Option<Arc<AuditedCall>>>,
+    submissions: RefCell<Vec<Arc<AuditedCall>>>,
+    /// Where the call did the same to several things: what is to be written of each.
+    each: RefCell<Vec<AuditEntry>>,
     is_written: Cell<bool>,
 }
 
@@ -98,7 +100,8 @@ impl AuditNote {
             state,
             who: RefCell::default(),
             said: RefCell::default(),
-            submission: RefCell::default(),
+            submissions: RefCell::default(),
+            each: RefCell::default(),
             is_written: Cell::default(),
         })
     }
@@ -127,6 +130,17 @@ impl AuditNote {
     pub(crate) fn asks_for(&self, action: &str, target: Option<AuditTarget>) {
         action.clone_into(&mut self.action.borrow_mut());
         *self.said.borrow_mut() = target;
+    }
+
+    /// Notes that what the call asks for was done to one of several things.
+    pub(crate) fn did_to(&self, target: AuditTarget) {
+        self.each.borrow_mut().extend(self.entry_about(target, None));
+    }
+
+    /// The entry of one of several things that the call does the same to.
+    fn entry_about(&self, target: AuditTarget, status: Option<StatusCode>) -> Option<AuditEntry> {
+        let entry = self.entry(status, None)?;
+        Some(AuditEntry { id: self.state.core.ids.audit(self.at), target: Some(target), ..entry })
     }
 
     /// The note of a call, if it may change something.
@@ -172,19 +186,32 @@ impl AuditNote {
         })
     }
 
-    /// Whether nothing is left to write.
-    fn is_on_record(&self) -> bool {
-        self.is_written.get() || self.submission.borrow().as_ref().is_some_and(|call| call.is_on_record())
+    /// What is left to write: an entry for each thing, or else one for the call, unless that was written with what it had
+    /// accepted.
+    fn left(&self, status: Option<StatusCode>, headers: Option<&HeaderMap>) -> Vec<AuditEntry> {
+        if self.is_written.replace(true) {
+            return Vec::new();
+        }
+        let status_code = status.map(|status| status.as_u16());
+        let each = self.each.take().into_iter().map(|entry| AuditEntry { status: status_code, ..entry });
+        let each: Vec<_> = each.collect();
+        if !each.is_empty() || self.submissions.borrow().iter().any(|call| call.is_on_record()) {
+            return each;
+        }
+        self.entry(status, headers).into_iter().collect()
     }
 
-    /// Writes the entry, unless it was written with what the call had accepted; answers after the commit.
+    /// Writes what is left to write; answers after the commit.
     async fn write(&self, status: StatusCode, headers: Option<&HeaderMap>) {
-        if self.is_on_record() {
-            return;
+        for entry in self.left(Some(status), headers) {
+            self.state.record(entry).await;
         }
-        self.is_written.set(true);
-        let Some(entry) = self.entry(Some(status), headers) else { return };
-        if let Err(error) = self.state.services.audit.record(entry.clone()).await {
+    }
+}
+
+impl ApiState {
+    async fn record(&self, entry: AuditEntry) {
+        if let Err(error) = self.services.audit.record(entry.clone()).await {
             lost(&entry, error.internal().unwrap_or_default());
         }
     }
@@ -226,10 +253,19 @@ impl AuditHandle {
     /// The actor of a call that asks for executions, and is answered so when they are accepted: the entry is written in
     /// the transaction that accepts them, about what the path names and about them.
     pub(crate) fn submitting(&self, actor: &Actor, accepted: StatusCode) -> Actor {
-        let entry = self.0.as_ref().and_then(|note| Some((note, note.entry(Some(accepted), None)?)));
+        self.audited(actor, |note| note.entry(Some(accepted), None))
+    }
+
+    /// The same where a call asks for executions for several things: each has an entry of its own.
+    pub(crate) fn submitting_for(&self, actor: &Actor, target: AuditTarget, accepted: StatusCode) -> Actor {
+        self.audited(actor, |note| note.entry_about(target, Some(accepted)))
+    }
+
+    fn audited(&self, actor: &Actor, entry: impl FnOnce(&AuditNote) -> Option<AuditEntry>) -> Actor {
+        let entry = self.0.as_ref().and_then(|note| Some((note, entry(note)?)));
         let Some((note, entry)) = entry else { return actor.clone() };
         let call = Arc::new(AuditedCall::new(entry));
-        *note.submission.borrow_mut() = Some(Arc::clone(&call));
+        note.submissions.borrow_mut().push(Arc::clone(&call));
         actor.clone().audited(call)
     }
 }
@@ -239,20 +275,20 @@ struct Unanswered(Rc<AuditNote>);
 
 impl Drop for Unanswered {
     fn drop(&mut self) {
-        if self.0.is_on_record() {
+        let entries = self.0.left(None, None);
+        if entries.is_empty() {
             return;
         }
-        let Some(entry) = self.0.entry(None, None) else { return };
         let state = self.0.state.clone();
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => {
                 runtime.spawn(async move {
-                    if let Err(error) = state.services.audit.record(entry.clone()).await {
-                        lost(&entry, error.internal().unwrap_or_default());
+                    for entry in entries {
+                        state.record(entry).await;
                     }
                 });
             }
-            Err(_) => lost(&entry, "the server is stopping"),
+            Err(_) => entries.iter().for_each(|entry| lost(entry, "the server is stopping")),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
 use horarium_auth::{AuthError, Permission, Principal, SessionToken};
-use horarium_domain::{RequestSeed, Timestamp};
+use horarium_domain::Timestamp;
 use horarium_domain::audit::AuditTarget;
 use horarium_domain::session::Session;
 use horarium_domain::tenant::Tenant;
@@ -150,11 +150,17 @@ impl<P> Visit<P> {
     /// The same for a service that accepts executions: the audit log tells of it in the transaction that accepts them.
     pub(crate) fn submits(&self, action: &'static str, target: Option<AuditTarget>) -> Actor {
         let actor = self.does(action, target);
-        let actor = self.dashboard.host.submitting(&self.request, &actor);
-        match self.seed() {
-            Some(seed) => actor.in_request(seed),
-            None => actor,
-        }
+        self.once_only(self.dashboard.host.submitting(&self.request, &actor))
+    }
+
+    /// The same for one of several things that the visitor, `actor`, has executions accepted for, after so many others.
+    pub(crate) fn submits_for(&self, actor: &Actor, target: AuditTarget, others: u16) -> Actor {
+        self.once_only(self.dashboard.host.submitting_for(&self.request, actor, target)).after(others)
+    }
+
+    /// Tells the audit log that what the visitor does was done to one of several things.
+    pub(crate) fn did_to(&self, target: AuditTarget) {
+        self.dashboard.host.did_to(&self.request, target);
     }
 
     /// What a form that asks for executions carries as its field `once`: sent twice, as slow servers and fast fingers have
@@ -163,9 +169,12 @@ impl<P> Visit<P> {
         self.token.once(self.tenant.id, self.dashboard.core.ids.request_seed(self.now()))
     }
 
-    fn seed(&self) -> Option<RequestSeed> {
-        let once = self.request.extensions().get::<FormBody>().and_then(|form| form.field("once"))?;
-        self.token.seed(self.tenant.id, &once)
+    fn once_only(&self, actor: Actor) -> Actor {
+        let once = self.request.extensions().get::<FormBody>().and_then(|form| form.field("once"));
+        match once.and_then(|once| self.token.seed(self.tenant.id, &once)) {
+            Some(seed) => actor.in_request(seed),
+            None => actor,
+        }
     }
 
     /// Tells the audit log what came of what the visitor did, where that is only known afterwards.

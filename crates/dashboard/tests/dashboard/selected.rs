@@ -2,7 +2,7 @@
 
 use horarium_auth::Role;
 use horarium_domain::execution::ExecutionState;
-use horarium_scheduler_engine::service::TriggerInput;
+use horarium_scheduler_engine::service::{QueueInput, TriggerInput};
 
 use crate::support::TestApp;
 
@@ -44,6 +44,8 @@ async fn what_is_ticked_is_cancelled_after_a_question_and_what_is_over_is_left_a
     assert!(page.says("Cancelled 2 executions. Changed meanwhile, and left alone: 1."), "{}", page.html);
     assert!(page.says("2 of 2 executions"), "{}", page.html);
     assert_eq!(app.host.audited().last().unwrap().1, "stop_execution");
+    let told: Vec<_> = app.host.done_to().into_iter().filter_map(|target| target.before).collect();
+    assert_eq!(told, ids[..2], "the audit log has an entry for each that was cancelled");
     browser.get(&question).await.leads_to("/executions?state=Failed");
     assert!(browser.get("/executions").await.says("Nothing can be done: those that you ticked are over already."));
 }
@@ -60,6 +62,50 @@ async fn what_failed_of_what_is_ticked_runs_again() {
     browser.submit("/executions/selected", &fields).await.expect(303);
     let page = browser.get(&format!("/executions/{}", ids[2])).await.expect(200);
     assert!(page.says("1 execution run again, as new ones.") && page.says("Run again as"), "{}", page.html);
+}
+
+#[actix_web::test]
+async fn what_was_done_before_something_went_wrong_is_told() {
+    let app = TestApp::start().await;
+    let job = app.job("nightly", None).await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        let failed = app.begin(job).await;
+        app.end(&failed, ExecutionState::Failed).await;
+        ids.push(failed.lease.execution_id.to_string());
+    }
+    let limits = QueueInput { max_length: Some(1), ..QueueInput::default() };
+    app.services.queues.set(&app.actor().await, "default", limits).await.unwrap();
+    let mut browser = app.signed_in(Role::Write).await;
+    let (_, fields) = ticked("retry", &ids);
+    browser.submit("/executions/selected", &fields).await.expect(303);
+    let page = browser.get("/executions").await.expect(200);
+    assert!(page.says("1 execution run again, as new ones. Not done: 2. The queue is full."), "{}", page.html);
+    browser.submit("/executions/selected", &fields).await.expect(429);
+}
+
+#[actix_web::test]
+async fn what_is_gone_by_now_does_not_keep_the_rest_from_being_asked_about() {
+    let app = TestApp::start().await;
+    let ids = three(&app).await;
+    let tenant = app.actor().await.tenant;
+    app.core.store.delete_execution(tenant, ids[2].parse().unwrap()).await.unwrap();
+    let mut browser = app.signed_in(Role::Write).await;
+    let asked = browser.get(&ticked("cancel", &ids).0).await.expect(200);
+    assert!(asked.says("Cancel 2 executions?") && asked.says("Not there any more: 1."), "{}", asked.html);
+    browser.get(&ticked("cancel", &ids[2..]).0).await.expect(404);
+}
+
+#[actix_web::test]
+async fn whoever_thinks_better_of_it_stays_on_this_site() {
+    let app = TestApp::start().await;
+    let ids = three(&app).await;
+    let mut browser = app.signed_in(Role::Write).await;
+    for elsewhere in ["https://evil.example/sign-in", "//evil.example", "javascript:x"] {
+        let asked = format!("/executions/selected?action=cancel&id={}&back={elsewhere}", ids[0]);
+        let asked = browser.get(&asked).await.expect(200);
+        assert!(!asked.says(elsewhere) && asked.says(r#"href="/executions">Leave it as it is"#), "{}", asked.html);
+    }
 }
 
 #[actix_web::test]

@@ -11,10 +11,10 @@ use horarium_domain::execution::{Execution, ExecutionState};
 use horarium_scheduler_engine::ServiceError;
 
 use super::list::PER_PAGE;
-use super::named;
+use super::{named, target};
 use crate::pages::confirm::Confirmation;
 use crate::view::{Section, count};
-use crate::web::{Flash, Form, PageError, Visit, perm};
+use crate::web::{Flash, Form, LocalPath, PageError, Visit, perm};
 
 /// How many are looked at together.
 const READ_AT_ONCE: usize = 8;
@@ -43,11 +43,23 @@ pub(super) async fn ask(
     if asked.ids.is_empty() {
         return Ok(visit.go(asked.back, &Flash::note("Nothing is ticked.")));
     }
-    let found: Vec<Execution> = stream::iter(asked.ids.clone())
-        .map(|id| visit.services().executions.get(visit.tenant.id, id))
+    let (executions, tenant) = (&visit.services().executions, visit.tenant.id);
+    let found: Vec<Option<Execution>> = stream::iter(asked.ids.clone())
+        .map(|id| async move {
+            match executions.get(tenant, id).await {
+                Ok(execution) => Ok(Some(execution)),
+                // Its time is over, or it never was.
+                Err(ServiceError::NotFound(_)) => Ok(None),
+                Err(error) => Err(error),
+            }
+        })
         .buffered(READ_AT_ONCE)
         .try_collect()
         .await?;
+    let found: Vec<Execution> = found.into_iter().flatten().collect();
+    if found.is_empty() {
+        return Err(PageError::not_found("execution"));
+    }
     let fit: Vec<&Execution> = found.iter().filter(|execution| asked.act.fits(execution)).collect();
     if fit.is_empty() {
         let told = format!("Nothing can be done: those that you ticked {}.", asked.act.unfit());
@@ -74,6 +86,10 @@ pub(super) async fn ask(
     if others > 0 {
         consequences.push(format!("Left alone, because they {}: {}.", asked.act.unfit(), count(others as u64)));
     }
+    let gone = asked.ids.len() - found.len();
+    if gone > 0 {
+        consequences.push(format!("Not there any more: {}.", count(gone as u64)));
+    }
     let mut fields =
         vec![("action", asked.act.name().to_owned()), ("back", asked.back.clone()), ("once", visit.once())];
     fields.extend(fit.iter().map(|execution| ("id", execution.summary.id.to_string())));
@@ -89,36 +105,36 @@ pub(super) async fn ask(
     question.show()
 }
 
-/// Does it, one by one. The audit log has one entry for all.
+/// Does it, one by one. The audit log has an entry for each; where nothing was done, it tells of how many it was asked.
 pub(super) async fn act(
     visit: Visit<perm::ExecutionsRead>,
     form: Form<Vec<(String, String)>>,
 ) -> Result<HttpResponse, PageError> {
     let asked = Asked::read(&visit, &form.0)?;
-    let target = AuditTarget {
+    let all = AuditTarget {
         kind: "executions".to_owned(),
         before: Some(asked.ids.len().to_string()),
         ..AuditTarget::default()
     };
     let executions = &visit.services().executions;
-    let actor = match asked.act {
-        Act::Cancel => visit.does("stop_execution", Some(target)),
-        Act::Retry => visit.submits("rerun_execution", Some(target)),
-    };
-    let mut done = 0;
-    for (before, id) in (0..).zip(&asked.ids) {
+    let actor = visit.does(asked.act.operation(), Some(all));
+    let (mut done, mut missed, mut stopped) = (0, 0, None);
+    for (number, id) in (0..).zip(&asked.ids) {
         let outcome = match asked.act {
-            Act::Cancel => executions.cancel(&actor, *id).await,
-            Act::Retry => executions.retry(&actor.clone().after(before), *id).await.map(|_| ()),
+            Act::Cancel => executions.cancel(&actor, *id).await.inspect(|()| visit.did_to(target(*id))),
+            Act::Retry => executions.retry(&visit.submits_for(&actor, target(*id), number), *id).await.map(|_| ()),
         };
         match outcome {
             Ok(()) => done += 1,
             // It changed since it was looked at.
-            Err(ServiceError::Conflict(_) | ServiceError::NotFailed(_) | ServiceError::NotFound(_)) => {}
-            Err(error) => return Err(error.into()),
+            Err(ServiceError::Conflict(_) | ServiceError::NotFailed(_) | ServiceError::NotFound(_)) => missed += 1,
+            Err(error) if done == 0 => return Err(error.into()),
+            Err(error) => {
+                stopped = Some(PageError::from(error));
+                break;
+            }
         }
     }
-    let missed = asked.ids.len() - done;
     let told = match asked.act {
         Act::Cancel => format!("Cancelled {}.", many(done)),
         Act::Retry => format!("{} run again, as new ones.", many(done)),
@@ -127,7 +143,10 @@ pub(super) async fn act(
         0 => String::new(),
         missed => format!(" Changed meanwhile, and left alone: {}.", count(missed as u64)),
     };
-    Ok(visit.go(asked.back, &Flash::done(told + &rest)))
+    let Some(why) = stopped else { return Ok(visit.go(asked.back, &Flash::done(told + &rest))) };
+    let left = count((asked.ids.len() - done - missed) as u64);
+    tracing::warn!(target: "horarium::access", done, left, cause = why.cause(), "not all that was ticked could be done");
+    Ok(visit.go(asked.back, &Flash::note(format!("{told}{rest} Not done: {left}. {}.", why.told().0))))
 }
 
 impl Asked {
@@ -147,7 +166,8 @@ impl Asked {
         if ids.len() > PER_PAGE {
             return Err(PageError::BadRequest(format!("At most {PER_PAGE} executions can be ticked at once.")));
         }
-        Ok(Self { act, ids, back: field("back").unwrap_or("/executions").to_owned() })
+        let back = field("back").and_then(LocalPath::given).unwrap_or_else(|| LocalPath::own("/executions"));
+        Ok(Self { act, ids, back: back.as_str().to_owned() })
     }
 }
 
@@ -156,6 +176,14 @@ impl Act {
         match self {
             Self::Cancel => "cancel",
             Self::Retry => "retry",
+        }
+    }
+
+    /// What the audit log calls it, as it does where it is done to one.
+    const fn operation(self) -> &'static str {
+        match self {
+            Self::Cancel => "stop_execution",
+            Self::Retry => "rerun_execution",
         }
     }
 

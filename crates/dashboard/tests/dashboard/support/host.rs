@@ -20,6 +20,7 @@ struct Told {
     refused: usize,
     is_of: Vec<String>,
     asked_for: Vec<String>,
+    done_to: Vec<AuditTarget>,
     problem: Option<String>,
     is_busy: bool,
 }
@@ -32,6 +33,11 @@ impl TestHost {
     pub(crate) fn audited(&self) -> Vec<(String, String)> {
         let told = self.0.lock().unwrap();
         told.is_of.iter().cloned().zip(told.asked_for.iter().cloned()).collect()
+    }
+
+    /// What has an entry of its own, of several things that a call did the same to.
+    pub(crate) fn done_to(&self) -> Vec<AuditTarget> {
+        self.0.lock().unwrap().done_to.clone()
     }
 
     /// Finds that everybody sends too much.
@@ -73,6 +79,15 @@ impl Host for TestHost {
 
     fn submitting(&self, _: &HttpRequest, actor: &Actor) -> Actor {
         actor.clone()
+    }
+
+    fn submitting_for(&self, request: &HttpRequest, actor: &Actor, target: AuditTarget) -> Actor {
+        self.did_to(request, target);
+        actor.clone()
+    }
+
+    fn did_to(&self, _: &HttpRequest, target: AuditTarget) {
+        self.0.lock().unwrap().done_to.push(target);
     }
 
     async fn checks(&self) -> Vec<HostCheck> {
