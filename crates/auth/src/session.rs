@@ -185,7 +185,9 @@ mod tests {
         let once = mine.once(here, seed);
         assert_eq!(mine.seed(here, &once), Some(seed));
         assert_eq!((mine.seed(there, &once), theirs.seed(here, &once)), (None, None));
-        for chosen in [once.replace(&seed.to_string(), &other.to_string()), seed.to_string(), format!("{seed}."), String::new()] {
+        for chosen in
+            [once.replace(&seed.to_string(), &other.to_string()), seed.to_string(), format!("{seed}."), String::new()]
+        {
             assert_eq!(mine.seed(here, &chosen), None, "{chosen}");
         }
     }

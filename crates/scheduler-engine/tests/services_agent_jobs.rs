@@ -7,7 +7,7 @@ mod services_support;
 use futures_util::FutureExt;
 use horarium_domain::execution::Trigger;
 use horarium_scheduler_engine::bus::LiveEventKind;
-use horarium_scheduler_engine::service::{JobInput, RetryAgentJob, TriggerInput};
+use horarium_scheduler_engine::service::{JobInput, RetryAgentJob, ServiceError, TriggerInput};
 use serde_json::json;
 use services_support::{World, manual};
 
@@ -29,7 +29,7 @@ async fn a_retry_on_another_host_is_what_its_source_was_but_for_the_host() {
     let moved = JobInput { queue: Some("other".into()), priority: Some(2), ..JobInput::default() };
     world.services.jobs.update(&world.alice(), job.id, &moved, None).await.unwrap();
 
-    let elsewhere = RetryAgentJob { target: Some("web-2".into()), only_failed: false };
+    let elsewhere = RetryAgentJob { target: Some("web-2".into()), ..RetryAgentJob::default() };
     let (retry, _) = world.services.agent_jobs.retry(&world.bob(), source, &elsewhere).await.unwrap();
     let retry = world.services.agent_jobs.get(world.tenant().id, retry).await.unwrap();
     assert_eq!(retry.request.unwrap().target.to_string(), "web-2");
@@ -38,6 +38,21 @@ async fn a_retry_on_another_host_is_what_its_source_was_but_for_the_host() {
     assert_eq!((summary.queue.as_str(), summary.priority), ("deployments", 9));
     let payload = retry.execution.payload.unwrap();
     assert_eq!(payload["version"], 7, "the job's templates name it: {payload}");
+}
+
+#[tokio::test]
+async fn only_operations_for_agents_are_run_again_as_such() {
+    let world = World::new().await;
+    let job = world.create(manual("payout")).await.job.id;
+    let [failed, succeeded] = [world.failed_execution(job).await, world.trigger(job).await];
+    world.finish(&world.claim().await[0], true).await;
+    for id in [failed, succeeded] {
+        let refused = world.services.agent_jobs.retry(&world.bob(), id, &RetryAgentJob::default()).await.unwrap_err();
+        assert!(matches!(refused, ServiceError::Conflict(_)), "{refused}");
+    }
+    assert!(world.claim().await.is_empty(), "nothing runs again");
+    let may = RetryAgentJob { may_retry_others: true, ..RetryAgentJob::default() };
+    world.services.agent_jobs.retry(&world.bob(), succeeded, &may).await.unwrap();
 }
 
 #[tokio::test]

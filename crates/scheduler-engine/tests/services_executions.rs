@@ -5,10 +5,10 @@ mod services_support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use horarium_domain::{ExecutionId, RequestSeed};
 use horarium_domain::execution::{EventKind, ExecutionState, NewExecution, Trigger};
 use horarium_domain::page::PageRequest;
 use horarium_domain::store::ExecutionFilter;
+use horarium_domain::{ExecutionId, RequestSeed};
 use horarium_scheduler_engine::service::{
     ExecutionService, IntegrationInput, JobInput, JobRef, QueueInput, ServiceError, Submission, TenantPolicy,
     TriggerInput,

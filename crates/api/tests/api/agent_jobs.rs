@@ -326,6 +326,8 @@ async fn jobs_of_other_dialects_are_shown_in_this_ones_words() {
     app.fail_next("boom", Duration::from_secs(1)).await;
     let job = owner.get(&format!("/job/{execution}")).await.expect(200).json();
     assert_eq!((&job["status"], &job["error"]), (&json!("failed"), &json!("boom")));
+    let agents_alone = app.machine(&["agents:use"]).await;
+    refused(&agents_alone.call(&format!("/job/{execution}/retry")).await, 409);
     // And the other way round.
     let id = submit(&app, "_any").await;
     let seen = owner.get(&format!("/api/v1/scheduler/executions/{id}")).await.expect(200).json();

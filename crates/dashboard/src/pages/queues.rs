@@ -362,7 +362,8 @@ impl LimitsForm {
     fn told(&self) -> String {
         let labels = ["most at once", "most that wait", "starts a second", "weight"];
         let parts = labels.iter().zip(self.values());
-        let parts = parts.map(|(label, value)| format!("{label} {}", if value.is_empty() { "no limit" } else { value }));
+        let parts =
+            parts.map(|(label, value)| format!("{label} {}", if value.is_empty() { "no limit" } else { value }));
         parts.collect::<Vec<_>>().join(", ")
     }
 

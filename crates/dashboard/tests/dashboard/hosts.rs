@@ -48,6 +48,20 @@ async fn the_failed_ones_are_tried_again_alone() {
 }
 
 #[actix_web::test]
+async fn what_is_no_operation_for_agents_is_not_run_again_by_whoever_only_uses_those() {
+    let app = TestApp::start().await;
+    let claimed = app.begin(app.job("payout", None).await).await;
+    app.end(&claimed, ExecutionState::Succeeded).await;
+    let (_, key) = app.key(&["jobs:read", "executions:read", "agents:use"]).await;
+    let mut browser = app.browser();
+    browser.sign_in(&key).await.expect(303);
+    let path = format!("/executions/{}/retry-hosts", claimed.lease.execution_id);
+    browser.get(&path).await.expect(404);
+    browser.submit(&path, &[("hosts", "all")]).await.expect(409);
+    assert!(browser.get("/executions").await.says("1 of 1 execution<"));
+}
+
+#[actix_web::test]
 async fn what_still_runs_says_how_many_have_answered() {
     let app = TestApp::start().await;
     let hosts = [("web-1", TaskState::Completed), ("web-2", TaskState::Leased), ("web-3", TaskState::Pending)];

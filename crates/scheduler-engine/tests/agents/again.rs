@@ -46,19 +46,20 @@ async fn a_job_can_be_run_again_on_the_hosts_that_failed_or_on_others() {
     bad.fail(&of_bad, "no").await;
     ends(&world, id, ExecutionState::Failed).await;
 
-    let (failed, _) = retry(RetryAgentJob { only_failed: true, target: None }).await.unwrap();
+    let (failed, _) = retry(RetryAgentJob { only_failed: true, ..RetryAgentJob::default() }).await.unwrap();
     let again = bad.take().await;
     assert_eq!((again.execution_id, &again.data), (failed, &json!({"unit": "s"})));
     assert!(good.finds_nothing().await);
     bad.complete(&again, Value::Null).await;
     ends(&world, failed, ExecutionState::Succeeded).await;
 
-    let (elsewhere, _) = retry(RetryAgentJob { only_failed: false, target: Some("good".to_owned()) }).await.unwrap();
+    let (elsewhere, _) =
+        retry(RetryAgentJob { target: Some("good".to_owned()), ..RetryAgentJob::default() }).await.unwrap();
     assert_eq!(good.take().await.execution_id, elsewhere);
     let source = world.execution(id).await;
     assert_eq!(source.summary.lifecycle.state, ExecutionState::Failed);
     assert_eq!(source.events.len(), 2, "{:?}", source.events);
-    let only_failed = RetryAgentJob { only_failed: true, target: None };
+    let only_failed = RetryAgentJob { only_failed: true, ..RetryAgentJob::default() };
     let none = services.agent_jobs.retry(&actor(&world), failed, &only_failed).await;
     assert!(matches!(none, Err(ServiceError::Conflict(_))), "{none:?}");
     engine.shutdown().await;

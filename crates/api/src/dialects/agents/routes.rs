@@ -6,6 +6,7 @@ use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, delete, get, post, routes, web};
+use horarium_auth::Permission;
 use horarium_domain::store::ExecutionFilter;
 use horarium_domain::{ExecutionId, Timestamp};
 use horarium_scheduler_engine::service::{NewAgentJob, RetryAgentJob, ServiceError};
@@ -214,7 +215,11 @@ async fn delete_agent_job(
             body = CreateJobResponse,
             headers(("Location" = String, description = "The path of the new job.")),
         ),
-        (status = 409, description = "It is not over, or only failed hosts are asked for and none failed."),
+        (
+            status = 409,
+            description = "It is not over, only failed hosts are asked for and none failed, or it is no operation for agents \
+                           and the credential lacks `executions:retry`.",
+        ),
     ),
 )]
 #[post("/{executionId}/retry")]
@@ -226,7 +231,11 @@ async fn retry_agent_job(
     body: OptionalBody<RetryJobRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let RetryJobRequest { target_hostname, only_failed } = body.0.unwrap_or_default();
-    let retry = RetryAgentJob { target: target_hostname, only_failed: only_failed.unwrap_or(false) };
+    let retry = RetryAgentJob {
+        target: target_hostname,
+        only_failed: only_failed.unwrap_or(false),
+        may_retry_others: caller.principal.can(Permission::ExecutionsRetry),
+    };
     let actor = audit.submitting(&caller.actor, StatusCode::CREATED);
     Ok(created(state.services.agent_jobs.retry(&actor, id.0, &retry).await.map_err(named)?))
 }

@@ -159,7 +159,7 @@ pub(super) async fn retry(
 ) -> Result<HttpResponse, PageError> {
     let id = named(&path)?;
     let actor = visit.submits("retry_agent_job", Some(target(id)));
-    let how = RetryAgentJob { target: None, only_failed: form.0.hosts == Which::Failed };
+    let how = RetryAgentJob { only_failed: form.0.hosts == Which::Failed, ..RetryAgentJob::default() };
     let (again, _) = visit.services().agent_jobs.retry(&actor, id, &how).await?;
     Ok(visit.go(address(again), &Flash::done("It runs again, as this new execution. The failed one is kept.")))
 }

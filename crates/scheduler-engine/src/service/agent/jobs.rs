@@ -51,6 +51,8 @@ pub struct RetryAgentJob {
     pub target: Option<String>,
     /// Whether only the hosts that did not complete it take part.
     pub only_failed: bool,
+    /// Whether whoever asks may also have executions run again that are no operations for agents.
+    pub may_retry_others: bool,
 }
 
 /// An execution, with what agents have to do with it.
@@ -215,8 +217,8 @@ impl AgentJobService {
     ///
     /// # Errors
     /// [`ServiceError::NotFound`] when there is no such execution or its job is deleted, [`ServiceError::Conflict`]
-    /// while it is not over, or when only failed hosts are asked for and none failed; [`ServiceError::Invalid`],
-    /// [`ServiceError::QueueFull`].
+    /// while it is not over, when only failed hosts are asked for and none failed, or when it is no operation for agents and
+    /// whoever asks may not retry others; [`ServiceError::Invalid`], [`ServiceError::QueueFull`].
     pub async fn retry(
         &self,
         actor: &Actor,
@@ -242,6 +244,8 @@ impl AgentJobService {
                 self.hosts(actor.tenant, &target).await?
             };
             again.payload = Some(AgentRequest { target, hosts, ..request }.put_into(again.payload));
+        } else if !retry.may_retry_others {
+            return Err(ServiceError::Conflict("it is no operation for agents; retry the execution itself".to_owned()));
         } else if retry.target.is_some() || retry.only_failed {
             return Err(ServiceError::invalid("target_hostname", "is for jobs of agents; this is another one"));
         }
