@@ -39,6 +39,10 @@ async fn the_failed_ones_are_tried_again_alone() {
     assert!(question.says("Run node.status again on 2 hosts?"), "{}", question.html);
     assert!(question.says("web-2, web-3. The others are left alone."), "{}", question.html);
 
+    let question = browser.get(&format!("{path}/retry-hosts?hosts=all")).await.expect(200);
+    assert!(question.says("Run node.status again on 4 hosts?"), "{}", question.html);
+    assert!(question.says("&#39;_all&#39; reaches web-1, web-2, web-3, web-4 now."), "{}", question.html);
+
     let answer = browser.submit(&format!("{path}/retry-hosts"), &[("hosts", "failed")]).await.expect(303);
     let again = answer.header("location").rsplit('/').next().unwrap().parse().unwrap();
     let again = app.services.agent_jobs.get(app.actor().await.tenant, again).await.unwrap();

@@ -9,7 +9,7 @@ use askama::Template;
 use askama::filters::HtmlSafe;
 use horarium_auth::Permission;
 use horarium_domain::Timestamp;
-use horarium_domain::agent::{AgentTask, TaskState};
+use horarium_domain::agent::{AgentRequest, AgentTask, TaskState};
 use horarium_domain::execution::ExecutionState;
 use horarium_scheduler_engine::service::{AgentJob, RetryAgentJob};
 use serde::Deserialize;
@@ -136,8 +136,8 @@ pub(super) async fn ask_to_retry(
             (question, format!("{}. The others are left alone.", list(&failed)))
         }
         Which::All => {
-            let question = format!("Run {} again on all hosts?", request.operation);
-            (question, format!("It goes to the agents that '{}' reaches now.", request.target))
+            let reached = visit.services().agent_jobs.hosts(visit.tenant.id, &request.target).await?;
+            asked_of_all(request, reached.as_deref())
         }
     };
     let question = Confirmation {
@@ -162,6 +162,22 @@ pub(super) async fn retry(
     let how = RetryAgentJob { only_failed: form.0.hosts == Which::Failed, ..RetryAgentJob::default() };
     let (again, _) = visit.services().agent_jobs.retry(&actor, id, &how).await?;
     Ok(visit.go(address(again), &Flash::done("It runs again, as this new execution. The failed one is kept.")))
+}
+
+/// What is asked, and told, before an operation is run again on all that its target reaches now; `None` is any agent.
+fn asked_of_all(request: &AgentRequest, reached: Option<&[String]>) -> (String, String) {
+    let (operation, target) = (&request.operation, &request.target);
+    let Some(reached) = reached else {
+        return (format!("Run {operation} again?"), "It goes to any one agent that can do it.".to_owned());
+    };
+    let hosts: Vec<&str> = reached.iter().map(String::as_str).collect();
+    let noun = if hosts.len() == 1 { "host" } else { "hosts" };
+    let question = format!("Run {operation} again on {} {noun}?", count(hosts.len() as u64));
+    let told = match hosts.len() {
+        0 => format!("No agent that '{target}' reaches is there now, so it will fail."),
+        _ => format!("'{target}' reaches {} now.", list(&hosts)),
+    };
+    (question, told)
 }
 
 /// Whether a host is among those that are tried again.

@@ -254,7 +254,7 @@ impl AgentJobService {
     }
 
     /// The hosts that a target reaches now; `None` where any agent may take the work.
-    async fn hosts(&self, tenant: TenantId, target: &Target) -> Result<Option<Vec<String>>, ServiceError> {
+    pub async fn hosts(&self, tenant: TenantId, target: &Target) -> Result<Option<Vec<String>>, ServiceError> {
         if *target == Target::Any {
             return Ok(None);
         }
