@@ -108,7 +108,7 @@ async fn overview(visit: Visit<perm::JobsRead>, wanted: web::Query<Wanted>) -> R
         layout: visit.layout("Overview", Some(Section::Overview)),
         is_well: Badge::health(health.iter().all(|check| check.problem.is_none())),
         health,
-        figures: figures(&glance),
+        figures: figures(&glance, now),
         ranges: RANGES
             .iter()
             .map(|range| Range { name: range.0, label: range.2, is_shown: range.0 == shown.0 })
@@ -134,7 +134,7 @@ async fn running(visit: &Visit<perm::JobsRead>) -> Result<Option<Vec<ExecutionSu
     Ok(Some(newest.items))
 }
 
-fn figures(glance: &Glance) -> Vec<Figure> {
+fn figures(glance: &Glance, now: Timestamp) -> Vec<Figure> {
     let stats = &glance.stats;
     let ended = |value: i64| count(value.unsigned_abs());
     let average = glance.average_duration_seconds.map(Duration::from_secs_f64);
@@ -142,13 +142,15 @@ fn figures(glance: &Glance) -> Vec<Figure> {
     let has_ended = stats.succeeded + stats.failed > 0;
     let succeeded = if has_ended { format!("{} %", glance.success_rate) } else { "–".to_owned() };
     let failed_tone = if stats.failed > 0 { Tone::Bad } else { Tone::Good };
+    // The hour, so that the link is the same for a while: whoever stands on it is not to lose it at each refresh.
+    let since = (now - Duration::from_hours(24)).floor_to(Duration::from_hours(1));
     vec![
         Figure::new("Running", count(stats.running)).tone(Tone::Info).href("/executions?state=Running"),
         Figure::new("Pending", count(stats.pending)).href("/executions?state=Pending"),
         Figure::new("Failed", ended(stats.failed))
             .hint("in 24 hours")
             .tone(failed_tone)
-            .href("/executions?state=Failed"),
+            .href(format!("/executions?state=Failed&from={since}")),
         Figure::new("Succeeded", succeeded).hint(format!("{} in 24 hours", ended(stats.succeeded))),
         Figure::new("Average run", average.map_or_else(|| "–".to_owned(), |span| Took(Some(span)).to_string()))
             .hint("in 24 hours"),

@@ -43,6 +43,7 @@ async fn what_ended_is_counted_and_drawn() {
     assert!(page.says("25 %") && page.says("1 succeeded, 3 failed, 0 cancelled"), "{}", page.html);
     assert!(page.says(r#"<rect class="good""#) && page.says(r#"<rect class="bad""#));
     assert!(page.says("<strong>3</strong> in a row"));
+    assert!(page.says("/executions?state=Failed&#38;from=2025-07-09T14:00:00.000Z"), "{}", page.html);
     for range in ["7d", "30d", "nonsense"] {
         let page = browser.get(&format!("/overview?range={range}")).await.expect(200);
         assert!(page.says("1 succeeded, 3 failed, 0 cancelled"));
