@@ -70,6 +70,17 @@ async fn what_cannot_be_asked_for_is_told_where_it_was_asked() {
 }
 
 #[actix_web::test]
+async fn the_id_of_an_execution_leads_to_it() {
+    let app = TestApp::start().await;
+    let claimed = app.begin(app.job("nightly", None).await).await;
+    let id = claimed.lease.execution_id;
+    let mut browser = app.signed_in(Role::Read).await;
+    browser.get(&format!("/executions?job={id}&state=Failed")).await.leads_to(&format!("/executions/{id}"));
+    let mut stranger = app.signed_in_to(Role::Owner, "org-2").await;
+    assert!(stranger.get(&format!("/executions?job={id}")).await.expect(400).says("There is no such job."));
+}
+
+#[actix_web::test]
 async fn a_long_list_is_walked_to_its_end_and_back_to_the_newest() {
     let app = TestApp::start().await;
     let job = app.job("many", None).await;
@@ -167,6 +178,7 @@ async fn an_execution_is_cancelled_after_saying_what_that_does() {
     let question = browser.get(&format!("{path}/cancel")).await.expect(200);
     assert!(question.says("Cancel this execution of slow?"), "{}", question.html);
     assert!(question.says("running for 34.0 s and is told to stop") && question.says("is not undone"));
+    assert!(question.says("cannot be run again as it was"), "{}", question.html);
     assert!(browser.get(&path).await.says("Running"), "a question changes nothing");
 
     browser.submit(&format!("{path}/cancel"), &[]).await.leads_to(&path);

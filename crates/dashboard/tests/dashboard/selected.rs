@@ -30,7 +30,13 @@ async fn what_is_ticked_is_cancelled_after_a_question_and_what_is_over_is_left_a
     let ids = three(&app).await;
     let mut browser = app.signed_in(Role::Write).await;
     let list = browser.get("/executions").await.expect(200);
-    assert!(list.says("Cancel what is ticked") && list.says(&format!(r#"value="{}""#, ids[0])), "{}", list.html);
+    assert!(
+        list.says("Tick all that are shown")
+            && list.says("Cancel what is ticked")
+            && list.says(&format!(r#"value="{}""#, ids[0])),
+        "{}",
+        list.html
+    );
 
     let (question, fields) = ticked("cancel", &ids);
     let asked = browser.get(&question).await.expect(200);

@@ -11,6 +11,10 @@ use crate::pages::confirm::Confirmation;
 use crate::view::{Section, count};
 use crate::web::{Flash, PageError, Visit, perm};
 
+/// What is worth knowing before something is cancelled.
+pub(super) const NOT_AGAIN: &str =
+    "What is cancelled cannot be run again as it was: its job can be triggered, with a payload that is typed anew.";
+
 /// Asks before an execution is cancelled.
 pub(super) async fn ask_to_cancel(
     visit: Visit<perm::ExecutionsCancel>,
@@ -30,6 +34,7 @@ pub(super) async fn ask_to_cancel(
         }
     };
     consequences.extend(hosts(&found));
+    consequences.push(NOT_AGAIN.to_owned());
     let question = Confirmation {
         layout: visit.layout("Cancel an execution", Some(Section::Executions)),
         question: format!("Cancel this execution of {}?", summary.job_name),

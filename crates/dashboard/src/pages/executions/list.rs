@@ -6,13 +6,14 @@ use actix_web::web;
 use askama::Template;
 use futures_util::future;
 use horarium_auth::Permission;
+use horarium_domain::ExecutionId;
 use horarium_domain::store::{Counted, CursorPage};
 use horarium_scheduler_engine::ServiceError;
 
-use super::ExecutionTable;
 use super::filter::{Asked, Problems, Tab, Wanted};
+use super::{ExecutionTable, address};
 use crate::view::{Layout, Pager, Section, count, time};
-use crate::web::{PageError, Visit, page, perm};
+use crate::web::{Flash, PageError, Visit, page, perm};
 
 /// How many are on a page.
 pub(super) const PER_PAGE: usize = 50;
@@ -50,7 +51,10 @@ pub(super) async fn list(
         let page = executions.list_before(tenant, &asked.filter, asked.before, PER_PAGE);
         match future::try_join(page, executions.count(tenant, &asked.filter)).await {
             Ok(read) => (found, counted) = read,
-            Err(ServiceError::NotFound(_)) => asked.problems.job = Some(Problems::NO_SUCH_JOB),
+            Err(ServiceError::NotFound(_)) => match execution(&visit, &asked.job).await? {
+                Some(id) => return Ok(visit.go(address(id), &Flash::note("This is the execution with that id."))),
+                None => asked.problems.job = Some(Problems::NO_SUCH_JOB),
+            },
             Err(error) => return Err(error.into()),
         }
     }
@@ -80,6 +84,16 @@ pub(super) async fn list(
         problems: asked.problems,
     };
     page(status, &model)
+}
+
+/// The execution that somebody asks for in the place of a job: a log or an alert tells an id without saying of what.
+async fn execution(visit: &Visit<perm::ExecutionsRead>, text: &str) -> Result<Option<ExecutionId>, ServiceError> {
+    let Ok(id) = text.parse() else { return Ok(None) };
+    match visit.services().executions.get(visit.tenant.id, id).await {
+        Ok(_) => Ok(Some(id)),
+        Err(ServiceError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// `10,000+ executions`.

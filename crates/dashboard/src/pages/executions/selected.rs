@@ -10,6 +10,7 @@ use horarium_domain::audit::AuditTarget;
 use horarium_domain::execution::{Execution, ExecutionState};
 use horarium_scheduler_engine::ServiceError;
 
+use super::act::NOT_AGAIN;
 use super::list::PER_PAGE;
 use super::{named, target};
 use crate::pages::confirm::Confirmation;
@@ -74,6 +75,7 @@ pub(super) async fn ask(
             vec![
                 format!("Told to stop: {}. What they did so far is not undone.", count(running as u64)),
                 format!("Not started yet: {}. They never will.", count((fit.len() - running) as u64)),
+                NOT_AGAIN.to_owned(),
             ],
         ),
         Act::Retry => (
