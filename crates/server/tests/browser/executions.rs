@@ -81,6 +81,30 @@ async fn a_list_keeps_its_place_while_others_come_in() {
 }
 
 #[tokio::test]
+async fn one_tick_is_for_all_that_are_shown() {
+    let site = Site::start().await;
+    let acme = site.tenant("acme").await;
+    acme.put("/api/v1/queues/reports", json!({"paused": true})).await;
+    let job = acme.job("quarterly-report", Outside::Fine, json!({"queue": "reports"})).await;
+    for _ in 0..3 {
+        acme.trigger(&job).await;
+    }
+    let page = site.sign_in(View::DESKTOP, &acme.key).await;
+    page.go("/executions").await;
+    let all = "const all = document.querySelector('[data-tick-all] input');";
+    let ticked = "return document.querySelectorAll('tbody input:checked').length";
+    page.run(&format!("{all} all.click()")).await;
+    assert_eq!(page.run(ticked).await, json!(3));
+    page.run("document.querySelector('tbody input').click()").await;
+    let told = format!("{all} return [all.closest('label').hidden, all.checked, all.indeterminate]");
+    assert_eq!(page.run(&told).await, json!([false, false, true]));
+    page.run("document.querySelector('tbody input').click()").await;
+    page.click(button("Cancel what is ticked")).await;
+    page.find(heading("Cancel 3 executions?")).await;
+    page.close().await;
+}
+
+#[tokio::test]
 async fn a_list_of_what_runs_loses_what_has_ended() {
     let site = Site::start().await;
     let acme = site.tenant("acme").await;

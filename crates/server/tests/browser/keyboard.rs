@@ -66,7 +66,7 @@ async fn a_slow_execution_is_cancelled_and_a_failed_one_run_again_by_the_keyboar
     // Across the fields for dates and times, whose parts are stops of their own, and back.
     page.press("ge").await;
     page.tab_to(link("invoice-mailer")).await;
-    page.tab_back_to(field("Job: name or id")).await;
+    page.tab_back_to(field("Job, or an id")).await;
     page.tab_to(link("invoice-mailer")).await;
     page.press(key::ENTER).await;
     page.sees("It failed after").await;
