@@ -457,13 +457,14 @@ async fn jobs_that_keep_failing_are_listed_worst_first() {
         world.failed_execution(job).await;
     }
     let (jobs, tenant) = (&world.services.jobs, world.tenant().id);
-    let names = |threshold| async move {
-        let listed = jobs.failing(tenant, threshold).await.unwrap();
+    let names = |threshold, limit| async move {
+        let listed = jobs.failing(tenant, threshold, limit).await.unwrap();
         listed.into_iter().map(|summary| summary.job.spec.name).collect::<Vec<_>>()
     };
-    assert_eq!(names(1).await, ["bad", "mild"]);
-    assert_eq!(names(2).await, ["bad"]);
-    assert_eq!(problems(jobs.failing(tenant, 0).await), "threshold: must be between 1 and 2147483647\n");
+    assert_eq!(names(1, usize::MAX).await, ["bad", "mild"]);
+    assert_eq!(names(1, 1).await, ["bad"]);
+    assert_eq!(names(2, 10).await, ["bad"]);
+    assert_eq!(problems(jobs.failing(tenant, 0, 10).await), "threshold: must be between 1 and 2147483647\n");
 }
 
 #[tokio::test]

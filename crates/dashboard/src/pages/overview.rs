@@ -41,12 +41,12 @@ struct OverviewPage {
     layout: Layout,
     health: Vec<HostCheck>,
     is_well: Badge,
-    figures: Vec<Figure>,
+    figures: Result<Vec<Figure>, Missing>,
     ranges: Vec<Range>,
     timeline: Result<Bars, Missing>,
     /// `None` for whoever may not read executions.
     running: Option<Result<Vec<RunningLine>, Missing>>,
-    upcoming: Vec<UpcomingLine>,
+    upcoming: Result<Vec<UpcomingLine>, Missing>,
     failing: Result<Vec<FailingLine>, Missing>,
 }
 
@@ -94,21 +94,22 @@ async fn overview(visit: Visit<perm::JobsRead>, wanted: web::Query<Wanted>) -> R
     let (services, tenant, now) = (visit.services(), visit.tenant.id, visit.now());
     let shown = RANGES.iter().find(|(name, _, _)| wanted.range.as_deref() == Some(name)).unwrap_or(&RANGES[0]);
     let (glance, timeline, running, failing, health) = future::join5(
-        services.executions.dashboard(tenant),
+        services.executions.glance(tenant),
         services.executions.timeline(tenant, shown.1),
         running(&visit),
-        services.jobs.failing(tenant, FAILING_FROM),
+        services.jobs.failing(tenant, FAILING_FROM, LINES),
         visit.dashboard().host.checks(),
     )
     .await;
-    let glance = glance?;
-    let upcoming = glance.stats.next_runs.iter().take(LINES).map(|run| upcoming_line(run, now)).collect();
+    let glance = visit.part("the figures and what comes next", glance);
+    let upcoming =
+        |glance: &Glance| glance.stats.next_runs.iter().take(LINES).map(|run| upcoming_line(run, now)).collect();
     let failing = visit.part("the failing jobs", failing);
     let model = OverviewPage {
         layout: visit.layout("Overview", Some(Section::Overview)),
         is_well: Badge::health(health.iter().all(|check| check.problem.is_none())),
         health,
-        figures: figures(&glance, now),
+        figures: glance.as_ref().map(|glance| figures(glance, now)).map_err(Missing::clone),
         ranges: RANGES
             .iter()
             .map(|range| Range { name: range.0, label: range.2, is_shown: range.0 == shown.0 })
@@ -118,8 +119,8 @@ async fn overview(visit: Visit<perm::JobsRead>, wanted: web::Query<Wanted>) -> R
             .part("what runs", running)
             .map(|items| Some(items?.iter().map(|execution| running_line(execution, now)).collect()))
             .transpose(),
-        upcoming,
-        failing: failing.map(|jobs| jobs.iter().take(LINES).map(|job| failing_line(job, now)).collect()),
+        upcoming: glance.as_ref().map(upcoming).map_err(Missing::clone),
+        failing: failing.map(|jobs| jobs.iter().map(|job| failing_line(job, now)).collect()),
     };
     page(StatusCode::OK, &model)
 }

@@ -152,7 +152,7 @@ async fn list(
         }
     }
     let after = wanted.after.as_deref();
-    let queues = visit.services().queues.list(visit.tenant.id, after, PER_PAGE).await?;
+    let queues = visit.services().queues.list_at_a_glance(visit.tenant.id, after, PER_PAGE).await?;
     let now = visit.now();
     let told = format!("{} shown", count(queues.items.len() as u64));
     let next = queues.next.map(|next| format!("/queues?after={next}"));

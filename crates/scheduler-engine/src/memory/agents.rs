@@ -159,7 +159,7 @@ impl AgentStore for MemoryStore {
         hostnames: &[String],
         limit: usize,
     ) -> Result<Vec<HeldTask>, StoreError> {
-        let state = self.state();
+        let state = self.state_for("held_tasks")?;
         let held = state.agent_tasks.values().filter_map(|task| {
             let hostname = task.hostname.clone().filter(|hostname| hostnames.contains(hostname))?;
             let is_held = task.tenant_id == tenant && task.state == TaskState::Leased;

@@ -38,7 +38,7 @@ impl CallbackStore for MemoryStore {
     }
 
     async fn callback(&self, tenant: TenantId, execution: ExecutionId) -> Result<Option<Callback>, StoreError> {
-        let state = self.state();
+        let state = self.state_for("callback")?;
         let own = state.callbacks.get(&execution).filter(|record| record.tenant == tenant);
         Ok(own.map(|record| record.callback.clone()))
     }

@@ -61,7 +61,7 @@ impl ExecutionStore for MemoryStore {
         filter: &ExecutionFilter,
         most: u64,
     ) -> Result<Counted, StoreError> {
-        let state = self.state();
+        let state = self.state_for("count_executions")?;
         let has_counter = |record: &&ExecutionRecord| record.state().is_terminal() && !filter.is_by_start();
         let (over, rest): (Vec<_>, Vec<_>) = state.newest_first(tenant, filter).partition(has_counter);
         let rest = Counted::up_to(most, rest.len() as u64);
@@ -75,7 +75,7 @@ impl ExecutionStore for MemoryStore {
         before: Option<ExecutionId>,
         limit: usize,
     ) -> Result<CursorPage<ExecutionSummary>, StoreError> {
-        let state = self.state();
+        let state = self.state_for("executions_before")?;
         let older = |record: &&ExecutionRecord| before.is_none_or(|before| record.accepted.id < before);
         let mut found = state.newest_first(tenant, filter).filter(older);
         let items: Vec<_> = found.by_ref().take(limit).map(|record| state.summary_of(record)).collect();
@@ -116,7 +116,7 @@ impl ExecutionStore for MemoryStore {
     }
 
     async fn skipped_slots(&self, tenant: TenantId, job: JobId, limit: usize) -> Result<Vec<SkippedSlots>, StoreError> {
-        let state = self.state();
+        let state = self.state_for("skipped_slots")?;
         let skipped = state.job(tenant, job).map_or(&[][..], |record| &record.skipped);
         Ok(skipped.iter().rev().take(limit).cloned().collect())
     }
@@ -139,7 +139,7 @@ impl ExecutionStore for MemoryStore {
     }
 
     async fn dashboard(&self, tenant: TenantId, now: Timestamp) -> Result<DashboardStats, StoreError> {
-        let state = self.state();
+        let state = self.state_for("dashboard")?;
         let [width, _] = ROLLUP_WIDTHS;
         let of_day = state.rollup_sum(tenant, width, (now - DAY).floor_to(width));
         let today = state.rollup_sum(tenant, width, now.floor_to(DAY));
@@ -181,7 +181,7 @@ impl ExecutionStore for MemoryStore {
         job: Option<JobId>,
         window: RollupWindow,
     ) -> Result<TimelineData, StoreError> {
-        let state = self.state();
+        let state = self.state_for("timeline")?;
         let buckets = state.rollups.iter().filter(|(key, _)| {
             key.tenant == tenant
                 && key.job == job
@@ -210,7 +210,7 @@ impl ExecutionStore for MemoryStore {
         tenant: TenantId,
         job: JobId,
     ) -> Result<(JobCounters, DurationHistogram), StoreError> {
-        let state = self.state();
+        let state = self.state_for("job_statistics")?;
         state.job(tenant, job)?;
         let (mut counters, mut durations) = (JobCounters::default(), DurationHistogram::default());
         for record in state.executions.values().filter(|record| record.accepted.job_id == job) {

@@ -14,7 +14,7 @@ use super::state::State;
 #[async_trait]
 impl GroupStore for MemoryStore {
     async fn group_figures(&self, tenant: TenantId, group: &str) -> Result<GroupFigures, StoreError> {
-        let state = self.state();
+        let state = self.state_for("group_figures")?;
         let mut figures = GroupFigures::default();
         let mut due = Vec::new();
         for record in state.executions.values().filter(|record| state.is_of_group(record, tenant, group)) {
@@ -40,7 +40,7 @@ impl GroupStore for MemoryStore {
         before: Option<ExecutionId>,
         limit: usize,
     ) -> Result<CursorPage<ExecutionSummary>, StoreError> {
-        let state = self.state();
+        let state = self.state_for("executions_of_group")?;
         let GroupFilter { group, job_name, state: wanted } = filter;
         let mut found = state.executions.values().rev().filter(|record| {
             state.is_of_group(record, tenant, group)

@@ -63,7 +63,7 @@ impl JobStore for MemoryStore {
         threshold: u32,
         limit: usize,
     ) -> Result<Vec<JobSummary>, StoreError> {
-        let state = self.state();
+        let state = self.state_for("failing_jobs")?;
         let mut found: Vec<_> =
             state.live_jobs(tenant).filter(|record| record.consecutive_failures >= threshold).collect();
         // Stable: those that failed equally often stay in the order of their ids.

@@ -46,6 +46,8 @@ pub struct MemoryStore {
     // makes it atomic.
     state: Mutex<State>,
     disturbance: Mutex<Disturbance>,
+    /// Reads that fail.
+    failing: Mutex<Vec<&'static str>>,
 }
 
 impl MemoryStore {

@@ -42,7 +42,7 @@ impl QueueStore for MemoryStore {
     }
 
     async fn queue(&self, tenant: TenantId, name: &QueueName, now: Timestamp) -> Result<QueueSummary, StoreError> {
-        self.state().queue_summary(tenant, name.as_str(), now)
+        self.state_for("queue")?.queue_summary(tenant, name.as_str(), now)
     }
 
     async fn queue_totals(&self, now: Timestamp) -> Result<(u64, u64, Option<Timestamp>), StoreError> {

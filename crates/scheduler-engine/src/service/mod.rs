@@ -16,6 +16,7 @@ mod job;
 mod key;
 mod key_limit;
 mod limits;
+mod memo;
 mod queue;
 mod secret;
 mod session;

@@ -11,6 +11,7 @@ use horarium_domain::queue::{QueueLimits, QueueSummary};
 use moka::sync::Cache;
 use tokio::time::Instant;
 
+use super::memo::Memo;
 use super::{Actor, FieldErrors, ServiceError, limits};
 use crate::core::Core;
 
@@ -36,17 +37,23 @@ pub struct QueueInput {
     pub weight: Option<i64>,
 }
 
+/// A part of a tenant's queues: after which one it begins, and how many it may hold.
+type ListKey = (TenantId, Option<String>, usize);
+
 /// The use cases around queues.
 #[derive(Debug, Clone)]
 pub struct QueueService {
     core: Arc<Core>,
     /// Queues that were dear to count, within the last second.
     counted: Cache<(TenantId, String), QueueSummary>,
+    /// Lists of queues, within the last second.
+    listed: Arc<Memo<ListKey, NamedPage<QueueSummary>>>,
 }
 
 impl QueueService {
     pub(super) fn new(core: Arc<Core>) -> Self {
-        Self { core, counted: Cache::builder().max_capacity(REMEMBERED).time_to_live(REMEMBERED_FOR).build() }
+        let counted = Cache::builder().max_capacity(REMEMBERED).time_to_live(REMEMBERED_FOR).build();
+        Self { core, counted, listed: Arc::default() }
     }
 
     /// The tenant's queues that have limits or hold something, by name, at most `limit`, from the one that follows `after`
@@ -59,6 +66,18 @@ impl QueueService {
     ) -> Result<NamedPage<QueueSummary>, ServiceError> {
         let queues = self.core.store.queues(tenant, after, limit + 1, self.core.now()).await?;
         Ok(NamedPage::of(queues, limit, |queue| queue.limits.name.as_str()))
+    }
+
+    /// The same, perhaps as it was a second ago: what waits is counted once a second, however many pages show it.
+    pub async fn list_at_a_glance(
+        &self,
+        tenant: TenantId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<NamedPage<QueueSummary>, ServiceError> {
+        let (service, from) = (self.clone(), after.map(str::to_owned));
+        let key = (tenant, from.clone(), limit);
+        self.listed.get(key, async move { service.list(tenant, from.as_deref(), limit).await }).await
     }
 
     /// One queue. Every sound name is a queue: one that nobody configured has no limits.

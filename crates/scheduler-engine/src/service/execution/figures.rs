@@ -47,6 +47,12 @@ impl ExecutionService {
         Ok(Dashboard::new(self.core.store.dashboard(tenant, self.core.now()).await?))
     }
 
+    /// The same, perhaps as it was a second ago: a backlog is counted once a second, however many pages show it.
+    pub async fn glance(&self, tenant: TenantId) -> Result<Dashboard, ServiceError> {
+        let service = self.clone();
+        self.glances.get(tenant, async move { service.dashboard(tenant).await }).await
+    }
+
     /// What ended and what ran in the last hours; see [`TimelineRange::new`].
     ///
     /// # Errors

@@ -20,6 +20,7 @@ pub(in crate::service) use retry::run_again;
 pub use submission::{Admission, CallbackInput, JobRef, Submission, TriggerInput};
 pub use timeline::TimelineRange;
 
+use super::memo::Memo;
 use super::{Actor, ServiceError, callback};
 use crate::core::Core;
 
@@ -30,14 +31,16 @@ use crate::core::Core;
 #[derive(Debug, Clone)]
 pub struct ExecutionService {
     core: Arc<Core>,
+    /// Tenants at a glance, within the last second.
+    glances: Arc<Memo<TenantId, Dashboard>>,
 }
 
 impl ExecutionService {
     /// The most executions that one page of a list holds.
     pub(super) const MAX_PAGE: usize = PageRequest::MAX_SIZE as usize;
 
-    pub(super) const fn new(core: Arc<Core>) -> Self {
-        Self { core }
+    pub(super) fn new(core: Arc<Core>) -> Self {
+        Self { core, glances: Arc::default() }
     }
 
     /// Triggers a job by hand.

@@ -27,9 +27,6 @@ use crate::secrets::Secrets;
 /// changes it, makes it lose one, so a handful is plenty.
 const MAX_TRIES: usize = 10;
 
-/// The most jobs that [`JobService::failing`] gives.
-const MAX_FAILING: usize = 200;
-
 /// The use cases around job definitions.
 ///
 /// Changes take the version that the caller decided on, if it named one; without one, a change that lost a race is
@@ -48,6 +45,9 @@ enum Revision {
 }
 
 impl JobService {
+    /// The most jobs that [`failing`](Self::failing) gives.
+    pub const MAX_FAILING: usize = 200;
+
     pub(super) const fn new(core: Arc<Core>) -> Self {
         Self { core }
     }
@@ -230,15 +230,21 @@ impl JobService {
         Ok(self.core.store.jobs(tenant, filter, page).await?)
     }
 
-    /// Jobs that failed at least `threshold` times in a row, worst first; the worst 200 at most.
+    /// Up to `limit` jobs that failed at least `threshold` times in a row, worst first; at most
+    /// [`MAX_FAILING`](Self::MAX_FAILING).
     ///
     /// # Errors
     /// [`ServiceError::Invalid`] when the threshold is below 1.
-    pub async fn failing(&self, tenant: TenantId, threshold: i64) -> Result<Vec<JobSummary>, ServiceError> {
+    pub async fn failing(
+        &self,
+        tenant: TenantId,
+        threshold: i64,
+        limit: usize,
+    ) -> Result<Vec<JobSummary>, ServiceError> {
         let mut errors = FieldErrors::default();
         let threshold = limits::number(&mut errors, "threshold", threshold, 1..=i64::from(i32::MAX));
         let Some(threshold) = threshold else { return Err(errors.into()) };
-        Ok(self.core.store.failing_jobs(tenant, threshold, MAX_FAILING).await?)
+        Ok(self.core.store.failing_jobs(tenant, threshold, limit.min(Self::MAX_FAILING)).await?)
     }
 
     /// The next slots that a job's schedule has from now on, whether it fires at present or not; at most 1000.

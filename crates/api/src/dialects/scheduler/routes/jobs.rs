@@ -7,6 +7,7 @@ use horarium_domain::job::{JobStatus, JobType};
 use horarium_domain::page::{PageRequest, SortDirection};
 use horarium_domain::store::{JobFilter, JobSort};
 use horarium_domain::{JobId, Timestamp};
+use horarium_scheduler_engine::service::JobService;
 use utoipa::IntoParams;
 
 use super::PREFIX;
@@ -159,7 +160,8 @@ pub(crate) async fn list_failing_jobs(
     state: web::Data<ApiState>,
     query: Query<ListFailingJobs>,
 ) -> Result<HttpResponse, ApiError> {
-    let jobs = state.services.jobs.failing(caller.tenant.id, query.0.threshold.unwrap_or(3)).await?;
+    let threshold = query.0.threshold.unwrap_or(3);
+    let jobs = state.services.jobs.failing(caller.tenant.id, threshold, JobService::MAX_FAILING).await?;
     Ok(HttpResponse::Ok().json(jobs.into_iter().map(JobDto::from).collect::<Vec<_>>()))
 }
 
