@@ -17,5 +17,5 @@ mod state;
 
 pub use app::app;
 pub use dialects::toolkit::callback_body;
-pub use http::{InvalidProxy, InvalidRateLimits, ProblemDetails, RateLimits, TrustedProxies};
+pub use http::{InvalidProxy, InvalidRateLimits, ProblemDetails, RateLimits, RefusalPage, TrustedProxies};
 pub use state::{About, ApiConfig, ApiParts, ApiState, Check, Readiness};

@@ -24,4 +24,5 @@ mod web;
 
 pub use app::configure;
 pub use host::{Host, HostCheck};
+pub use pages::refusal_page;
 pub use state::{Dashboard, DashboardConfig, DashboardParts};

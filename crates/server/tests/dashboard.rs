@@ -72,6 +72,51 @@ async fn pages_leave_the_api_as_it_is() {
 }
 
 #[tokio::test]
+async fn what_is_refused_before_it_comes_to_a_page_is_a_page_to_a_browser_and_json_to_a_program() {
+    let home = Home::new();
+    let mut server = home.serve().await;
+    for (method, path, status) in
+        [("POST", "/nothing", 404), ("GET", "/nothing", 404), ("POST", "/health/live", 405), ("PUT", "/jobs", 405)]
+    {
+        let call = || browser().request(method.parse().unwrap(), format!("{}{path}", server.url));
+        let shown = call().header(ACCEPT, "text/html,*/*;q=0.8").send().await.unwrap();
+        assert_eq!(shown.status(), status, "{path}");
+        assert_eq!(shown.headers().contains_key("allow"), status == 405, "{path}");
+        assert!(shown.headers()["content-security-policy"].to_str().unwrap().contains("style-src 'self'"), "{path}");
+        let html = shown.text().await.unwrap();
+        assert!(html.starts_with("<!doctype html>") && html.contains(&format!(">{status}</p>")), "{path}: {html}");
+    }
+    for (path, status) in [("/nothing", 404), ("/health/live", 405)] {
+        let (told, problem) = server.call("POST", path, "", None).await;
+        assert_eq!((told, &problem["status"]), (status, &status.into()), "{path}: {problem}");
+    }
+    server.stop();
+}
+
+#[tokio::test]
+async fn whoever_may_not_is_in_the_audit_log_as_if_he_had_asked_the_api() {
+    let home = Home::new();
+    let mut server = home.serve().await;
+    let job = "00000000-0000-0000-0000-000000000007";
+    let cookie = cookie_of(&sign_in(&server, &home.stdout_of(&["token", "create", "--role", "read"])).await);
+    let page = browser().get(format!("{}/overview", server.url)).header(COOKIE, &cookie).send().await.unwrap();
+    let page = page.text().await.unwrap();
+    let (_, form_token) = page.split_once(r#"name="form_token" value=""#).unwrap();
+    let (form_token, _) = form_token.split_once('"').unwrap();
+    let request = browser().post(format!("{}/jobs/{job}/pause", server.url)).header(COOKIE, cookie);
+    let request = request.header(ORIGIN, &server.url).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+    let refused = request.body(format!("form_token={form_token}")).send().await.unwrap();
+    assert_eq!(refused.status(), 403);
+
+    let owner = home.stdout_of(&["token", "create", "--role", "owner"]);
+    let (_, audit) = server.call("GET", "/api/v1/audit?action=pause_job", &owner, None).await;
+    let entry = &audit["items"][0];
+    assert_eq!((&entry["status"], &entry["route"]), (&403.into(), &"/jobs/{job}/pause".into()), "{audit}");
+    assert_eq!((&entry["target"]["kind"], &entry["target"]["before"]), (&"job".into(), &job.into()), "{audit}");
+    server.stop();
+}
+
+#[tokio::test]
 async fn refused_credentials_count_with_those_of_the_api() {
     let home = Home::new().with("HORARIUM_FAILED_LOGINS_PER_MINUTE", "2");
     let mut server = home.serve().await;

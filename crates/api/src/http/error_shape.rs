@@ -89,6 +89,11 @@ fn is_below(prefix: &str, path: &str) -> bool {
 pub(crate) struct ErrorShapes(pub(crate) &'static [(&'static str, ErrorShape)]);
 
 impl ErrorShapes {
+    /// Whether a path is the API's: programs are answered there, whatever they say they read.
+    pub(super) fn is_of_api(self, path: &str) -> bool {
+        is_below("/api", path) || self.0.iter().any(|(prefix, _)| is_below(prefix, path))
+    }
+
     /// The shape of the errors at a path: that of the longest prefix that the path lies below.
     pub(super) fn at(self, path: &str) -> ErrorShape {
         let owners = self.0.iter().filter(|(prefix, _)| is_below(prefix, path));
@@ -116,6 +121,17 @@ mod tests {
         }
         for other in ["/", "/v1", "/v1/toolkits", "/api/v1/toolkit"] {
             assert_eq!(status(other), StatusCode::NOT_FOUND, "{other}");
+        }
+    }
+
+    #[test]
+    fn pages_are_shown_where_no_dialect_is() {
+        let shapes = ErrorShapes(&[("/v1/toolkit", teapot)]);
+        for of_api in ["/api", "/api/v1/nowhere", "/v1/toolkit", "/v1/toolkit/nowhere"] {
+            assert!(shapes.is_of_api(of_api), "{of_api}");
+        }
+        for beside in ["/", "/apis", "/v1", "/nowhere", "/docs/nowhere"] {
+            assert!(!shapes.is_of_api(beside), "{beside}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The outermost layer: whatever happens within, the answer has a request id, a shape and safe headers, and is counted.
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -10,10 +12,12 @@ use actix_web::http::header::{CONTENT_ENCODING, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, web};
+use futures_util::FutureExt;
 use tracing::Instrument;
 
 use super::error_shape::{ErrorShapes, Refused};
 use super::patience::{Patience, TimeIsUp};
+use super::refusal_page::{RefusalPage, reads_pages};
 use super::request_id::RequestId;
 use super::{ApiError, Caller, request_id, security_headers, slow_body};
 use crate::state::ApiState;
@@ -48,6 +52,8 @@ struct Seen {
     started: Instant,
     state: Option<web::Data<ApiState>>,
     shapes: ErrorShapes,
+    /// Shows refusals, where a browser asks for a page.
+    page: Option<RefusalPage>,
 }
 
 /// The middleware. A route has `request_timeout` to begin its answer, or more if it asks its [`Patience`] for it; what it
@@ -66,13 +72,16 @@ pub(crate) async fn shell<B: MessageBody + 'static>(
     req.set_payload(slow_body::guarded(body, config.map_or(NO_LIMIT, |config| config.body_grace)));
     req.extensions_mut().insert(patience.clone());
     req.extensions_mut().insert(RequestId(id.clone()));
+    let shapes = req.app_data::<ErrorShapes>().copied().unwrap_or(ErrorShapes(&[]));
+    let wants_page = !shapes.is_of_api(req.path()) && reads_pages(req.headers());
     let seen = Seen {
         method: req.method().clone(),
         path: req.path().to_owned(),
         id,
         started: Instant::now(),
         state,
-        shapes: req.app_data::<ErrorShapes>().copied().unwrap_or(ErrorShapes(&[])),
+        shapes,
+        page: req.app_data::<RefusalPage>().filter(|_| wants_page).cloned(),
     };
     let _in_flight = InFlight::new();
     // HEAD is GET without the body, which the server leaves out by itself; so no route needs to know of it.
@@ -83,7 +92,10 @@ pub(crate) async fn shell<B: MessageBody + 'static>(
 
     // Whatever is logged on the way names the request.
     let span = tracing::info_span!(target: "horarium::access", "request", id = %text(&seen.id));
-    match patience.wait_for(next.call(req).instrument(span)).await {
+    // What a route holds on to is let go as it unwinds, and locks are taken also where their holder panicked.
+    let answer = AssertUnwindSafe(next.call(req).instrument(span)).catch_unwind();
+    let answer = answer.map(|answer| answer.unwrap_or_else(|panic| Err(panicked(&*panic).into())));
+    match patience.wait_for(answer).await {
         Ok(Ok(answer)) => {
             let (req, response) = answer.into_parts();
             let refusal = match response.error() {
@@ -143,11 +155,20 @@ fn refusal_response(error: &Error, seen: &Seen) -> HttpResponse {
 fn written(error: Result<&ApiError, StatusCode>, seen: &Seen) -> HttpResponse {
     let state = seen.state.as_ref().map(|state| state.as_ref());
     let refused = Refused::new(error, &seen.path, seen.started.elapsed(), state);
-    let mut response = seen.shapes.at(&seen.path)(&refused);
+    let mut response = match &seen.page {
+        Some(page) => page.draw(refused.status, &refused.detail, text(&seen.id)),
+        None => seen.shapes.at(&seen.path)(&refused),
+    };
     for (name, value) in error.iter().flat_map(|error| error.headers()) {
         response.headers_mut().append(name.clone(), value.clone());
     }
     response
+}
+
+/// A defect of a route: that one request fails, and is answered like any other.
+fn panicked(panic: &(dyn Any + Send)) -> ApiError {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    ApiError::internal(format!("a panic: {}", text.unwrap_or("it does not say why")))
 }
 
 fn finished(response: HttpResponse, seen: &Seen) -> Error {

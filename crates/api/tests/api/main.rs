@@ -27,6 +27,7 @@ mod keys;
 mod limits;
 mod openapi;
 mod operations;
+mod pages;
 mod queues;
 mod scheduler_admin;
 mod tenants;

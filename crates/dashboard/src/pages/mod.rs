@@ -13,12 +13,14 @@ mod queues;
 mod refusal;
 mod tenant;
 
-use actix_web::HttpResponse;
+use actix_web::http::Method;
 use actix_web::web::ServiceConfig;
+use actix_web::{HttpRequest, HttpResponse};
 
 use crate::web::PageError;
 
 pub(crate) use refusal::refusal;
+pub use refusal::refusal_page;
 
 pub(crate) fn configure(cfg: &mut ServiceConfig) {
     cfg.configure(agents::configure)
@@ -33,7 +35,11 @@ pub(crate) fn configure(cfg: &mut ServiceConfig) {
         .configure(tenant::configure);
 }
 
-/// Where there is no page.
-pub(crate) async fn nowhere() -> Result<HttpResponse, PageError> {
-    Err(PageError::Nowhere)
+/// Where there is no page, or only one that takes forms, or none.
+pub(crate) async fn nowhere(request: HttpRequest) -> Result<HttpResponse, PageError> {
+    match (request.match_pattern(), request.method()) {
+        (Some(_), &Method::GET) => Err(PageError::WrongMethod("POST")),
+        (Some(_), &Method::POST) => Err(PageError::WrongMethod("GET, HEAD")),
+        (None | Some(_), _) => Err(PageError::Nowhere),
+    }
 }

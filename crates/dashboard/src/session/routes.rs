@@ -137,6 +137,8 @@ pub(super) async fn open(dashboard: &Dashboard, request: &HttpRequest, shown: Sh
     let tenant = enter(dashboard, &shown.principal, None).await?;
     dashboard.host.is_of(request, tenant.id, &shown.principal);
     dashboard.host.asks_for(request, "sign_in", None);
+    // A session costs a row, so as many are opened as calls may be made.
+    dashboard.host.admit(tenant.id, &shown.principal).map_err(|(wait, why)| PageError::TooMany(wait, why))?;
     let token = SessionToken::generate(dashboard.core.entropy.secret());
     let Shown { holder, good_until, .. } = shown;
     let limits = dashboard.config.sessions;

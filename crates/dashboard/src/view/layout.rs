@@ -149,13 +149,13 @@ impl Layout {
             form_token: visitor.token.form_token(visitor.tenant.id),
             sections: readable(visitor).into_iter().map(|it| (it, Some(it) == section)).collect(),
         });
-        Self {
-            title,
-            who,
-            flash: extensions.get::<Flash>().cloned(),
-            version: dashboard.config.version,
-            node: dashboard.config.node_name.clone(),
-        }
+        Self { who, flash: extensions.get::<Flash>().cloned(), ..Self::plain(dashboard, title) }
+    }
+
+    /// What is around a page of which it is not known who looks at it.
+    pub(crate) fn plain(dashboard: &Dashboard, title: String) -> Self {
+        let (version, node) = (dashboard.config.version, dashboard.config.node_name.clone());
+        Self { title, who: None, flash: None, version, node }
     }
 
     /// Whether pages may follow what happens.

@@ -28,6 +28,10 @@ pub(crate) enum PageError {
     TooMany(Duration, &'static str),
     /// The request makes no sense.
     BadRequest(String),
+    /// The form holds more than is taken: so many bytes.
+    TooLong(usize),
+    /// There is a page, but not for such requests: the methods that it takes.
+    WrongMethod(&'static str),
     /// There is no such page.
     Nowhere,
     /// A defect.
@@ -67,6 +71,8 @@ impl PageError {
             Self::Refused(_) | Self::SentFromElsewhere | Self::StaleForm => StatusCode::FORBIDDEN,
             Self::TooMany(..) => StatusCode::TOO_MANY_REQUESTS,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::TooLong(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Nowhere => StatusCode::NOT_FOUND,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -97,6 +103,14 @@ impl PageError {
             ),
             Self::TooMany(wait, why) => ("Slow down", format!("{why} Go on in {} s.", seconds(*wait))),
             Self::BadRequest(detail) => ("This makes no sense", detail.clone()),
+            Self::TooLong(most) => (
+                "This is too long",
+                format!("Nothing was done: a form may hold {} KiB. Go back and shorten it.", most / 1024),
+            ),
+            Self::WrongMethod(allowed) => (
+                "This cannot be asked for like that",
+                format!("Nothing was done: this address takes {allowed}. Go to the page that it belongs to."),
+            ),
             Self::Nowhere => ("There is nothing here", "The address is misspelt, or what was here is gone.".to_owned()),
             Self::Internal(_) => internal(),
         }
@@ -109,6 +123,11 @@ impl PageError {
             _ if self.status() == StatusCode::SERVICE_UNAVAILABLE => Some(5),
             _ => None,
         }
+    }
+
+    /// The methods that the address takes, where it was another one.
+    pub(crate) fn allow(&self) -> Option<&'static str> {
+        if let Self::WrongMethod(allowed) = self { Some(allowed) } else { None }
     }
 
     /// What is wrong, by field.
@@ -129,6 +148,8 @@ impl PageError {
             | Self::StaleForm
             | Self::TooMany(..)
             | Self::BadRequest(_)
+            | Self::TooLong(_)
+            | Self::WrongMethod(_)
             | Self::Nowhere => None,
         }
     }

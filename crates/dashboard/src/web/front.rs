@@ -13,6 +13,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
 
 use super::form::{FormBody, TOKEN_FIELD};
+use super::operation::operation;
 use super::origin::SentFrom;
 use super::{Cookie, Flash, PageError, Site};
 use crate::pages;
@@ -31,6 +32,9 @@ pub(crate) const EVENTS: &str = "/events";
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+/// What the pages take.
+const METHODS: &str = "GET, HEAD, POST";
 
 /// Pages take everything from this server, and send nothing elsewhere.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -88,7 +92,11 @@ pub(crate) async fn front<B: MessageBody + 'static>(
 
 /// Finds out who asks, and refuses what was not sent by a page of ours.
 async fn way_in(dashboard: &Dashboard, site: Site, request: &mut ServiceRequest) -> Result<(), PageError> {
-    let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let changes = match *request.method() {
+        Method::GET | Method::HEAD => false,
+        Method::POST => true,
+        _ => return Err(PageError::WrongMethod(METHODS)),
+    };
     let sent_from = SentFrom::of(dashboard, request.request());
     if changes && sent_from == SentFrom::Elsewhere {
         return Err(PageError::SentFromElsewhere);
@@ -119,6 +127,10 @@ async fn way_in(dashboard: &Dashboard, site: Site, request: &mut ServiceRequest)
                 }
                 if !POSTED_READS.contains(&request.path()) {
                     dashboard.host.is_of(request.request(), visitor.tenant.id, &visitor.principal);
+                    // Also for whoever is refused before the route can say it, and better.
+                    if let Some(operation) = request.match_pattern().as_deref().and_then(operation) {
+                        dashboard.host.asks_for(request.request(), operation, None);
+                    }
                 }
             }
             // The page was made while there was no session, so the browser must vouch for its form.
@@ -149,7 +161,7 @@ async fn read_form(dashboard: &Dashboard, request: &mut ServiceRequest) -> Resul
             Err(_) => Err(PageError::BadRequest("The form is no text.".to_owned())),
         },
         Ok(Err(_)) => Err(PageError::BadRequest("The form did not arrive as a whole; send it again.".to_owned())),
-        Err(_) => Err(PageError::BadRequest("The form is too long.".to_owned())),
+        Err(_) => Err(PageError::TooLong(dashboard.config.max_form_bytes)),
     }
 }
 
@@ -197,7 +209,8 @@ fn append(headers: &mut HeaderMap, (name, value): (HeaderName, String)) {
     }
 }
 
-fn harden(headers: &mut HeaderMap) {
+/// The headers that keep a page to itself.
+pub(crate) fn harden(headers: &mut HeaderMap) {
     let mut set = |name: HeaderName, value: &'static str| headers.insert(name, HeaderValue::from_static(value));
     set(CONTENT_SECURITY_POLICY, POLICY);
     set(X_CONTENT_TYPE_OPTIONS, "nosniff");

@@ -11,6 +11,7 @@ mod flash;
 mod form;
 mod front;
 mod local;
+mod operation;
 mod origin;
 mod visit;
 
@@ -19,7 +20,7 @@ pub(crate) use cookie::{Cookie, Site};
 pub(crate) use error::PageError;
 pub(crate) use flash::Flash;
 pub(crate) use form::Form;
-pub(crate) use front::{EVENTS, front};
+pub(crate) use front::{EVENTS, front, harden};
 pub(crate) use local::LocalPath;
 pub(crate) use origin::may_be_from_elsewhere;
 pub(crate) use visit::{Visit, Visitor, perm};

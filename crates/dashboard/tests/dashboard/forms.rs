@@ -52,10 +52,10 @@ async fn only_forms_of_a_sensible_length_are_taken() {
     let app = TestApp::start().await;
     let mut browser = app.signed_in(Role::Owner).await;
     let long = "x".repeat(70 * 1024);
-    browser.submit("/sign-out", &[("note", &long)]).await.expect(400);
+    browser.submit("/sign-out", &[("note", &long)]).await.expect(413);
     let mut here = browser.clone().with_header("sec-fetch-site", "same-origin");
     here.send_as(Method::POST, "/sign-out").await.expect(400);
-    here.send_as(Method::PUT, "/sign-out").await.expect(400);
+    here.send_as(Method::PUT, "/sign-out").await.expect(405);
     browser.get("/overview").await.expect(200);
 }
 

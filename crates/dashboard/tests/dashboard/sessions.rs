@@ -70,7 +70,8 @@ async fn what_is_no_credential_lets_nobody_in() {
         assert!(shown.says(told), "{}", shown.html);
         assert!(browser.cookies.is_empty());
     }
-    let wrong = format!("{}A", &key[..key.len() - 1]);
+    let other = if key.ends_with('A') { 'Q' } else { 'A' };
+    let wrong = format!("{}{other}", &key[..key.len() - 1]);
     let shown = app.browser().sign_in(&wrong).await.expect(401);
     assert!(shown.says("The API key is not valid.") && !shown.html.contains(&wrong));
 }
@@ -85,6 +86,16 @@ async fn after_too_many_wrong_ones_no_credential_is_looked_at_for_a_while() {
     let shown = browser.sign_in(&token(Role::Owner, "org-1")).await.expect(429);
     assert_eq!(shown.header("retry-after"), "18");
     assert!(shown.says("Wait 18 s"));
+}
+
+#[actix_web::test]
+async fn whoever_may_send_no_more_may_sign_in_no_more_either() {
+    let app = TestApp::start().await;
+    app.host.become_busy();
+    let mut browser = app.browser();
+    let shown = browser.sign_in(&token(Role::Owner, "org-1")).await.expect(429);
+    assert!(shown.says("You send too much. Go on in 3 s.") && browser.cookies.is_empty(), "{}", shown.html);
+    assert_eq!(app.host.audited(), [("owner of org-1".to_owned(), "sign_in".to_owned())]);
 }
 
 #[actix_web::test]

@@ -27,8 +27,10 @@ async fn a_super_admin_chooses_where_to_act() {
     browser.submit("/tenant", &[("tenant", "org-1")]).await.leads_to("/");
     let page = browser.get("/overview").await.expect(200);
     assert!(page.says("nightly") && page.says("You act in org-1 now."), "{}", page.html);
+    assert!(page.says("Acting in org-1"), "{}", page.html);
     browser.submit("/tenant", &[("tenant", "operators")]).await.leads_to("/");
-    assert!(!browser.get("/overview").await.says("nightly"));
+    let page = browser.get("/overview").await.expect(200);
+    assert!(!page.says("nightly") && !page.says("Acting in"), "who is at home is not away: {}", page.html);
     let refused = browser.submit("/tenant", &[("tenant", "nowhere")]).await.expect(403);
     assert!(refused.says("does not exist"), "{}", refused.html);
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use clap::Args;
-use horarium_api::{About, ApiConfig, ApiParts, ApiState};
+use horarium_api::{About, ApiConfig, ApiParts, ApiState, RefusalPage};
 use horarium_auth::{JwtVerifier, Role, SharedSecret, TokenClaims, mint};
 use horarium_domain::tenant::{TenantRef, TenantSlug};
 use horarium_domain::{Clock, SystemClock};
@@ -226,6 +226,10 @@ fn api_server(state: ApiState, listener: TcpListener, config: &Config) -> Result
     let app = move || {
         horarium_api::app(&state).configure(|cfg| {
             if let Some(dashboard) = &dashboard {
+                let pages = dashboard.clone();
+                cfg.app_data(RefusalPage::new(move |status, detail, request_id| {
+                    horarium_dashboard::refusal_page(&pages, status, detail, request_id)
+                }));
                 horarium_dashboard::configure(cfg, dashboard);
             }
         })

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use actix_web::HttpServer;
 use actix_web::dev::ServerHandle;
+use actix_web::web::ServiceConfig;
 use async_trait::async_trait;
 use horarium_api::{About, ApiConfig, ApiParts, ApiState, Check, Readiness, app};
 use horarium_auth::{JwtConfig, JwtKeys, JwtVerifier, Role, SharedSecret, TokenClaims, mint};
@@ -77,6 +78,11 @@ impl TestApp {
 
     /// Starts one on a store.
     pub(crate) async fn on(store: SharedStore, config: ApiConfig) -> Self {
+        Self::beside(|_| {}, store, config).await
+    }
+
+    /// Starts one beside something else that its server mounts.
+    pub(crate) async fn beside(mount: fn(&mut ServiceConfig), store: SharedStore, config: ApiConfig) -> Self {
         let clock = Arc::new(TestClock(AtomicI64::new(BEGINNING.as_micros())));
         let readiness = Arc::new(TestReadiness::default());
         let core = Core::new(store, Arc::clone(&clock) as Arc<dyn Clock>, Arc::new(SystemEntropy));
@@ -97,7 +103,7 @@ impl TestApp {
             },
             shutdown: shutdown.clone(),
         });
-        let server = HttpServer::new(move || app(&state))
+        let server = HttpServer::new(move || app(&state).configure(mount))
             .workers(1)
             .h1_allow_half_closed(false)
             .disable_signals()

@@ -40,7 +40,8 @@ pub(super) async fn ask(
     visit: Visit<perm::ExecutionsRead>,
     fields: web::Query<Vec<(String, String)>>,
 ) -> Result<HttpResponse, PageError> {
-    let asked = Asked::read(&visit, &fields)?;
+    let asked = Asked::read(&fields)?;
+    asked.act.permitted(&visit)?;
     if asked.ids.is_empty() {
         return Ok(visit.go(asked.back, &Flash::note("Nothing is ticked.")));
     }
@@ -109,10 +110,10 @@ pub(super) async fn ask(
 
 /// Does it, one by one. The audit log has an entry for each; where nothing was done, it tells of how many it was asked.
 pub(super) async fn act(
-    visit: Visit<perm::ExecutionsRead>,
+    visit: Visit<perm::SignedIn>,
     form: Form<Vec<(String, String)>>,
 ) -> Result<HttpResponse, PageError> {
-    let asked = Asked::read(&visit, &form.0)?;
+    let asked = Asked::read(&form.0)?;
     let all = AuditTarget {
         kind: "executions".to_owned(),
         before: Some(asked.ids.len().to_string()),
@@ -120,6 +121,8 @@ pub(super) async fn act(
     };
     let executions = &visit.services().executions;
     let actor = visit.does(asked.act.operation(), Some(all));
+    // Only now, so that the audit log tells of whoever may not, too.
+    asked.act.permitted(&visit)?;
     let (mut done, mut missed, mut stopped) = (0, 0, None);
     for (number, id) in (0..).zip(&asked.ids) {
         let outcome = match asked.act {
@@ -152,17 +155,14 @@ pub(super) async fn act(
 }
 
 impl Asked {
-    /// What is asked for, if whoever asks may do it.
-    fn read<P>(visit: &Visit<P>, fields: &[(String, String)]) -> Result<Self, PageError> {
+    /// What is asked for.
+    fn read(fields: &[(String, String)]) -> Result<Self, PageError> {
         let field = |name: &str| fields.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
         let act = match field("action") {
             Some("cancel") => Act::Cancel,
             Some("retry") => Act::Retry,
             _ => return Err(PageError::BadRequest("It does not say what is to be done.".to_owned())),
         };
-        if !visit.can(act.permission()) {
-            return Err(AuthError::PermissionDenied(act.permission()).into());
-        }
         let ids = fields.iter().filter(|(name, _)| name == "id").map(|(_, id)| named(id));
         let ids = ids.collect::<Result<Vec<_>, _>>()?;
         if ids.len() > PER_PAGE {
@@ -189,11 +189,13 @@ impl Act {
         }
     }
 
-    const fn permission(self) -> Permission {
-        match self {
+    /// Whether the visitor may do it.
+    fn permitted<P>(self, visit: &Visit<P>) -> Result<(), PageError> {
+        let permission = match self {
             Self::Cancel => Permission::ExecutionsCancel,
             Self::Retry => Permission::ExecutionsRetry,
-        }
+        };
+        if visit.can(permission) { Ok(()) } else { Err(AuthError::PermissionDenied(permission).into()) }
     }
 
     /// Whether it can be done with an execution. An operation whose hosts are fixed is run again on its own page, where

@@ -18,8 +18,8 @@ pub(crate) struct TestHost(Mutex<Told>);
 #[derive(Default)]
 struct Told {
     refused: usize,
-    is_of: Vec<String>,
-    asked_for: Vec<String>,
+    /// Who called, and what for: what is said last counts.
+    calls: Vec<(String, String)>,
     done_to: Vec<AuditTarget>,
     problem: Option<String>,
     is_busy: bool,
@@ -31,8 +31,7 @@ const MOST_REFUSED: usize = 3;
 impl TestHost {
     /// Who called, and what for.
     pub(crate) fn audited(&self) -> Vec<(String, String)> {
-        let told = self.0.lock().unwrap();
-        told.is_of.iter().cloned().zip(told.asked_for.iter().cloned()).collect()
+        self.0.lock().unwrap().calls.clone()
     }
 
     /// What has an entry of its own, of several things that a call did the same to.
@@ -70,11 +69,13 @@ impl Host for TestHost {
     }
 
     fn is_of(&self, _: &HttpRequest, _: TenantId, who: &Principal) {
-        self.0.lock().unwrap().is_of.push(who.display_name().to_owned());
+        self.0.lock().unwrap().calls.push((who.display_name().to_owned(), String::new()));
     }
 
     fn asks_for(&self, _: &HttpRequest, action: &'static str, _: Option<AuditTarget>) {
-        self.0.lock().unwrap().asked_for.push(action.to_owned());
+        if let Some((_, asked_for)) = self.0.lock().unwrap().calls.last_mut() {
+            action.clone_into(asked_for);
+        }
     }
 
     fn submitting(&self, _: &HttpRequest, actor: &Actor) -> Actor {
