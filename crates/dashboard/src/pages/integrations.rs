@@ -11,6 +11,7 @@ use horarium_auth::{AuthError, Permission};
 use horarium_domain::audit::AuditTarget;
 use horarium_domain::execution::{ExecutionState, ExecutionSummary};
 use horarium_domain::job::LastRun;
+use horarium_domain::store::CursorPage;
 use horarium_domain::{ExecutionId, Timestamp};
 use horarium_scheduler_engine::service::{
     HealthStatus, HealthThresholds, INTEGRATION_GROUP, IntegrationFilter, IntegrationMetrics, IntegrationService,
@@ -20,7 +21,7 @@ use serde::Deserialize;
 use url::form_urlencoded;
 
 use super::confirm::Confirmation;
-use crate::view::{Ago, At, Badge, Figure, Layout, Pager, Section, Tone, Took, count};
+use crate::view::{Ago, At, Badge, Figure, Layout, Missing, Pager, Section, Tone, Took, count};
 use crate::web::{Flash, Form, PageError, Visit, page, perm};
 
 const ADDRESS: &str = "/settings/integrations";
@@ -42,7 +43,7 @@ const STATES: [(&str, ExecutionState); 5] = [
 struct Wanted {
     status: Option<String>,
     kind: Option<String>,
-    before: Option<ExecutionId>,
+    before: Option<String>,
 }
 
 /// What the question before failures are deleted was about.
@@ -56,12 +57,8 @@ struct Seen {
 #[template(path = "integrations/page.html")]
 struct IntegrationsPage {
     layout: Layout,
-    status: Badge,
-    sentence: &'static str,
-    reasons: Vec<String>,
+    health: Result<Health, Missing>,
     thresholds: String,
-    figures: Vec<Figure>,
-    last_run: Option<LastRunLine>,
     can_clear: bool,
     can_create: bool,
     tabs: Vec<Tab>,
@@ -69,6 +66,22 @@ struct IntegrationsPage {
     state: &'static str,
     kind: String,
     is_filtered: bool,
+    /// What is wrong with what the address asks of the list.
+    problem: Option<String>,
+    list: Result<List, Missing>,
+}
+
+/// How well the integrations are.
+struct Health {
+    status: Badge,
+    sentence: &'static str,
+    reasons: Vec<String>,
+    figures: Vec<Figure>,
+    last_run: Option<LastRunLine>,
+}
+
+/// What is behind the counts.
+struct List {
     lines: Vec<Line>,
     pager: Pager,
 }
@@ -101,42 +114,75 @@ pub(crate) fn configure(cfg: &mut ServiceConfig) {
 
 async fn show(visit: Visit<perm::IntegrationsRead>, wanted: web::Query<Wanted>) -> Result<HttpResponse, PageError> {
     only_own(&visit)?;
-    let Wanted { status, kind, before } = wanted.into_inner();
-    let kind = kind.map(|kind| kind.trim().to_owned()).filter(|kind| !kind.is_empty());
-    let state = named_state(status.as_deref().unwrap_or_default())?;
-    let filter = IntegrationFilter { kind: kind.clone(), state };
+    let kind = wanted.kind.as_deref().unwrap_or_default().trim().to_owned();
+    let (state, before, problem) = wanted.read();
+    let filter = IntegrationFilter { kind: Some(kind.clone()).filter(|kind| !kind.is_empty()), state };
     let thresholds = &visit.dashboard().config.integration_health;
     let integrations = &visit.services().integrations;
-    let (metrics, list) = future::join(
-        integrations.metrics(visit.tenant.id, thresholds),
-        integrations.list(visit.tenant.id, filter, before, LINES),
-    )
-    .await;
-    let (metrics, list, now) = (metrics?, list?, visit.now());
-    let (status, sentence) = told(metrics.health.status);
-    let kind = kind.unwrap_or_default();
+    let list = async {
+        match problem {
+            Some(_) => Ok(CursorPage { items: Vec::new(), next: None }),
+            None => integrations.list(visit.tenant.id, filter, before, LINES).await,
+        }
+    };
+    let (metrics, list) = future::join(integrations.metrics(visit.tenant.id, thresholds), list).await;
+    let (metrics, list) = (visit.part("the health", metrics), visit.part("the executions", list));
+    let now = visit.now();
+    let has_failed = metrics.as_ref().is_ok_and(|metrics| metrics.figures.failed > 0);
+    let status = if problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let model = IntegrationsPage {
         layout: visit.layout("Integrations", Some(Section::Settings)),
-        status,
-        sentence,
-        reasons: metrics.health.reasons.iter().map(ToString::to_string).collect(),
+        health: metrics.map(|metrics| Health::of(&metrics, now)),
         thresholds: limits(thresholds),
-        figures: figures(&metrics, now),
-        last_run: metrics.figures.last_run.map(|run| last_run_line(&run, now)),
-        can_clear: metrics.figures.failed > 0 && visit.can(Permission::IntegrationsWrite),
+        can_clear: has_failed && visit.can(Permission::IntegrationsWrite),
         can_create: visit.can(Permission::JobsWrite),
-        tabs: tabs(state, &kind),
+        tabs: tabs(state, &kind, problem.is_none()),
         state: state.map_or("", name_of),
-        is_filtered: state.is_some() || !kind.is_empty() || before.is_some(),
-        lines: list.items.iter().map(|execution| line(execution, now)).collect(),
-        pager: Pager::of_history(
-            format!("{} shown", list.items.len()),
-            before.map(|_| address(state, &kind, None)),
-            list.next.map(|next| address(state, &kind, Some(next))),
-        ),
+        is_filtered: state.is_some() || !kind.is_empty() || before.is_some() || problem.is_some(),
+        list: list.map(|list| List {
+            lines: list.items.iter().map(|execution| line(execution, now)).collect(),
+            pager: Pager::of_history(
+                format!("{} shown", list.items.len()),
+                before.map(|_| address(state, &kind, None)),
+                list.next.map(|next| address(state, &kind, Some(next))),
+            ),
+        }),
+        problem,
         kind,
     };
-    page(StatusCode::OK, &model)
+    page(status, &model)
+}
+
+impl Wanted {
+    /// The state that is asked for, from which execution on, and what of the two makes no sense.
+    fn read(&self) -> (Option<ExecutionState>, Option<ExecutionId>, Option<String>) {
+        let mut problem = None;
+        let name = self.status.as_deref().unwrap_or_default();
+        let state = STATES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, state)| *state);
+        if state.is_none() && !name.is_empty() {
+            let known = STATES.map(|(known, _)| known).join(", ");
+            problem = Some(format!("There is no status '{name}'; these are: {known}."));
+        }
+        let before = self.before.as_deref().unwrap_or_default();
+        let from = before.parse().ok();
+        if from.is_none() && !before.is_empty() {
+            problem = Some("The address names no place in the list.".to_owned());
+        }
+        (state, from, problem)
+    }
+}
+
+impl Health {
+    fn of(metrics: &IntegrationMetrics, now: Timestamp) -> Self {
+        let (status, sentence) = told(metrics.health.status);
+        Self {
+            status,
+            sentence,
+            reasons: metrics.health.reasons.iter().map(ToString::to_string).collect(),
+            figures: figures(metrics, now),
+            last_run: metrics.figures.last_run.map(|run| last_run_line(&run, now)),
+        }
+    }
 }
 
 /// Asks before failed executions are deleted.
@@ -199,17 +245,6 @@ fn only_own<P>(visit: &Visit<P>) -> Result<(), PageError> {
     }
 }
 
-fn named_state(name: &str) -> Result<Option<ExecutionState>, PageError> {
-    if name.is_empty() {
-        return Ok(None);
-    }
-    let state = STATES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, state)| *state);
-    state.map(Some).ok_or_else(|| {
-        let known = STATES.map(|(known, _)| known).join(", ");
-        PageError::BadRequest(format!("There is no such status; these are: {known}."))
-    })
-}
-
 fn name_of(state: ExecutionState) -> &'static str {
     STATES.iter().find(|(_, known)| *known == state).map_or("", |(name, _)| name)
 }
@@ -230,11 +265,11 @@ fn address(state: Option<ExecutionState>, kind: &str, before: Option<ExecutionId
     if query.is_empty() { ADDRESS.to_owned() } else { format!("{ADDRESS}?{query}") }
 }
 
-fn tabs(shown: Option<ExecutionState>, kind: &str) -> Vec<Tab> {
+fn tabs(shown: Option<ExecutionState>, kind: &str, is_known: bool) -> Vec<Tab> {
     let tab = |state: Option<ExecutionState>| Tab {
         label: state.map_or("All", word),
         href: address(state, kind, None),
-        is_shown: state == shown,
+        is_shown: is_known && state == shown,
     };
     [None].into_iter().chain(STATES.map(|(_, state)| Some(state))).map(tab).collect()
 }

@@ -106,6 +106,11 @@ pub(crate) fn field(at: Option<Timestamp>) -> String {
     at.map_or_else(String::new, |at| at.to_string()[..19].to_owned())
 }
 
+/// The same, or what was typed into the field where that is no instant.
+pub(crate) fn field_or(at: Option<Timestamp>, typed: &str) -> String {
+    if at.is_some() { field(at) } else { typed.to_owned() }
+}
+
 /// `2025-07-10 14:50:00 UTC`.
 pub(crate) fn utc(at: Timestamp) -> String {
     let text = at.to_string();

@@ -149,5 +149,8 @@ async fn many_agents_are_walked_by_name() {
     assert!(page.says("50 shown") && page.says("/agents?after=web-49"), "{}", page.html);
     let page = browser.get("/agents?after=web-49").await.expect(200);
     assert!(page.says("10 shown") && page.says("web-59") && page.says("on this page"), "{}", page.html);
-    browser.get("/agents?after=%00").await.expect(400);
+    let page = browser.get("/agents?after=%00").await.expect(400);
+    assert!(page.says(r#"id="name-problem""#) && page.says("Nothing was looked for."), "{}", page.html);
+    let page = browser.get("/agents?name=web+1").await.expect(400);
+    assert!(page.says(r#"value="web 1" aria-invalid="true""#), "what was typed stays: {}", page.html);
 }

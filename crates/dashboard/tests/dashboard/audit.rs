@@ -70,7 +70,13 @@ async fn entries_are_found_by_who_what_and_when() {
     let none = browser.get("/audit?since=2025-07-10T14:51").await.expect(200);
     assert!(none.says("No entry matches.") && none.says(r#"data-utc value="2025-07-10T14:51:00""#), "{}", none.html);
     assert!(browser.get("/audit?actor=nobody").await.expect(200).says("No entry matches."));
-    assert!(browser.get("/audit?since=yesterday").await.expect(400).says("is no date and time"));
+    let page = browser.get("/audit?actor=ada&since=yesterday&until=2025-07-10T15:00").await.expect(400);
+    assert!(page.says(r#"id="since-problem""#) && page.says("is no date and time"), "{}", page.html);
+    for typed in ["ada", "yesterday", "2025-07-10T15:00:00"] {
+        assert!(page.says(&format!(r#"value="{typed}""#)), "what was typed stays: {}", page.html);
+    }
+    let page = browser.get("/audit?before=7").await.expect(400);
+    assert!(page.says("The address names no place in the log."), "{}", page.html);
     let page = browser.get("/audit?actor=ada").await.expect(200);
     assert!(page.says("/audit?actor=ada&#38;action=trigger_job"), "a link keeps the rest: {}", page.html);
 }

@@ -67,6 +67,9 @@ async fn what_cannot_be_asked_for_is_told_where_it_was_asked() {
         let page = browser.get(&format!("/executions?{query}")).await.expect(400);
         assert!(page.says(problem) && page.says("No execution matches."), "{query}: {}", page.html);
     }
+    let page = browser.get("/executions?from=yesterday&to=2025-07-10T15:00").await.expect(400);
+    assert!(page.says(r#"aria-invalid="true" aria-describedby="from-problem" value="yesterday""#), "{}", page.html);
+    assert!(page.says(r#"data-utc value="2025-07-10T15:00:00""#), "{}", page.html);
 }
 
 #[actix_web::test]

@@ -142,7 +142,10 @@ async fn the_list_shows_what_is_behind_a_count() {
         assert!(hidden.iter().all(|kind| !page.says(&row(kind))), "{query}: {}", page.html);
     }
     assert!(browser.get("/settings/integrations?status=PENDING").await.says("Clear filters"));
-    assert!(browser.get("/settings/integrations?status=broken").await.expect(400).says("PENDING, PROCESSING"));
+    let page = browser.get("/settings/integrations?status=broken&kind=whatsapp").await.expect(400);
+    assert!(page.says("PENDING, PROCESSING") && page.says(r#"value="whatsapp""#), "{}", page.html);
+    assert!(page.says("Some integration jobs need a look.") && !page.says(&row("whatsapp")), "{}", page.html);
+    assert!(browser.get("/settings/integrations?before=7").await.expect(400).says("names no place in the list"));
     let tabs = browser.get("/settings/integrations?kind=a%26b").await.expect(200);
     assert!(tabs.says("?status=FAILED&#38;kind=a%26b"), "a tab keeps the kind: {}", tabs.html);
 }

@@ -18,6 +18,7 @@ mod jobs;
 mod keys;
 mod oidc;
 mod overview;
+mod parts;
 mod queues;
 mod refusals;
 mod selected;

@@ -9,7 +9,7 @@ use horarium_domain::Timestamp;
 use horarium_domain::agent::{Agent, AgentState, AgentTiming, HeldTask};
 
 use super::{address, labels};
-use crate::view::{Ago, At, Badge, Layout, Section, Took};
+use crate::view::{Ago, At, Badge, Layout, Missing, Section, Took};
 use crate::web::{PageError, Visit, page, perm};
 
 #[derive(Template)]
@@ -28,7 +28,7 @@ struct AgentPage {
     version: String,
     labels: Vec<String>,
     operations: Vec<String>,
-    held: Vec<HeldLine>,
+    held: Result<Vec<HeldLine>, Missing>,
     facts: Vec<Fact>,
 }
 
@@ -53,7 +53,7 @@ pub(super) async fn show(
 ) -> Result<HttpResponse, PageError> {
     let agents = &visit.services().agents;
     let agent = agents.get(visit.tenant.id, &hostname).await?;
-    let held = agents.held(visit.tenant.id, std::slice::from_ref(&agent.hostname)).await?;
+    let held = agents.held(visit.tenant.id, std::slice::from_ref(&agent.hostname)).await;
     let (state, now) = (agents.state(&agent), visit.now());
     let model = AgentPage {
         layout: visit.layout(format!("{} · Agent", agent.hostname), Some(Section::Agents)),
@@ -66,7 +66,7 @@ pub(super) async fn show(
         last_seen: Ago { at: Some(agent.last_seen_at), now },
         registered: At(Some(agent.registered_at)),
         labels: labels(&agent),
-        held: held.iter().map(|task| held_line(task, now)).collect(),
+        held: visit.part("what runs here", held).map(|held| held.iter().map(|task| held_line(task, now)).collect()),
         facts: facts(&agent),
         version: agent.version,
         operations: agent.operations,

@@ -7,13 +7,14 @@ use actix_web::web;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use horarium_auth::Permission;
-use horarium_domain::agent::{Agent, AgentState, check_hostname};
+use horarium_domain::agent::{Agent, AgentState, HeldTask, check_hostname};
+use horarium_domain::page::NamedPage;
 use horarium_scheduler_engine::ServiceError;
 use horarium_scheduler_engine::service::AgentService;
 use serde::Deserialize;
 
 use super::{ADDRESS, address, labels};
-use crate::view::{Ago, Badge, Layout, Pager, Section, count};
+use crate::view::{Ago, Badge, Layout, Missing, Pager, Section, count};
 use crate::web::{LocalPath, PageError, Site, Visit, page, perm, redirect};
 
 /// How many agents a page shows.
@@ -35,6 +36,10 @@ struct AgentsPage {
     /// Whether the list begins with the first.
     is_from_first: bool,
     lines: Vec<Line>,
+    /// What could not be read of what runs on them.
+    missing: Option<Missing>,
+    /// What was asked for and can be no hostname.
+    strange: Option<String>,
     can_make_key: bool,
     pager: Pager,
 }
@@ -69,21 +74,18 @@ pub(super) async fn show(
     }
     // How hostnames begin leads to where they are in the list.
     let after = name.map(str::to_owned).or(after);
-    if after.as_deref().is_some_and(|name| check_hostname(name).is_err()) {
-        return Err(PageError::BadRequest("No agent has such a hostname.".to_owned()));
-    }
-    let found = agents.list(visit.tenant.id, after.as_deref(), LINES).await?;
+    let strange = after.clone().filter(|name| check_hostname(name).is_err());
+    let (status, found) = match &strange {
+        Some(_) => (StatusCode::BAD_REQUEST, NamedPage { items: Vec::new(), next: None }),
+        None => (StatusCode::OK, agents.list(visit.tenant.id, after.as_deref(), LINES).await?),
+    };
     let hostnames: Vec<String> = found.items.iter().map(|agent| agent.hostname.clone()).collect();
-    let held = agents.held(visit.tenant.id, &hostnames).await?;
-    let mut running = HashMap::<&str, u64>::new();
-    for task in &held {
-        *running.entry(&task.hostname).or_default() += 1;
-    }
-    let more = if held.len() < AgentService::MAX_HELD { "" } else { "+" };
+    let held = visit.part("what runs on them", agents.held(visit.tenant.id, &hostnames).await);
+    let running = held.as_ref().map(|held| Running::of(held));
     let now = visit.now();
     let line = |agent: &Agent| Line {
         state: Badge::agent(agents.state(agent)),
-        running: format!("{}{more}", count(running.get(agent.hostname.as_str()).copied().unwrap_or_default())),
+        running: running.as_ref().map_or_else(|_| "–".to_owned(), |running| running.on(&agent.hostname)),
         labels: labels(agent),
         operations: agent.operations.clone(),
         version: agent.version.clone(),
@@ -96,6 +98,8 @@ pub(super) async fn show(
         tally: tally(found.items.iter().map(|agent| agents.state(agent)), is_all),
         lines: found.items.iter().map(line).collect(),
         is_from_first: after.is_none(),
+        missing: held.as_ref().err().cloned(),
+        strange,
         can_make_key: visit.can(Permission::KeysManage),
         pager: Pager::by_name(
             format!("{} shown", found.items.len()),
@@ -103,7 +107,29 @@ pub(super) async fn show(
             found.next.map(|next| format!("{ADDRESS}?after={next}")),
         ),
     };
-    page(StatusCode::OK, &model)
+    page(status, &model)
+}
+
+/// How many tasks each host has.
+struct Running<'a> {
+    by_host: HashMap<&'a str, u64>,
+    /// Whether there are more than were looked at.
+    is_capped: bool,
+}
+
+impl<'a> Running<'a> {
+    fn of(held: &'a [HeldTask]) -> Self {
+        let mut by_host = HashMap::<&str, u64>::new();
+        for task in held {
+            *by_host.entry(&task.hostname).or_default() += 1;
+        }
+        Self { by_host, is_capped: held.len() >= AgentService::MAX_HELD }
+    }
+
+    fn on(&self, hostname: &str) -> String {
+        let more = if self.is_capped { "+" } else { "" };
+        format!("{}{more}", count(self.by_host.get(hostname).copied().unwrap_or_default()))
+    }
 }
 
 /// How many stand how, in a few words.

@@ -8,6 +8,7 @@ use actix_web::web::{self, ServiceConfig};
 use askama::Template;
 use horarium_domain::store::AuditFilter;
 use horarium_domain::{AuditId, Timestamp};
+use horarium_scheduler_engine::service::AuditPage;
 use serde::Deserialize;
 use url::form_urlencoded;
 
@@ -29,16 +30,25 @@ struct Wanted {
     target: String,
     since: String,
     until: String,
-    before: Option<AuditId>,
+    before: String,
+}
+
+/// What is wrong with each field.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Problems {
+    since: Option<String>,
+    until: Option<String>,
+    before: Option<String>,
 }
 
 #[derive(Template)]
 #[template(path = "audit/page.html")]
-struct AuditPage {
+struct AuditLog {
     layout: Layout,
     wanted: Wanted,
     since: String,
     until: String,
+    problems: Problems,
     is_filtered: bool,
     /// The actions of the entries that are shown, to choose from.
     actions: Vec<String>,
@@ -52,37 +62,50 @@ pub(crate) fn configure(cfg: &mut ServiceConfig) {
 
 async fn show(visit: Visit<perm::AuditRead>, wanted: web::Query<Wanted>) -> Result<HttpResponse, PageError> {
     let wanted = wanted.into_inner();
-    let filter = wanted.filter()?;
-    let found = visit.services().audit.list(visit.tenant.id, &filter, wanted.before, LINES).await?;
+    let (filter, before, problems) = wanted.read();
+    let (status, found) = if problems == Problems::default() {
+        (StatusCode::OK, visit.services().audit.list(visit.tenant.id, &filter, before, LINES).await?)
+    } else {
+        (StatusCode::BAD_REQUEST, AuditPage { items: Vec::new(), next: None })
+    };
     let mut actions: Vec<String> = found.items.iter().map(|entry| entry.action.clone()).collect();
     actions.sort_unstable();
     actions.dedup();
-    let model = AuditPage {
+    let model = AuditLog {
         layout: visit.layout("Audit", Some(Section::Audit)),
-        since: time::field(filter.since),
-        until: time::field(filter.until),
-        is_filtered: filter != AuditFilter::default(),
+        since: time::field_or(filter.since, &wanted.since),
+        until: time::field_or(filter.until, &wanted.until),
+        is_filtered: filter != AuditFilter::default() || problems != Problems::default(),
         actions,
         lines: found.items.iter().map(|entry| Line::of(entry, &visit, &wanted)).collect(),
         pager: Pager::of_history(
             format!("{} shown", found.items.len()),
-            wanted.before.map(|_| wanted.address(None)),
+            before.map(|_| wanted.address(None)),
             found.next.map(|next| wanted.address(Some(next))),
         ),
         wanted,
+        problems,
     };
-    page(StatusCode::OK, &model)
+    page(status, &model)
 }
 
 impl Wanted {
-    fn filter(&self) -> Result<AuditFilter, PageError> {
-        Ok(AuditFilter {
+    /// What it asks for, from which entry on, and what of it makes no sense.
+    fn read(&self) -> (AuditFilter, Option<AuditId>, Problems) {
+        let mut problems = Problems::default();
+        let filter = AuditFilter {
             actor: given(&self.actor),
             action: given(&self.action),
             target: given(&self.target),
-            since: instant(&self.since)?,
-            until: instant(&self.until)?,
-        })
+            since: instant(&self.since, &mut problems.since),
+            until: instant(&self.until, &mut problems.until),
+        };
+        let before = self.before.trim();
+        let from = before.parse().ok();
+        if from.is_none() && !before.is_empty() {
+            problems.before = Some("The address names no place in the log.".to_owned());
+        }
+        (filter, from, problems)
     }
 
     /// The page with these filters, from an entry on.
@@ -115,11 +138,15 @@ fn given(text: &str) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-fn instant(text: &str) -> Result<Option<Timestamp>, PageError> {
+/// The instant that a field says, if any; what is wrong with it is noted.
+fn instant(text: &str, problem: &mut Option<String>) -> Option<Timestamp> {
     let text = text.trim();
     if text.is_empty() {
-        return Ok(None);
+        return None;
     }
-    let refusal = || PageError::BadRequest(format!("'{text}' is no date and time, such as 2025-07-10T14:50:00Z."));
-    time::instant(text).map(Some).ok_or_else(refusal)
+    let read = time::instant(text);
+    if read.is_none() {
+        *problem = Some(format!("'{text}' is no date and time, such as 2025-07-10T14:50:00Z."));
+    }
+    read
 }

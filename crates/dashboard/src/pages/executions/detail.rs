@@ -18,7 +18,7 @@ use super::hosts::Hosts;
 use super::story::{Happening, Try, attempts, story};
 use super::table::{badge, took};
 use super::{address, named, payload};
-use crate::view::{Ago, At, Badge, Layout, LongText, Section, Took, count};
+use crate::view::{Ago, At, Badge, Layout, LongText, Missing, Section, Took, count};
 use crate::web::{PageError, Visit, page, perm};
 
 #[derive(Template)]
@@ -30,6 +30,8 @@ struct DetailPage {
     every: Option<u8>,
     badge: Badge,
     standing: Standing,
+    /// What could not be read of where it stands.
+    missing: Option<Missing>,
     progress: Option<u8>,
     may_cancel: bool,
     may_retry: bool,
@@ -84,7 +86,7 @@ struct Facts {
     items: Option<String>,
     retry_of: Option<String>,
     retried_as: Vec<String>,
-    callback: Option<Told>,
+    callback: Result<Option<Told>, Missing>,
 }
 
 /// What became of a callback.
@@ -102,10 +104,12 @@ pub(super) async fn detail(
     let (services, tenant, now) = (visit.services(), visit.tenant.id, visit.now());
     let id = named(&path)?;
     let (found, callback) =
-        future::try_join(services.agent_jobs.get(tenant, id), services.callbacks.find(tenant, id)).await?;
+        future::join(services.agent_jobs.get(tenant, id), services.callbacks.find(tenant, id)).await;
+    let found = found?;
+    let callback = visit.part("its callback", callback);
     let summary = &found.execution.summary;
     let state = summary.lifecycle.state;
-    let queue = queue(&visit, &found.execution).await?;
+    let queue = visit.part("its queue", queue(&visit, &found.execution).await);
     let badge = badge(summary, now);
     let is_deleted = found.job.as_ref().is_none_or(|job| job.is_deleted);
     let download = |part: &str| format!("{}/{part}", address(id));
@@ -118,7 +122,8 @@ pub(super) async fn detail(
             ExecutionState::Succeeded | ExecutionState::Failed | ExecutionState::Cancelled => None,
         },
         badge,
-        standing: standing(&found, queue.as_ref(), now),
+        standing: standing(&found, queue.as_ref().ok().and_then(Option::as_ref), now),
+        missing: queue.err(),
         progress: summary.progress.filter(|_| state == ExecutionState::Running),
         may_cancel: !state.is_terminal() && visit.can(Permission::ExecutionsCancel),
         may_retry: state == ExecutionState::Failed
@@ -134,7 +139,7 @@ pub(super) async fn detail(
         hosts: Hosts::of(&visit, &found, wanted.hosts.as_deref() == Some("all")),
         attempts: attempts(&found.execution, now),
         story: story(&found.execution),
-        facts: facts(&visit, &found, callback.as_ref(), is_deleted),
+        facts: facts(&visit, &found, callback, is_deleted),
     };
     page(StatusCode::OK, &model)
 }
@@ -203,7 +208,12 @@ fn most(found: &AgentJob) -> u16 {
     most.max(found.execution.summary.lifecycle.attempt)
 }
 
-fn facts(visit: &Visit<perm::ExecutionsRead>, found: &AgentJob, callback: Option<&Callback>, is_orphan: bool) -> Facts {
+fn facts(
+    visit: &Visit<perm::ExecutionsRead>,
+    found: &AgentJob,
+    callback: Result<Option<Callback>, Missing>,
+    is_orphan: bool,
+) -> Facts {
     let execution = &found.execution;
     let summary = &execution.summary;
     let first_start = summary.started_at.filter(|_| summary.lifecycle.attempt == 1);
@@ -229,7 +239,9 @@ fn facts(visit: &Visit<perm::ExecutionsRead>, found: &AgentJob, callback: Option
         items: summary.items_processed.map(|items| count(items.unsigned_abs())),
         retry_of: summary.retry_parent_id.map(|id| id.to_string()),
         retried_as: execution.events.iter().filter_map(Event::retried_as).map(|id| id.to_string()).collect(),
-        callback: callback.filter(|callback| callback.asked.url.is_some()).map(|callback| told(callback, execution)),
+        callback: callback.map(|callback| {
+            callback.filter(|callback| callback.asked.url.is_some()).map(|callback| told(&callback, execution))
+        }),
     }
 }
 

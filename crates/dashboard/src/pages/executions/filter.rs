@@ -44,6 +44,9 @@ pub(super) struct Asked {
     pub(super) state: &'static str,
     /// What the job's field says.
     pub(super) job: String,
+    /// What the fields of the span say.
+    pub(super) from: String,
+    pub(super) to: String,
     /// What is wrong.
     pub(super) problems: Problems,
 }
@@ -91,6 +94,8 @@ impl Asked {
         };
         asked.filter.started_from = read(wanted.from.as_ref(), from);
         asked.filter.started_to = read(wanted.to.as_ref(), to);
+        asked.from = time::field_or(asked.filter.started_from, wanted.from.as_deref().unwrap_or_default());
+        asked.to = time::field_or(asked.filter.started_to, wanted.to.as_deref().unwrap_or_default());
         match said(wanted.before.as_ref()).map(ExecutionId::from_str).transpose() {
             Ok(id) => asked.before = id,
             Err(_) => *before = Some("The address names no place in the list."),

@@ -12,7 +12,7 @@ use horarium_scheduler_engine::ServiceError;
 
 use super::filter::{Asked, Problems, Tab, Wanted};
 use super::{ExecutionTable, address};
-use crate::view::{Layout, Pager, Section, count, time};
+use crate::view::{Layout, Missing, Pager, Section, count};
 use crate::web::{Flash, PageError, Visit, page, perm};
 
 /// How many are on a page.
@@ -30,7 +30,7 @@ struct ListPage {
     problems: Problems,
     is_narrowed: bool,
     /// How many there are, in words.
-    told: String,
+    told: Result<String, Missing>,
     table: ExecutionTable,
     may_cancel: bool,
     may_retry: bool,
@@ -46,16 +46,16 @@ pub(super) async fn list(
     let (executions, tenant) = (&visit.services().executions, visit.tenant.id);
     let mut asked = Asked::of(&visit, &wanted).await?;
     let mut found = CursorPage { items: Vec::new(), next: None };
-    let mut counted = Counted::default();
+    let mut counted = Ok(Counted::default());
     if !asked.problems.any() {
         let page = executions.list_before(tenant, &asked.filter, asked.before, PER_PAGE);
-        match future::try_join(page, executions.count(tenant, &asked.filter)).await {
-            Ok(read) => (found, counted) = read,
-            Err(ServiceError::NotFound(_)) => match execution(&visit, &asked.job).await? {
+        match future::join(page, executions.count(tenant, &asked.filter)).await {
+            (Ok(page), count) => (found, counted) = (page, visit.part("their number", count)),
+            (Err(ServiceError::NotFound(_)), _) => match execution(&visit, &asked.job).await? {
                 Some(id) => return Ok(visit.go(address(id), &Flash::note("This is the execution with that id."))),
                 None => asked.problems.job = Some(Problems::NO_SUCH_JOB),
             },
-            Err(error) => return Err(error.into()),
+            (Err(error), _) => return Err(error.into()),
         }
     }
     if let (Some(first), true) = (found.items.first(), asked.filter.job_id.is_some()) {
@@ -66,21 +66,23 @@ pub(super) async fn list(
     let may_retry = visit.can(Permission::ExecutionsRetry);
     let shown = found.items.len() as u64;
     let newest = asked.before.map(|_| asked.page(None));
+    let told = counted.map(told);
+    let of_all = told.as_ref().map_or_else(|_| "shown".to_owned(), |told| format!("of {told}"));
     let older = found.next.map(|next| asked.page(Some(next)));
     let model = ListPage {
         layout: visit.layout("Executions", Some(Section::Executions)),
         tabs: asked.tabs(),
         state: asked.state,
-        from: time::field(asked.filter.started_from),
-        to: time::field(asked.filter.started_to),
         is_narrowed: asked.narrows(),
-        told: told(counted),
+        told,
         table: ExecutionTable::of(&found.items, visit.now()).with_ticks(may_cancel || may_retry),
         may_cancel,
         may_retry,
         here: asked.page(asked.before),
-        pager: Pager::of_history(format!("{} of {}", count(shown), told(counted)), newest, older),
+        pager: Pager::of_history(format!("{} {of_all}", count(shown)), newest, older),
         job: asked.job,
+        from: asked.from,
+        to: asked.to,
         problems: asked.problems,
     };
     page(status, &model)

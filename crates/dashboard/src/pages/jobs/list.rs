@@ -10,8 +10,8 @@ use horarium_domain::job::{JobStatus, JobType, LastRun};
 use horarium_domain::page::{Page, PageRequest, SortDirection};
 use horarium_domain::store::{JobFilter, JobSort};
 use horarium_scheduler_engine::service::JobOverview;
-use serde::Deserialize;
 
+use super::filter::{Asked, Problems, Wanted, name_of};
 use crate::view::{Address, Ago, Badge, Layout, Pager, Section, Took, When};
 use crate::web::{PageError, Visit, page, perm};
 
@@ -29,29 +29,6 @@ const COLUMNS: [(&str, Option<JobSort>); 8] = [
     ("Tags", None),
 ];
 
-/// What can be sorted by, by its name in addresses.
-const SORTS: [(&str, JobSort); 6] = [
-    ("Name", JobSort::Name),
-    ("NextRunAt", JobSort::NextRunAt),
-    ("LastExecutedAt", JobSort::LastExecutedAt),
-    ("ConsecutiveFailures", JobSort::ConsecutiveFailures),
-    ("CreatedAt", JobSort::CreatedAt),
-    ("UpdatedAt", JobSort::UpdatedAt),
-];
-
-#[derive(Debug, Deserialize)]
-pub(super) struct Wanted {
-    search: Option<String>,
-    status: Option<String>,
-    #[serde(rename = "type")]
-    job_type: Option<String>,
-    group: Option<String>,
-    tag: Option<String>,
-    sort: Option<String>,
-    dir: Option<String>,
-    page: Option<u32>,
-}
-
 #[derive(Template)]
 #[template(path = "jobs/list.html")]
 struct JobsPage {
@@ -60,9 +37,11 @@ struct JobsPage {
     status: String,
     group: String,
     tag: String,
-    sort: String,
-    dir: String,
+    sort: &'static str,
+    dir: &'static str,
     types: Vec<Choice>,
+    /// What was asked for in place of a type.
+    strange_type: Option<String>,
     tabs: Vec<Tab>,
     columns: Vec<Column>,
     jobs: Vec<Line>,
@@ -74,6 +53,7 @@ struct JobsPage {
     last_page: Option<(u32, String)>,
     may_write: bool,
     may_trigger: bool,
+    problems: Problems,
 }
 
 struct Choice {
@@ -116,27 +96,35 @@ struct Last {
 }
 
 pub(super) async fn list(visit: Visit<perm::JobsRead>, wanted: web::Query<Wanted>) -> Result<HttpResponse, PageError> {
-    let (filter, here) = read(&wanted)?;
-    let request = PageRequest { number: wanted.page.unwrap_or(1).max(1), size: PAGE_SIZE };
-    let found = visit.services().statistics.overview(visit.tenant.id, &filter, request).await?;
+    let Asked { filter, number, here, problems } = Asked::of(&wanted);
+    let request = PageRequest { number, size: PAGE_SIZE };
+    let (status, found) = if problems.any() {
+        (StatusCode::BAD_REQUEST, Page::of(Vec::new(), 0))
+    } else {
+        (StatusCode::OK, visit.services().statistics.overview(visit.tenant.id, &filter, request).await?)
+    };
     let now = visit.now();
     let text = |value: Option<&String>| value.cloned().unwrap_or_default();
+    let is_sorted = (filter.sort, filter.direction) != (JobSort::default(), SortDirection::default());
+    let is_descending = filter.direction == SortDirection::Descending;
     let shown = JobsPage {
         layout: visit.layout("Jobs", Some(Section::Jobs)),
         search: text(filter.search.as_ref()),
         status: filter.status.map(JobStatus::as_str).unwrap_or_default().to_owned(),
         group: text(filter.group.as_ref()),
         tag: text(filter.tag.as_ref()),
-        sort: text(wanted.sort.as_ref()),
-        dir: text(wanted.dir.as_ref()),
+        sort: if is_sorted { name_of(filter.sort) } else { "" },
+        dir: if is_descending { "desc" } else { "" },
         types: JobType::ALL
             .into_iter()
             .map(|kind| Choice { value: kind.as_str(), is_chosen: filter.job_type == Some(kind) })
             .collect(),
-        tabs: tabs(&here, filter.status),
+        strange_type: problems.job_type.is_some().then(|| text(wanted.job_type.as_ref())),
+        tabs: tabs(&here, filter.status, problems.status.is_none()),
         columns: COLUMNS.into_iter().map(|(label, sort)| column(&here, &filter, label, sort)).collect(),
-        is_filtered: JobFilter { sort: JobSort::default(), direction: SortDirection::default(), ..filter.clone() }
-            != JobFilter::default(),
+        is_filtered: problems.any()
+            || JobFilter { sort: JobSort::default(), direction: SortDirection::default(), ..filter.clone() }
+                != JobFilter::default(),
         last_page: last_page(&here, request, &found),
         pager: Pager::numbered(&here.open(), request, &found),
         here: here
@@ -145,64 +133,16 @@ pub(super) async fn list(visit: Visit<perm::JobsRead>, wanted: web::Query<Wanted
         jobs: found.items.into_iter().map(|job| line(job, &here, now)).collect(),
         may_write: visit.can(Permission::JobsWrite),
         may_trigger: visit.can(Permission::ExecutionsTrigger),
+        problems,
     };
-    page(StatusCode::OK, &shown)
+    page(status, &shown)
 }
 
-/// What is wanted, and the page's address without the number of its page.
-fn read(wanted: &Wanted) -> Result<(JobFilter, Address), PageError> {
-    let given = |value: Option<&String>| value.map(|it| it.trim().to_owned()).filter(|it| !it.is_empty());
-    let unknown = |what: &str, value: &str| PageError::BadRequest(format!("There is no {what} '{value}' of jobs."));
-    let status = match given(wanted.status.as_ref()) {
-        Some(name) => {
-            let found = JobStatus::ALL.into_iter().find(|status| status.as_str() == name);
-            Some(found.ok_or_else(|| unknown("status", &name))?)
-        }
-        None => None,
-    };
-    let job_type = match given(wanted.job_type.as_ref()) {
-        Some(name) => Some(name.parse::<JobType>().map_err(|()| unknown("type", &name))?),
-        None => None,
-    };
-    let sort = match given(wanted.sort.as_ref()) {
-        Some(name) => {
-            let found = SORTS.into_iter().find(|(known, _)| *known == name);
-            found.map(|(_, sort)| sort).ok_or_else(|| unknown("order", &name))?
-        }
-        None => JobSort::default(),
-    };
-    let is_descending = wanted.dir.as_deref() == Some("desc");
-    let filter = JobFilter {
-        job_type,
-        status,
-        tag: given(wanted.tag.as_ref()),
-        search: given(wanted.search.as_ref()),
-        group: given(wanted.group.as_ref()),
-        sort,
-        direction: if is_descending { SortDirection::Descending } else { SortDirection::Ascending },
-    };
-    let here = Address::new("/jobs")
-        .with("search", filter.search.as_deref().unwrap_or_default())
-        .with("status", status.map(JobStatus::as_str).unwrap_or_default())
-        .with("type", job_type.map(JobType::as_str).unwrap_or_default())
-        .with("group", filter.group.as_deref().unwrap_or_default())
-        .with("tag", filter.tag.as_deref().unwrap_or_default());
-    let here = match sort {
-        JobSort::Name if !is_descending => here,
-        sort => here.with("sort", name_of(sort)).with("dir", if is_descending { "desc" } else { "" }),
-    };
-    Ok((filter, here))
-}
-
-fn name_of(sort: JobSort) -> &'static str {
-    SORTS.into_iter().find(|(_, known)| *known == sort).map(|(name, _)| name).unwrap_or_default()
-}
-
-fn tabs(here: &Address, status: Option<JobStatus>) -> Vec<Tab> {
+fn tabs(here: &Address, status: Option<JobStatus>, is_known: bool) -> Vec<Tab> {
     let tab = |label, of: Option<JobStatus>| Tab {
         label,
         href: here.with("status", of.map(JobStatus::as_str).unwrap_or_default()).to_string(),
-        is_shown: of == status,
+        is_shown: is_known && of == status,
     };
     let statuses = JobStatus::ALL.into_iter().map(|of| tab(of.as_str(), Some(of)));
     std::iter::once(tab("All", None)).chain(statuses).collect()

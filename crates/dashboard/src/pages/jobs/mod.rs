@@ -3,7 +3,9 @@
 mod actions;
 mod edit;
 mod filled;
+mod filter;
 mod form;
+mod history;
 mod list;
 mod show;
 mod trigger;

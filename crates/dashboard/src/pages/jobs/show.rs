@@ -7,23 +7,23 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 use futures_util::future;
 use horarium_auth::Permission;
-use horarium_domain::execution::{ExecutionState, ExecutionSummary};
+use horarium_domain::execution::ExecutionState;
 use horarium_domain::retry::Backoff;
-use horarium_domain::store::{CursorPage, ExecutionFilter, SkippedSlots};
-use horarium_domain::{ExecutionId, JobId, Timestamp};
+use horarium_domain::store::{ExecutionFilter, SkippedSlots};
+use horarium_domain::{JobId, Timestamp};
 use horarium_scheduler_engine::ServiceError;
 use horarium_scheduler_engine::service::{JobReport, mask_configuration};
 use serde::Deserialize;
 
+use super::history::{Asked, History, history, listed};
 use super::named;
 use crate::view::{
-    Address, Ago, At, Badge, Bars, Figure, Layout, Pager, RUNS, Runs, Section, Strip, Tone, Took, When, count,
+    Address, Ago, At, Badge, Bars, Figure, Layout, Missing, RUNS, Runs, Section, Tone, Took, When, count,
 };
 use crate::web::{PageError, Visit, page, perm};
 
-/// How many executions the strip shows, and how many a page of the list.
+/// How many executions the strip shows.
 const STRIP: usize = 50;
-const LISTED: usize = 25;
 
 /// How many spans of skipped slots are shown.
 const SKIPPED: usize = 5;
@@ -34,8 +34,8 @@ const RANGES: [(&str, i64, &str); 3] = [("24h", 24, "24 hours"), ("7d", 168, "7 
 #[derive(Debug, Deserialize)]
 pub(super) struct Wanted {
     range: Option<String>,
-    state: Option<String>,
-    before: Option<String>,
+    pub(super) state: Option<String>,
+    pub(super) before: Option<String>,
 }
 
 #[derive(Template)]
@@ -51,10 +51,10 @@ struct JobPage {
     next: Ago,
     figures: Vec<Figure>,
     ranges: Vec<Tab>,
-    chart: Bars,
-    runs: Runs,
+    chart: Result<Bars, Missing>,
+    runs: Result<Runs, Missing>,
     facts: Vec<Fact>,
-    skipped: Vec<Skip>,
+    skipped: Result<Vec<Skip>, Missing>,
     configuration: String,
     /// `None` for whoever may not read executions.
     history: Option<History>,
@@ -62,10 +62,10 @@ struct JobPage {
     may_trigger: bool,
 }
 
-struct Tab {
-    label: &'static str,
-    href: String,
-    is_shown: bool,
+pub(super) struct Tab {
+    pub(super) label: &'static str,
+    pub(super) href: String,
+    pub(super) is_shown: bool,
 }
 
 struct Fact {
@@ -82,26 +82,6 @@ struct Skip {
     last: At,
     count: String,
     reason: String,
-}
-
-struct History {
-    strip: Option<Strip>,
-    tabs: Vec<Tab>,
-    lines: Vec<Line>,
-    pager: Pager,
-}
-
-struct Line {
-    id: String,
-    state: Badge,
-    started: Ago,
-    /// When one that has not started is due.
-    due: Option<Ago>,
-    took: Took,
-    attempts: u16,
-    trigger: &'static str,
-    by: String,
-    worker: String,
 }
 
 #[derive(Template)]
@@ -124,20 +104,23 @@ pub(super) async fn show(
         Err(error) => return Err(error.into()),
     };
     let range = RANGES.iter().find(|(name, _, _)| wanted.range.as_deref() == Some(name)).unwrap_or(&RANGES[0]);
-    let state = state(&wanted)?;
+    let asked = Asked::of(&wanted);
     let (points, outlook, skipped, listed) = future::join4(
         services.executions.timeline_of(tenant, id, range.1),
         services.jobs.outlook(tenant, id, RUNS),
         services.executions.skipped_slots(tenant, id),
-        listed(&visit, id, state, &wanted),
+        listed(&visit, id, &asked),
     )
     .await;
-    let (points, outlook) = (points?, outlook?);
     let range_name = if range.0 == RANGES[0].0 { "" } else { range.0 };
     let here = Address::new(format!("/jobs/{id}"))
         .with("range", range_name)
-        .with("state", state.map(ExecutionState::as_str).unwrap_or_default());
-    let history = listed?.map(|executions| history(&report, executions, &here, state, &wanted, now));
+        .with("state", asked.state.map(ExecutionState::as_str).unwrap_or_default());
+    let listed = listed.map(|listed| visit.part("the executions", listed));
+    let history = listed.map(|listed| history(&report, listed, &here, &asked, now));
+    let points = visit.part("the timeline", points);
+    let skipped = visit.part("the skipped slots", skipped);
+    let status = if asked.problem.is_some() && history.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let job = &report.job.summary.job;
     let shown = JobPage {
         layout: visit.layout(format!("{} · Job", job.spec.name), Some(Section::Jobs)),
@@ -150,16 +133,16 @@ pub(super) async fn show(
         next: Ago { at: report.job.summary.next_run_at, now },
         figures: figures(&report),
         ranges: ranges(&here, range.0),
-        chart: Bars::of(&points).with_averages(&points),
-        runs: Runs::of(&outlook, now),
+        chart: points.map(|points| Bars::of(&points).with_averages(&points)),
+        runs: visit.part("the next runs", outlook).map(|outlook| Runs::of(&outlook, now)),
         facts: facts(&report, visit.can(Permission::QueuesRead)),
-        skipped: skipped?.into_iter().take(SKIPPED).map(skip).collect(),
+        skipped: skipped.map(|spans| spans.into_iter().take(SKIPPED).map(skip).collect()),
         configuration: pretty(&mask_configuration(&job.spec.configuration)),
         history,
         may_write: visit.can(Permission::JobsWrite),
         may_trigger: visit.can(Permission::ExecutionsTrigger),
     };
-    page(StatusCode::OK, &shown)
+    page(status, &shown)
 }
 
 /// A job that is deleted, if its executions are still there, or else none.
@@ -170,32 +153,6 @@ async fn gone(visit: &Visit<perm::JobsRead>, id: JobId) -> Result<HttpResponse, 
         return Err(PageError::not_found("job"));
     }
     page(StatusCode::NOT_FOUND, &GonePage { layout: visit.layout("Deleted job", Some(Section::Jobs)), id })
-}
-
-/// The state that the list of executions is narrowed to.
-fn state(wanted: &Wanted) -> Result<Option<ExecutionState>, PageError> {
-    let Some(name) = wanted.state.as_deref().filter(|name| !name.is_empty()) else { return Ok(None) };
-    let found = ExecutionState::ALL.into_iter().find(|state| state.as_str() == name);
-    found.map(Some).ok_or_else(|| PageError::BadRequest(format!("There is no state '{name}' of executions.")))
-}
-
-/// A page of the job's executions, for whoever may read them.
-async fn listed(
-    visit: &Visit<perm::JobsRead>,
-    id: JobId,
-    state: Option<ExecutionState>,
-    wanted: &Wanted,
-) -> Result<Option<CursorPage<ExecutionSummary>>, PageError> {
-    if !visit.can(Permission::ExecutionsRead) {
-        return Ok(None);
-    }
-    let before: Option<ExecutionId> = match wanted.before.as_deref().filter(|text| !text.is_empty()) {
-        Some(text) => Some(text.parse().map_err(|_| PageError::not_found("execution"))?),
-        None => None,
-    };
-    let filter = ExecutionFilter { job_id: Some(id), state, ..ExecutionFilter::default() };
-    let found = visit.services().executions.list_before(visit.tenant.id, &filter, before, LISTED).await?;
-    Ok(Some(found))
 }
 
 fn figures(report: &JobReport) -> Vec<Figure> {
@@ -301,45 +258,6 @@ fn skip(skipped: SkippedSlots) -> Skip {
         last: At(Some(skipped.last)),
         count: count(skipped.count),
         reason: skipped.reason,
-    }
-}
-
-fn history(
-    report: &JobReport,
-    executions: CursorPage<ExecutionSummary>,
-    here: &Address,
-    state: Option<ExecutionState>,
-    wanted: &Wanted,
-    now: Timestamp,
-) -> History {
-    let tab = |label, of: Option<ExecutionState>| Tab {
-        label,
-        href: format!("{}#executions", here.with("state", of.map(ExecutionState::as_str).unwrap_or_default())),
-        is_shown: of == state,
-    };
-    let states = ExecutionState::ALL.into_iter().map(|of| tab(of.as_str(), Some(of)));
-    let newest = wanted.before.is_some().then(|| format!("{here}#executions"));
-    let older = executions.next.map(|next| format!("{}#executions", here.with("before", &next.to_string())));
-    History {
-        strip: (!report.recent.is_empty()).then(|| Strip::of(&report.recent)),
-        tabs: std::iter::once(tab("All", None)).chain(states).collect(),
-        pager: Pager::of_history(String::new(), newest, older),
-        lines: executions.items.into_iter().map(|execution| line(execution, now)).collect(),
-    }
-}
-
-fn line(execution: ExecutionSummary, now: Timestamp) -> Line {
-    let took = execution.started_at.map(|started| execution.completed_at.unwrap_or(now).since(started));
-    Line {
-        id: execution.id.to_string(),
-        state: Badge::execution(execution.lifecycle.state, execution.partial),
-        started: Ago { at: execution.started_at, now },
-        due: execution.run_at.map(|at| Ago { at: Some(at), now }),
-        took: Took(took),
-        attempts: execution.lifecycle.attempt,
-        trigger: execution.trigger.as_str(),
-        by: execution.triggered_by,
-        worker: execution.worker.unwrap_or_default(),
     }
 }
 

@@ -4,12 +4,13 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use horarium_domain::JobId;
+use horarium_domain::queue::QueueSummary;
 use horarium_scheduler_engine::ServiceError;
 use horarium_scheduler_engine::service::{FieldErrors, TriggerInput};
 use serde_json::Value;
 
 use super::{about, named};
-use crate::view::{Inputs, Layout, Section, count, time};
+use crate::view::{Inputs, Layout, Missing, Section, count, time};
 use crate::web::{Flash, Form, PageError, Visit, page, perm};
 
 const LABELS: &[(&str, &str)] = &[("payload", "Payload"), ("priority", "Priority"), ("runAt", "Start at, UTC")];
@@ -21,7 +22,8 @@ struct TriggerPage {
     id: JobId,
     name: String,
     queue: String,
-    waiting: String,
+    /// What it waits behind.
+    waiting: Result<String, Missing>,
     is_queue_paused: bool,
     once: String,
     inputs: Inputs,
@@ -67,18 +69,19 @@ async fn show(
 ) -> Result<HttpResponse, PageError> {
     let (services, tenant) = (visit.services(), visit.tenant.id);
     let spec = services.jobs.get(tenant, id).await?.job.spec;
-    let queue = services.queues.glance(tenant, spec.queue.as_str()).await?;
+    let queue = visit.part("what waits in its queue", services.queues.glance(tenant, spec.queue.as_str()).await);
+    let waiting = |queue: &QueueSummary| match queue.pending {
+        0 => "nothing waits".to_owned(),
+        1 => "1 other waits".to_owned(),
+        many => format!("{} others wait", count(many)),
+    };
     let shown = TriggerPage {
         layout: visit.layout(format!("Trigger {}", spec.name), Some(Section::Jobs)),
         id,
         name: spec.name,
         queue: spec.queue.to_string(),
-        waiting: match queue.pending {
-            0 => "nothing waits".to_owned(),
-            1 => "1 other waits".to_owned(),
-            many => format!("{} others wait", count(many)),
-        },
-        is_queue_paused: queue.limits.paused,
+        is_queue_paused: queue.as_ref().is_ok_and(|queue| queue.limits.paused),
+        waiting: queue.as_ref().map(waiting).map_err(Missing::clone),
         once: visit.once(),
         inputs,
     };

@@ -47,9 +47,18 @@ async fn jobs_are_found_by_what_the_address_says_and_links_keep_it() {
 
     let page = browser.get("/jobs?search=weekly&status=Paused").await.expect(200);
     assert!(page.says("No job matches <strong>weekly</strong> among those that are paused."), "{}", page.html);
-    for wrong in ["/jobs?status=Sleeping", "/jobs?type=Magic", "/jobs?sort=Beauty"] {
-        browser.get(wrong).await.expect(400);
+    for (wrong, told) in [
+        ("status=Sleeping", "There is no status 'Sleeping' of jobs."),
+        ("type=Magic", r#"<p class="problem" id="type-problem">There is no type 'Magic' of jobs."#),
+        ("sort=Beauty", "Jobs cannot be sorted by 'Beauty'."),
+        ("page=many", "'many' is no number of a page."),
+    ] {
+        let page = browser.get(&format!("/jobs?search=nightly&{wrong}")).await.expect(400);
+        let told = told.replace('\'', "&#39;");
+        assert!(page.says(&told) && page.says(r#"value="nightly""#), "{wrong}: {}", page.html);
+        assert!(!page.says("nightly report") && !page.says("No job matches"), "nothing was looked for: {}", page.html);
     }
+    assert!(browser.get("/jobs?type=Magic").await.says("<option selected>Magic</option>"), "it can be mended");
 }
 
 #[actix_web::test]

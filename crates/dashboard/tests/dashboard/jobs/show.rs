@@ -30,8 +30,12 @@ async fn a_job_is_shown_with_how_its_runs_went() {
     assert_eq!(failed.html.matches("Failed</span></td>").count(), 1, "{}", failed.html);
     assert!(!failed.says("Succeeded</span></td>"), "{}", failed.html);
     assert!(failed.says(&format!("/jobs/{job}?range=7d&#38;state=Cancelled#executions")), "{}", failed.html);
-    browser.get(&format!("/jobs/{job}?state=Asleep")).await.expect(400);
-    browser.get(&format!("/jobs/{job}?before=nonsense")).await.expect(404);
+    for (wrong, told) in
+        [("state=Asleep", "There is no state &#39;Asleep&#39;"), ("before=7", "names no place in the list")]
+    {
+        let page = browser.get(&format!("/jobs/{job}?{wrong}")).await.expect(400);
+        assert!(page.says(told) && page.says("Success rate"), "{wrong}: {}", page.html);
+    }
 }
 
 #[actix_web::test]

@@ -53,6 +53,7 @@ pub(crate) fn token(role: Role, tenant: &str) -> String {
 /// A running application. It stops when it is dropped.
 pub(crate) struct TestApp {
     pub(crate) core: Arc<Core>,
+    pub(crate) memory: Arc<MemoryStore>,
     pub(crate) services: Services,
     pub(crate) host: Arc<TestHost>,
     clock: Arc<TestClock>,
@@ -77,7 +78,8 @@ impl TestApp {
     }
 
     async fn with(public_url: Option<&str>, provider: Option<Arc<OidcClient>>) -> Self {
-        let store: SharedStore = Arc::new(MemoryStore::new());
+        let memory = Arc::new(MemoryStore::new());
+        let store: SharedStore = Arc::clone(&memory) as SharedStore;
         let clock = Arc::new(TestClock(AtomicI64::new(BEGINNING.as_micros())));
         let core = Core::new(store, Arc::clone(&clock) as Arc<dyn Clock>, Arc::new(SystemEntropy));
         let services = Services::new(&core, TenantPolicy::without_jobs());
@@ -114,7 +116,7 @@ impl TestApp {
         tokio::spawn(server);
         // Lets the server's task begin before the first request is made.
         tokio::task::yield_now().await;
-        Self { core, services, host, clock, base, server: handle }
+        Self { core, memory, services, host, clock, base, server: handle }
     }
 
     /// A browser in which nobody is signed in.
