@@ -167,3 +167,33 @@ pub async fn a_walk_through_a_group_visits_each_of_its_executions_once(world: Wo
         assert_eq!(walked(&world, tenant, &everything(), size).await, ids, "in pages of {size}");
     }
 }
+
+pub async fn of_many_jobs_of_a_group_the_newest_executions_are_shown(world: World) {
+    let tenant = world.tenant().await;
+    let mut jobs = Vec::new();
+    for _ in 0..25 {
+        jobs.push(member(&world, tenant).await);
+    }
+    use ExecutionState::{Cancelled, Failed, Pending, Succeeded};
+    let (mut ids, mut failed, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
+    for (job, state) in jobs.iter().zip([Succeeded, Failed, Failed, Cancelled].into_iter().cycle()) {
+        let id = world.run(job, at(0), at(1), state).await;
+        failed.extend((state == Failed).then_some(id));
+        ids.push(id);
+    }
+    for job in [&jobs[0], &jobs[13]] {
+        waiting.extend(world.submit_many(job, 4).await);
+    }
+    ids.extend_from_slice(&waiting);
+    for ids in [&mut ids, &mut failed, &mut waiting] {
+        ids.reverse();
+    }
+    let of_state = |state| GroupFilter { state: Some(state), ..everything() };
+    for size in [1, 3, 100] {
+        assert_eq!(walked(&world, tenant, &everything(), size).await, ids, "in pages of {size}");
+        assert_eq!(walked(&world, tenant, &of_state(Failed), size).await, failed, "in pages of {size}");
+        assert_eq!(walked(&world, tenant, &of_state(Pending), size).await, waiting, "in pages of {size}");
+    }
+    let of_one = GroupFilter { job_name: Some(jobs[13].spec.name.clone()), ..everything() };
+    assert_eq!(walked(&world, tenant, &of_one, 2).await.len(), 5);
+}

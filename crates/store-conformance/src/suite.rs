@@ -292,6 +292,7 @@ macro_rules! suite {
             a_failure_that_is_deleted_counts_no_more
             a_groups_list_shows_what_its_filter_asks_for
             a_walk_through_a_group_visits_each_of_its_executions_once
+            of_many_jobs_of_a_group_the_newest_executions_are_shown
         });
         $crate::suite!(@$make retention {
             pruning_takes_what_ended_before_and_leaves_the_rest

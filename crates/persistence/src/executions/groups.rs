@@ -12,6 +12,7 @@ use horarium_domain::job::LastRun;
 use horarium_domain::stats::GroupFigures;
 use horarium_domain::store::{CursorPage, ExecutionFilter, GroupFilter, GroupStore, StoreError};
 use horarium_domain::{ExecutionId, JobId, TenantId, Timestamp};
+use uuid::Uuid;
 
 use super::{Answer, ids, list, summaries};
 use crate::conn::{Conn, on};
@@ -28,6 +29,15 @@ const LIVE: &str = "select \
     min(case when q.state <> 1 then q.run_at end) as oldest_due_at \
     from jobs j join execution_queue q on q.job_id = j.id \
     where j.tenant_id = $1 and j.job_group = $2";
+
+/// From how many jobs on it is asked first, in one statement, which of them a page may be of.
+const MANY_JOBS: usize = 20;
+
+#[derive(QueryableByName)]
+struct JobRow {
+    #[diesel(sql_type = Id)]
+    job_id: JobId,
+}
 
 #[derive(QueryableByName)]
 struct LiveRow {
@@ -78,9 +88,12 @@ impl GroupStore for SqlStore {
                 let mut found = Vec::new();
                 // One look at the index for each job: told of all at once, a database may walk through the history of
                 // everything else that the tenant runs.
-                for job in jobs_of(conn, tenant, filter).await? {
-                    let of_job =
-                        ExecutionFilter { job_id: Some(job), state: filter.state, ..ExecutionFilter::default() };
+                let mut jobs = jobs_of(conn, tenant, filter).await?;
+                if jobs.len() > MANY_JOBS {
+                    jobs = newest_jobs(conn, tenant, filter, before, list::one_more(limit)).await?;
+                }
+                for job in jobs {
+                    let of_job = ExecutionFilter { job_id: Some(job), ..of_state(filter) };
                     found.extend(ids::newest(conn, tenant, &of_job, before, list::one_more(limit), 0).await?);
                 }
                 found.sort_unstable_by_key(|id| Reverse(*id));
@@ -153,6 +166,43 @@ async fn last_uncancelled(conn: &mut Conn, job: JobId) -> Answer<Option<LastRun>
 
 fn later(a: Option<LastRun>, b: Option<LastRun>) -> Option<LastRun> {
     a.into_iter().chain(b).max_by_key(|run| run.completed_at)
+}
+
+/// What a filter asks of executions.
+fn of_state(filter: &GroupFilter) -> ExecutionFilter {
+    ExecutionFilter { state: filter.state, ..ExecutionFilter::default() }
+}
+
+/// Of the jobs that a filter means, those which the `limit` newest executions before `before` are of, and some more: as
+/// many as that with the newest ones of each kind that is looked for.
+async fn newest_jobs(
+    conn: &mut Conn,
+    tenant: TenantId,
+    filter: &GroupFilter,
+    before: Option<ExecutionId>,
+    limit: i64,
+) -> Answer<Vec<JobId>> {
+    let before = before.unwrap_or_else(|| ExecutionId::from_uuid(Uuid::max()));
+    let name = filter.job_name.as_deref().map(|name| storable(name).into_owned());
+    let mut found = Vec::new();
+    for kind in ids::kinds(&of_state(filter)) {
+        let statement = format!(
+            "select n.job_id from (select j.id as job_id, \
+            (select e.id from {kind} and e.job_id = j.id and e.id < $1 order by e.id desc limit 1) as newest \
+            from jobs j where j.tenant_id = $2 and j.job_group = $3 and ($4 is null or j.name = $4)) n \
+            where n.newest is not null order by n.newest desc limit $5"
+        );
+        let jobs: Vec<JobRow> = on!(conn, c => {
+            let query = sql_query(statement).bind::<Id, _>(key(before)).bind::<Id, _>(key(tenant));
+            let query = query.bind::<Text, _>(storable(&filter.group).into_owned()).bind::<Nullable<Text>, _>(name.clone());
+            query.bind::<BigInt, _>(limit).load(c).await
+        })
+        .about("jobs")?;
+        found.extend(jobs.into_iter().map(|row| row.job_id));
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
 }
 
 /// The jobs that a filter means.

@@ -163,6 +163,20 @@ fn first_started(from: Timestamp) -> ExecutionId {
     ExecutionId::from_uuid(first_in_time(from))
 }
 
+/// The kinds of executions that a filter of a state shows, each as a table `e` and a condition on it.
+pub(super) fn kinds(filter: &ExecutionFilter) -> Vec<String> {
+    if filter.is_live() {
+        let comparison = if filter.state == Some(ExecutionState::Running) { "=" } else { "<>" };
+        return vec![format!("execution_queue e where e.state {comparison} 1")];
+    }
+    let of_history = |ending| match ending {
+        Ending::Any => vec!["execution_queue e where true".to_owned(), "executions e where true".to_owned()],
+        Ending::Well => vec![format!("executions e where e.state = {SUCCEEDED}")],
+        Ending::Otherwise(code) => vec![format!("executions e where e.ended_otherwise = {code}")],
+    };
+    Ending::shown_by(filter).into_iter().flat_map(of_history).collect()
+}
+
 /// Up to `limit` of the executions older than `before` that a filter shows, after the `offset` newest of them.
 pub(super) async fn newest(
     conn: &mut Conn,
