@@ -90,7 +90,7 @@ async fn health_worsens_with_failures_and_with_waiting() {
     app.advance(Duration::from_millis(59_999));
     assert_eq!(health().await["status"], "WARN");
     app.advance(Duration::from_millis(1));
-    let told = "The oldest pending job has been due for 1 h 0 min.";
+    let told = "The oldest pending job has been due for 1 h.";
     assert_eq!(health().await, json!({"status": "ERROR", "reasons": [told]}));
 }
 
