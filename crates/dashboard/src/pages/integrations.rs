@@ -21,6 +21,7 @@ use serde::Deserialize;
 use url::form_urlencoded;
 
 use super::confirm::Confirmation;
+use super::executions::took;
 use crate::view::{Ago, At, Badge, Figure, Layout, Missing, Pager, Section, Tone, Took, count};
 use crate::web::{Flash, Form, PageError, Visit, page, perm};
 
@@ -321,13 +322,12 @@ fn last_run_line(run: &LastRun, now: Timestamp) -> LastRunLine {
 
 fn line(execution: &ExecutionSummary, now: Timestamp) -> Line {
     let due = execution.run_at.unwrap_or(execution.scheduled_for);
-    let took = execution.completed_at.zip(execution.started_at).map(|(end, start)| end.since(start));
     Line {
         id: execution.id.to_string(),
         state: badge(execution.lifecycle.state),
         kind: execution.job_name.clone(),
         at: Ago { at: Some(execution.started_at.unwrap_or(due)), now },
-        took: Took(took),
+        took: took(execution, now),
         attempts: execution.lifecycle.attempt,
     }
 }

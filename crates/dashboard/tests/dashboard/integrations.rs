@@ -128,6 +128,8 @@ async fn the_list_shows_what_is_behind_a_count() {
     let claimed = app.begin(spend).await;
     app.end(&claimed, ExecutionState::Succeeded).await;
     app.begin(app.job("no-integration", None).await).await;
+    app.begin(spend).await;
+    app.advance(Duration::from_secs(33));
     let mut browser = app.signed_in(Role::Owner).await;
     let row = |kind: &str| format!("\">{kind}</a></th>");
     for (query, shown, hidden) in [
@@ -141,6 +143,8 @@ async fn the_list_shows_what_is_behind_a_count() {
         assert!(shown.iter().all(|kind| page.says(&row(kind))), "{query}: {}", page.html);
         assert!(hidden.iter().all(|kind| !page.says(&row(kind))), "{query}: {}", page.html);
     }
+    let running = browser.get("/settings/integrations?status=PROCESSING").await.expect(200);
+    assert!(running.says(r#"data-label="Took" class="number">33.0 s<"#), "{}", running.html);
     assert!(browser.get("/settings/integrations?status=PENDING").await.says("Clear filters"));
     let page = browser.get("/settings/integrations?status=broken&kind=whatsapp").await.expect(400);
     assert!(page.says("PENDING, PROCESSING") && page.says(r#"value="whatsapp""#), "{}", page.html);

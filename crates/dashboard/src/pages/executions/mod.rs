@@ -17,7 +17,7 @@ use horarium_domain::secret::Document;
 use horarium_scheduler_engine::service::AgentJob;
 use serde_json::Value;
 
-pub(crate) use table::ExecutionTable;
+pub(crate) use table::{ExecutionTable, took};
 
 use crate::web::PageError;
 

@@ -67,7 +67,7 @@ pub(super) fn badge(summary: &ExecutionSummary, now: Timestamp) -> Badge {
 }
 
 /// How long its latest attempt took, or has been taking.
-pub(super) fn took(summary: &ExecutionSummary, now: Timestamp) -> Took {
+pub(crate) fn took(summary: &ExecutionSummary, now: Timestamp) -> Took {
     let until = match summary.lifecycle.state {
         ExecutionState::Pending => None,
         ExecutionState::Running => Some(now),
