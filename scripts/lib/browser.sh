@@ -25,3 +25,25 @@ require_axe() {
   rm "$folder/axe-core-$AXE_VERSION.tgz"
   sha256sum --check --status <<<"$sum" || fail "axe-core $AXE_VERSION is not the file that was expected"
 }
+
+# Has Chromium write in Inter and JetBrains Mono, so that pictures are the same wherever they are made.
+require_typefaces() {
+  local config
+  config="$(target_dir)/tmp/typefaces.conf"
+  [ -d /usr/share/fonts/truetype/jetbrains-mono ] && find /usr/share/fonts -iname 'Inter*' | grep -q . ||
+    install_packages "pictures of the pages are made in one typeface" fontconfig fonts-inter fonts-jetbrains-mono
+  mkdir -p "$(dirname "$config")"
+  cat >"$config" <<'END'
+<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>
+  <dir>/usr/share/fonts</dir>
+  <cachedir prefix="xdg">fontconfig</cachedir>
+  <alias binding="strong"><family>system-ui</family><prefer><family>Inter</family></prefer></alias>
+  <alias binding="strong"><family>sans-serif</family><prefer><family>Inter</family></prefer></alias>
+  <alias binding="strong"><family>monospace</family><prefer><family>JetBrains Mono</family></prefer></alias>
+  <alias binding="strong"><family>ui-monospace</family><prefer><family>JetBrains Mono</family></prefer></alias>
+</fontconfig>
+END
+  export FONTCONFIG_FILE="$config"
+}

@@ -312,6 +312,7 @@ async fn what_the_provider_tells_of_itself_is_believed_only_where_it_is_safe() {
         ("token_endpoint", "http://id.example/token"),
         ("jwks_uri", "http://id.example/keys"),
         ("authorization_endpoint", "javascript:alert(1)"),
+        ("end_session_endpoint", "http://id.example/logout"),
     ] {
         let provider = Provider::new();
         provider.says().metadata[field] = json!(value);
@@ -319,6 +320,31 @@ async fn what_the_provider_tells_of_itself_is_believed_only_where_it_is_safe() {
         let refused = client.begin(&SignInAttempt::generate([7; 32]), now()).await.unwrap_err();
         assert!(refused.reason().unwrap().contains(value) && !refused.to_string().contains(value), "{refused:?}");
     }
+}
+
+#[tokio::test]
+async fn whoever_leaves_is_shown_the_providers_own_way_out() {
+    let provider = Provider::new();
+    let client = || OidcClient::new(config(), Arc::clone(&provider) as Arc<dyn IdentityProvider>).unwrap();
+    assert_eq!(client().way_out(None, now()).await, None, "it has none");
+    provider.says().metadata["end_session_endpoint"] = json!("https://id.example/logout");
+    let address = client().way_out(Some("https://jobs.example/sign-in"), now()).await.unwrap();
+    let sent = fields(&address);
+    assert_eq!(sent["post_logout_redirect_uri"], "https://jobs.example/sign-in");
+    assert_eq!(sent["client_id"], "horarium");
+    provider.says().is_away = true;
+    assert_eq!(client().way_out(None, now()).await, None);
+}
+
+#[tokio::test]
+async fn a_provider_is_examined_before_anybody_relies_on_it() {
+    let provider = Provider::new();
+    let client = || OidcClient::new(config(), Arc::clone(&provider) as Arc<dyn IdentityProvider>).unwrap();
+    assert_eq!(client().examine(now()).await, Ok(1));
+    provider.says().metadata["jwks_uri"] = json!("https://id.example/none");
+    assert!(client().examine(now()).await.unwrap_err().reason().unwrap().contains("404"));
+    provider.says().is_away = true;
+    assert!(client().examine(now()).await.unwrap_err().reason().unwrap().contains("connection refused"));
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-// A button that copies, beside each element with `data-copy`: what the attribute says, or the element's text.
+// A button that copies, beside each element with `data-copy`: what the attribute says, or the element's text. With
+// `data-copy-key`, a key does the same.
 
 const offer = (element) => {
   const button = document.createElement("button");
@@ -7,6 +8,11 @@ const offer = (element) => {
   button.textContent = "Copy";
   const named = element.dataset.copyName;
   if (named) button.setAttribute("aria-label", `Copy ${named}`);
+  const key = element.dataset.copyKey;
+  if (key) {
+    button.dataset.key = key;
+    button.setAttribute("aria-keyshortcuts", key);
+  }
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(element.dataset.copy || element.textContent.trim());

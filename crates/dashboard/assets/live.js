@@ -5,6 +5,10 @@
 // With `data-live-on="executions"`, a region is also looked at when the server tells of a change of such a topic. In a list
 // with `data-grow`, lines are changed in their places, those that have left it are taken out, and new ones wait until they
 // are asked for. The names of its lines (`data-row`) are in the order of age, the newest first.
+//
+// All of it rests while the switch `live` is off.
+
+import { isOn, offerSwitch, onTurn } from "./switches.js";
 
 const SLOWEST = 60;
 // Changes are looked at together.
@@ -204,7 +208,7 @@ const end = (text, link) => {
 const refresh = async () => {
   const now = performance.now();
   const wanted = regions().filter((region) => (due.get(region.id) ?? 0) <= now);
-  if (running || document.hidden || wanted.length === 0) return;
+  if (running || document.hidden || !isOn("live") || wanted.length === 0) return;
   running = true;
   last = now;
   const { status, wait, page } = await look();
@@ -265,7 +269,7 @@ const follow = (address) => {
     });
   };
   adapt = () => {
-    if (document.hidden || slowdown === Infinity) {
+    if (document.hidden || !isOn("live") || slowdown === Infinity) {
       stream?.close();
       stream = null;
     } else if (!stream) {
@@ -273,6 +277,7 @@ const follow = (address) => {
     }
   };
   document.addEventListener("visibilitychange", adapt);
+  onTurn("live", adapt);
   adapt();
 };
 
@@ -285,10 +290,13 @@ export const keepFresh = (again) => {
     due.set(region.id, performance.now() + Number(region.dataset.live) * 1000);
   }
   setInterval(refresh, 500);
-  document.addEventListener("visibilitychange", () => {
-    // Whoever comes back wants to see how it stands now.
+  // Whoever comes back wants to see how it stands now.
+  const catchUp = () => {
     if (!document.hidden) for (const region of regions()) due.set(region.id, 0);
-  });
+  };
+  document.addEventListener("visibilitychange", catchUp);
+  onTurn("live", catchUp);
+  document.querySelectorAll("[data-switch='live']").forEach(offerSwitch);
   const { events } = document.body.dataset;
   if (events && regions().some((region) => region.dataset.liveOn)) follow(events);
 };

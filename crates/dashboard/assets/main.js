@@ -18,3 +18,5 @@ enhance(document);
 listenForKeys();
 offerTicks();
 helpWithForms(enhance);
+// On a phone, the sections are wider than the window.
+document.querySelector(".sections [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });

@@ -1,8 +1,15 @@
 // Times in the viewer's zone. The server writes UTC, which stays in the title.
 
+import { isOn } from "./switches.js";
+
 const absolute = new Intl.DateTimeFormat(undefined, {
   year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit",
 });
+// Along charts.
+const short = {
+  hour: new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" }),
+  weekday: new Intl.DateTimeFormat(undefined, { weekday: "short", hour: "2-digit", minute: "2-digit" }),
+};
 const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 const utc = (at) => `${at.toISOString().replace("T", " ").slice(0, 19)} UTC`;
@@ -60,7 +67,12 @@ export const showTimes = (part) => {
   part.querySelectorAll("time[data-time]").forEach(write);
   part.querySelectorAll("[data-times]").forEach(writeWithin);
   part.querySelectorAll("input[data-utc]").forEach(fillIn);
+  part.querySelectorAll("text[data-at]").forEach((text) => {
+    text.textContent = short[text.dataset.time].format(new Date(text.dataset.at));
+  });
   part.querySelectorAll("[data-zone]").forEach((place) => { place.textContent = `Times in ${zone}`; });
 };
 
-setInterval(() => document.querySelectorAll('time[data-time="ago"]').forEach(write), 1000);
+setInterval(() => {
+  if (isOn("live")) document.querySelectorAll('time[data-time="ago"]').forEach(write);
+}, 1000);

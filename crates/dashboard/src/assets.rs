@@ -23,6 +23,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("forms.js", MODULE, include_str!("../assets/forms.js")),
     ("keys.js", MODULE, include_str!("../assets/keys.js")),
     ("live.js", MODULE, include_str!("../assets/live.js")),
+    ("switches.js", MODULE, include_str!("../assets/switches.js")),
     ("ticks.js", MODULE, include_str!("../assets/ticks.js")),
     ("times.js", MODULE, include_str!("../assets/times.js")),
 ];

@@ -9,9 +9,6 @@ use serde_json::Value;
 
 use crate::core::{Core, JobChangeKind};
 
-/// Who made them, and their group.
-const SYSTEM: &str = "system";
-
 /// A job that Horarium needs for a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SystemJob {
@@ -68,7 +65,7 @@ impl SystemJob {
                 )
             },
         };
-        JobSpec { group: Some(SYSTEM.to_owned()), ..spec }
+        JobSpec { group: Some(JobSpec::BUILT_IN_GROUP.to_owned()), ..spec }
     }
 }
 
@@ -81,7 +78,7 @@ pub(crate) async fn ensure(core: &Core, tenant: TenantId, which: SystemJob) -> R
     }
     let now = core.now();
     let mut job = Job::new(core.ids.job(now), tenant, which.spec(), now);
-    job.created_by = Some(SYSTEM.to_owned());
+    job.created_by = Some(JobSpec::BUILT_IN_GROUP.to_owned());
     match core.store.create_job(job.clone(), None).await {
         Ok(()) => {
             core.job_changed(tenant, job.id, JobChangeKind::Created);

@@ -5,6 +5,9 @@
 mod common;
 
 use common::Home;
+use serde_json::json;
+use wiremock::matchers::path;
+use wiremock::{Mock, MockServer, ResponseTemplate};
 
 #[test]
 fn config_shows_every_setting_its_value_and_where_it_came_from() {
@@ -150,6 +153,37 @@ fn the_doctor_finds_a_sound_machine_sound_and_says_what_to_mend() {
     let findings: serde_json::Value = serde_json::from_slice(&failed.stdout).unwrap();
     let found = findings.as_array().unwrap().iter().find(|found| found["verdict"] == "fail").unwrap();
     assert_eq!(found["subject"], "database");
+}
+
+/// A public key, that of RFC 7517 appendix A.1.
+const JWKS: &str = r#"{"keys": [{"kty": "RSA", "kid": "2011-04-29", "alg": "RS256", "e": "AQAB",
+    "n": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"}]}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_asks_the_identity_provider_whether_people_could_sign_in() {
+    let provider = MockServer::start().await;
+    let issuer = provider.uri();
+    let document = json!({
+        "issuer": issuer, "authorization_endpoint": format!("{issuer}/authorize"),
+        "token_endpoint": format!("{issuer}/token"), "jwks_uri": format!("{issuer}/keys"),
+    });
+    for (at, answer) in [("/.well-known/openid-configuration", document.to_string()), ("/keys", JWKS.to_owned())] {
+        let answer = ResponseTemplate::new(200).set_body_raw(answer, "application/json");
+        Mock::given(path(at)).respond_with(answer).mount(&provider).await;
+    }
+    let home = Home::new()
+        .with("HORARIUM_PUBLIC_URL", "https://jobs.example")
+        .with("HORARIUM_OIDC_CLIENT_ID", "horarium")
+        .with("HORARIUM_OIDC_ISSUER", &issuer);
+    let verdicts = home.stdout_of(&["doctor"]);
+    let said = format!("ok    identity provider: {issuer} answers, with 1 keys that can be used");
+    assert!(verdicts.contains(&said), "{verdicts}");
+
+    let home = home.with("HORARIUM_OIDC_ISSUER", format!("{issuer}/elsewhere"));
+    let failed = home.run(&["doctor"]);
+    let verdicts = String::from_utf8(failed.stdout).unwrap();
+    assert_eq!(failed.status.code(), Some(1), "{verdicts}");
+    assert!(verdicts.contains("fail  identity provider: ") && verdicts.contains("check 'oidc_issuer'"), "{verdicts}");
 }
 
 #[test]

@@ -248,6 +248,8 @@ pub async fn a_list_shows_what_its_filter_asks_for(world: World) {
     assert_eq!(shown(JobFilter { tag: Some("it's".to_owned()), ..all.clone() }).await, ["delta"]);
     assert_eq!(shown(JobFilter { tag: Some("%".to_owned()), ..all.clone() }).await, [""; 0]);
     assert_eq!(shown(JobFilter { group: Some("integration".to_owned()), ..all.clone() }).await, ["beta"]);
+    let except = JobFilter { except_group: Some("integration".to_owned()), ..all.clone() };
+    assert_eq!(shown(except).await, ["Alpha", "delta", "epsilon", "Gamma"]);
     let narrow = JobFilter {
         status: Some(JobStatus::Active),
         tag: Some("red".to_owned()),

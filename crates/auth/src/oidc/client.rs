@@ -162,6 +162,25 @@ impl OidcClient {
         self.config.mapping.principal(&claims)
     }
 
+    /// Where somebody signs out of the provider too, and from where he comes back to `to`, which the provider must know.
+    /// `None` where the provider has no such place, or tells of none at present.
+    pub async fn way_out(&self, to: Option<&str>, now: Timestamp) -> Option<String> {
+        let known = self.known(now).await.ok()?;
+        let endpoint = known.metadata.end_session_endpoint.as_ref()?;
+        let mut fields = vec![("client_id", self.config.client_id.as_str())];
+        fields.extend(to.map(|to| ("post_logout_redirect_uri", to)));
+        Some(with_query(endpoint, &fields))
+    }
+
+    /// Asks the provider for what it tells of itself and for its keys, and answers how many of these can be used.
+    ///
+    /// # Errors
+    /// [`OidcError::Provider`].
+    pub async fn examine(&self, now: Timestamp) -> Result<usize, OidcError> {
+        let known = self.known(now).await?;
+        known.tokens.refresh_keys(now).await.map_err(|error| OidcError::Provider(error.to_string()))
+    }
+
     /// The ID token that a code is good for.
     async fn redeem(&self, metadata: &Metadata, code: &str, attempt: &SignInAttempt) -> Result<String, OidcError> {
         let OidcConfig { client_id, client_secret, redirect_uri, .. } = &self.config;

@@ -13,6 +13,8 @@ pub(super) struct Metadata {
     pub(super) token_endpoint: String,
     pub(super) jwks_uri: String,
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    /// Where somebody signs out of it (OpenID Connect RP-Initiated Logout 1.0).
+    pub(super) end_session_endpoint: Option<String>,
     /// Whether its answers name it (RFC 9207), so that one that does not is another's.
     #[serde(default, rename = "authorization_response_iss_parameter_supported")]
     pub(super) names_itself: bool,
@@ -32,7 +34,8 @@ impl Metadata {
             let told: String = metadata.issuer.chars().take(200).collect();
             return Err(OidcError::Provider(format!("the issuer calls itself '{told}', not '{issuer}'")));
         }
-        for endpoint in [&metadata.authorization_endpoint, &metadata.token_endpoint, &metadata.jwks_uri] {
+        let Self { authorization_endpoint, token_endpoint, jwks_uri, end_session_endpoint, .. } = &metadata;
+        for endpoint in [authorization_endpoint, token_endpoint, jwks_uri].into_iter().chain(end_session_endpoint) {
             if !address::is_safe(endpoint) {
                 let told: String = endpoint.chars().take(200).collect();
                 return Err(OidcError::Provider(format!("the issuer names '{told}', which is not safe to use")));

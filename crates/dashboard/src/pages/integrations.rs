@@ -18,11 +18,10 @@ use horarium_scheduler_engine::service::{
     wait_in_words,
 };
 use serde::Deserialize;
-use url::form_urlencoded;
 
 use super::confirm::Confirmation;
 use super::executions::took;
-use crate::view::{Ago, At, Badge, Figure, Layout, Missing, Pager, Section, Tone, Took, count};
+use crate::view::{Address, Ago, At, Badge, Figure, Layout, Missing, Pager, Section, Tabs, Tone, Took, count};
 use crate::web::{Flash, Form, PageError, Visit, page, perm};
 
 const ADDRESS: &str = "/settings/integrations";
@@ -62,7 +61,7 @@ struct IntegrationsPage {
     thresholds: String,
     can_clear: bool,
     can_create: bool,
-    tabs: Vec<Tab>,
+    tabs: Tabs,
     /// The state's name in the address, for the form that asks for a kind.
     state: &'static str,
     kind: String,
@@ -92,12 +91,6 @@ struct LastRunLine {
     ago: Ago,
     state: Badge,
     took: Took,
-}
-
-struct Tab {
-    label: &'static str,
-    href: String,
-    is_shown: bool,
 }
 
 struct Line {
@@ -252,27 +245,18 @@ fn name_of(state: ExecutionState) -> &'static str {
 
 /// This page with these filters.
 fn address(state: Option<ExecutionState>, kind: &str, before: Option<ExecutionId>) -> String {
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    if let Some(state) = state {
-        query.append_pair("status", name_of(state));
-    }
-    if !kind.is_empty() {
-        query.append_pair("kind", kind);
-    }
-    if let Some(before) = before {
-        query.append_pair("before", &before.to_string());
-    }
-    let query = query.finish();
-    if query.is_empty() { ADDRESS.to_owned() } else { format!("{ADDRESS}?{query}") }
+    Address::new(ADDRESS)
+        .with("status", state.map_or("", name_of))
+        .with("kind", kind)
+        .with("before", &before.map(|id| id.to_string()).unwrap_or_default())
+        .to_string()
 }
 
-fn tabs(shown: Option<ExecutionState>, kind: &str, is_known: bool) -> Vec<Tab> {
-    let tab = |state: Option<ExecutionState>| Tab {
-        label: state.map_or("All", word),
-        href: address(state, kind, None),
-        is_shown: is_known && state == shown,
+fn tabs(shown: Option<ExecutionState>, kind: &str, is_known: bool) -> Tabs {
+    let tab = |state: Option<ExecutionState>| {
+        (state.map_or("All", word), address(state, kind, None), is_known && state == shown)
     };
-    [None].into_iter().chain(STATES.map(|(_, state)| Some(state))).map(tab).collect()
+    Tabs::new("Status", [None].into_iter().chain(STATES.map(|(_, state)| Some(state))).map(tab))
 }
 
 const fn told(status: HealthStatus) -> (Badge, &'static str) {

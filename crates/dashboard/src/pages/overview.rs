@@ -18,7 +18,7 @@ use horarium_scheduler_engine::service::Dashboard as Glance;
 use serde::Deserialize;
 
 use crate::host::HostCheck;
-use crate::view::{Ago, Badge, Bars, Figure, Layout, Missing, Section, Tone, Took, count};
+use crate::view::{Ago, Badge, Bars, Figure, Layout, Missing, Section, Tabs, Tone, Took, count};
 use crate::web::{PageError, Visit, page, perm};
 
 /// How many lines each list shows.
@@ -26,9 +26,6 @@ const LINES: usize = 10;
 
 /// How many failures in a row are worth a look.
 const FAILING_FROM: i64 = 3;
-
-/// How far back the timeline reaches: its name in the address, its hours, its name on the page.
-const RANGES: [(&str, i64, &str); 3] = [("24h", 24, "24 hours"), ("7d", 168, "7 days"), ("30d", 720, "30 days")];
 
 #[derive(Debug, Deserialize)]
 struct Wanted {
@@ -42,18 +39,12 @@ struct OverviewPage {
     health: Vec<HostCheck>,
     is_well: Badge,
     figures: Result<Vec<Figure>, Missing>,
-    ranges: Vec<Range>,
+    ranges: Tabs,
     timeline: Result<Bars, Missing>,
     /// `None` for whoever may not read executions.
     running: Option<Result<Vec<RunningLine>, Missing>>,
     upcoming: Result<Vec<UpcomingLine>, Missing>,
     failing: Result<Vec<FailingLine>, Missing>,
-}
-
-struct Range {
-    name: &'static str,
-    label: &'static str,
-    is_shown: bool,
 }
 
 struct RunningLine {
@@ -92,10 +83,10 @@ async fn home(visit: Visit<perm::SignedIn>) -> Result<HttpResponse, PageError> {
 
 async fn overview(visit: Visit<perm::JobsRead>, wanted: web::Query<Wanted>) -> Result<HttpResponse, PageError> {
     let (services, tenant, now) = (visit.services(), visit.tenant.id, visit.now());
-    let shown = RANGES.iter().find(|(name, _, _)| wanted.range.as_deref() == Some(name)).unwrap_or(&RANGES[0]);
+    let (ranges, hours) = Tabs::ranges(wanted.range.as_deref(), |name| format!("/overview?range={name}"));
     let (glance, timeline, running, failing, health) = future::join5(
         services.executions.glance(tenant),
-        services.executions.timeline(tenant, shown.1),
+        services.executions.timeline(tenant, hours),
         running(&visit),
         services.jobs.failing(tenant, FAILING_FROM, LINES),
         visit.dashboard().host.checks(),
@@ -110,10 +101,7 @@ async fn overview(visit: Visit<perm::JobsRead>, wanted: web::Query<Wanted>) -> R
         is_well: Badge::health(health.iter().all(|check| check.problem.is_none())),
         health,
         figures: glance.as_ref().map(|glance| figures(glance, now)).map_err(Missing::clone),
-        ranges: RANGES
-            .iter()
-            .map(|range| Range { name: range.0, label: range.2, is_shown: range.0 == shown.0 })
-            .collect(),
+        ranges,
         timeline: visit.part("the timeline", timeline).map(|points| Bars::of(&points)),
         running: visit
             .part("what runs", running)

@@ -9,8 +9,9 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use askama::Template;
 use horarium_auth::SessionToken;
+use horarium_domain::session::SessionHolder;
 use serde::Deserialize;
-use url::form_urlencoded;
+use url::{Url, form_urlencoded};
 
 use super::credential::{self, Shown};
 use super::{enter, oidc};
@@ -27,9 +28,11 @@ struct SignInPage {
     to: String,
     problem: Option<String>,
     provider: Option<ProviderLink>,
+    /// For somebody who has just signed out here, and may not have there.
+    way_out: Option<ProviderLink>,
 }
 
-/// The way in with the OpenID provider. It is a link: browsers keep a form from leading to another site.
+/// The way to the OpenID provider, in or out. It is a link: browsers keep a form from leading to another site.
 struct ProviderLink {
     name: String,
     href: String,
@@ -47,6 +50,8 @@ struct OnwardPage {
 #[derive(Debug, Deserialize)]
 pub(super) struct Onward {
     to: Option<String>,
+    /// Given when he has just signed out, and may have come by the OpenID provider.
+    left: Option<String>,
 }
 
 impl Onward {
@@ -85,7 +90,11 @@ async fn show(
     if request.extensions().contains::<Rc<Visitor>>() {
         return Ok(redirect(&onward.path(), None, Site::of(&dashboard, &request)));
     }
-    sign_in_page(&dashboard, &request, StatusCode::OK, &onward.path(), None)
+    let mut model = SignInPage::of(&dashboard, &request, &onward.path(), None);
+    if onward.left.is_some() {
+        model.way_out = way_out(&dashboard).await;
+    }
+    page(StatusCode::OK, &model)
 }
 
 async fn sign_in(
@@ -94,7 +103,7 @@ async fn sign_in(
     form: Form<SignInForm>,
 ) -> Result<HttpResponse, PageError> {
     let Form(SignInForm { credential, to }) = form;
-    let to = Onward { to }.path();
+    let to = Onward { to, left: None }.path();
     if let Err(wait) = dashboard.host.may_try(&request) {
         return too_many(&dashboard, &request, &to, wait);
     }
@@ -150,7 +159,10 @@ async fn sign_out(visit: Visit<perm::SignedIn>, request: HttpRequest) -> Result<
     visit.does("sign_out", None);
     visit.services().sessions.close(visit.session.hash).await?;
     let site = Site::of(visit.dashboard(), &request);
-    let mut answer = visit.go("/sign-in", &Flash::done("You are signed out."));
+    let may_be_of_provider =
+        visit.dashboard().provider.is_some() && matches!(visit.session.holder, SessionHolder::Claims(_));
+    let to = if may_be_of_provider { "/sign-in?left=provider" } else { SIGN_IN };
+    let mut answer = visit.go(to, &Flash::done("You are signed out."));
     let (name, value) = site.clear(Cookie::Session);
     answer.headers_mut().append(name, HeaderValue::try_from(value).map_err(PageError::internal)?);
     Ok(answer)
@@ -211,12 +223,26 @@ pub(super) fn sign_in_page(
     to: &LocalPath,
     problem: Option<String>,
 ) -> Result<HttpResponse, PageError> {
-    let layout = Layout::of(dashboard, request, "Sign in".to_owned(), None);
-    let provider = dashboard.provider.as_ref().map(|_| {
-        let to: String = form_urlencoded::byte_serialize(to.as_str().as_bytes()).collect();
-        ProviderLink { name: dashboard.config.provider_name.clone(), href: format!("/sign-in/oidc?to={to}") }
-    });
-    page(status, &SignInPage { layout, to: to.as_str().to_owned(), problem, provider })
+    page(status, &SignInPage::of(dashboard, request, to, problem))
+}
+
+impl SignInPage {
+    fn of(dashboard: &Dashboard, request: &HttpRequest, to: &LocalPath, problem: Option<String>) -> Self {
+        let provider = dashboard.provider.as_ref().map(|_| {
+            let to: String = form_urlencoded::byte_serialize(to.as_str().as_bytes()).collect();
+            ProviderLink { name: dashboard.config.provider_name.clone(), href: format!("/sign-in/oidc?to={to}") }
+        });
+        let layout = Layout::of(dashboard, request, "Sign in".to_owned(), None);
+        Self { layout, to: to.as_str().to_owned(), problem, provider, way_out: None }
+    }
+}
+
+/// The provider's own sign-out, which leads back here.
+async fn way_out(dashboard: &Dashboard) -> Option<ProviderLink> {
+    let back = dashboard.config.public_url.as_ref().and_then(|url| url.join(SIGN_IN).ok());
+    let provider = dashboard.provider.as_ref()?;
+    let href = provider.way_out(back.as_ref().map(Url::as_str), dashboard.core.now()).await?;
+    Some(ProviderLink { name: dashboard.config.provider_name.clone(), href })
 }
 
 /// A refusal in the words of somebody who signs in, not of somebody who writes a program.

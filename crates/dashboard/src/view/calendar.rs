@@ -17,10 +17,15 @@ pub(crate) const fn short_day(day: Weekday) -> &'static str {
     }
 }
 
+/// `28 Mar`.
+pub(crate) fn day(wall: WallTime) -> String {
+    let month = MONTHS.get(usize::from(wall.month()).saturating_sub(1)).copied().unwrap_or_default();
+    format!("{} {month}", wall.day())
+}
+
 /// `Sun 28 Mar 2027`.
 pub(crate) fn date(wall: WallTime) -> String {
-    let month = MONTHS.get(usize::from(wall.month()).saturating_sub(1)).copied().unwrap_or_default();
-    format!("{} {} {month} {}", short_day(wall.weekday()), wall.day(), wall.year())
+    format!("{} {} {}", short_day(wall.weekday()), day(wall), wall.year())
 }
 
 /// `02:30`, and `02:30:15` where seconds matter.

@@ -5,6 +5,7 @@ use askama::filters::HtmlSafe;
 use horarium_domain::Timestamp;
 use horarium_domain::stats::TimelinePoint;
 
+use super::axis::{Tick, ticks, top};
 use super::{At, Took, count};
 
 /// The chart's inner size; it is stretched to the width there is.
@@ -22,10 +23,10 @@ pub(crate) struct Bars {
     summary: String,
     drawn: Vec<Bar>,
     curve: Option<Curve>,
+    ticks: Vec<Tick>,
     rows: Vec<Row>,
-    highest: String,
-    from: At,
-    to: At,
+    /// What a bar of full height counts.
+    top: String,
 }
 
 impl HtmlSafe for Bars {}
@@ -60,10 +61,9 @@ struct Row {
 impl Bars {
     /// The chart of a timeline.
     pub(crate) fn of(points: &[TimelinePoint]) -> Self {
-        let highest = points.iter().map(ended).max().unwrap_or_default();
+        let top = top(points.iter().map(ended).max().unwrap_or_default());
         let step = WIDTH / points.len().max(1) as f64;
-        let drawn =
-            points.iter().enumerate().flat_map(|(index, point)| stack(point, index as f64 * step, step, highest));
+        let drawn = points.iter().enumerate().flat_map(|(index, point)| stack(point, index as f64 * step, step, top));
         let sum = |part: fn(&TimelinePoint) -> i64| count(points.iter().map(part).sum::<i64>().unsigned_abs());
         let summary = format!(
             "{} succeeded, {} failed, {} cancelled",
@@ -80,16 +80,14 @@ impl Bars {
             running: number(point.running),
             average: Took::of_ms(point.average_ms()),
         };
-        let at = |point: Option<&TimelinePoint>| At(point.map(|point| point.timestamp));
         Self {
             summary,
             drawn: drawn.collect(),
             curve: None,
             // The latest is what is asked for first.
             rows: points.iter().rev().filter(|point| ended(point) > 0 || point.running > 0).map(row).collect(),
-            highest: number(highest),
-            from: at(points.first()),
-            to: at(points.last()),
+            ticks: ticks(points),
+            top: number(top),
         }
     }
 
@@ -129,12 +127,12 @@ fn ended(point: &TimelinePoint) -> i64 {
 }
 
 /// The parts of one bucket, one on top of the other.
-fn stack(point: &TimelinePoint, x: f64, step: f64, highest: i64) -> Vec<Bar> {
+fn stack(point: &TimelinePoint, x: f64, step: f64, top: i64) -> Vec<Bar> {
     let title = title(point.timestamp, point);
     let mut y = HEIGHT;
     let parts = [("good", point.succeeded), ("bad", point.failed), ("calm", point.cancelled)];
     let drawn = parts.into_iter().filter(|(_, value)| *value > 0).map(|(class, value)| {
-        let height = value as f64 / highest.max(1) as f64 * HEIGHT;
+        let height = value as f64 / top as f64 * HEIGHT;
         y -= height;
         Bar {
             class,

@@ -110,7 +110,7 @@ impl Inputs {
 
     /// A field of several lines.
     pub(crate) fn lines(&self, name: &str, hint: &str) -> Field {
-        Field { value: self.text(name), ..self.field(name, hint, Control::Text) }.wide()
+        Field { value: self.text(name), ..self.field(name, hint, Control::Text) }
     }
 
     /// A field for one of several values, each with its words.

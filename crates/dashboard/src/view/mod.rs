@@ -2,6 +2,7 @@
 //! (`{{ row.started }}`): each knows its own markup, and looks the same on every page.
 
 mod address;
+mod axis;
 mod badge;
 pub(crate) mod calendar;
 mod chart;
@@ -17,6 +18,7 @@ mod preset;
 mod runs;
 mod schedule;
 mod strip;
+mod tabs;
 mod text;
 pub(crate) mod time;
 mod tone;
@@ -36,6 +38,7 @@ pub(crate) use preset::{Clock, EVENLY, Preset, WEEKDAYS};
 pub(crate) use runs::{RUNS, Runs};
 pub(crate) use schedule::{When, in_units};
 pub(crate) use strip::Strip;
+pub(crate) use tabs::Tabs;
 pub(crate) use text::LongText;
 pub(crate) use time::{Ago, At, Took, utc};
 pub(crate) use tone::Tone;

@@ -9,7 +9,7 @@ use askama::filters::HtmlSafe;
 use horarium_domain::Timestamp;
 
 /// What stands for an instant or a span that there is not.
-const NONE: &str = r#"<span class="none" aria-label="none">–</span>"#;
+const NONE: &str = r#"<span class="none" role="img" aria-label="none">–</span>"#;
 
 /// An instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -43,6 +43,7 @@ impl IdentityProvider for Provider {
             json!({
                 "issuer": "https://id.example", "authorization_endpoint": "https://id.example/authorize",
                 "token_endpoint": "https://id.example/token", "jwks_uri": "https://id.example/keys",
+                "end_session_endpoint": "https://id.example/logout?theme=dark",
             })
         };
         Ok(document.to_string().into_bytes())
@@ -212,6 +213,24 @@ async fn whoever_is_signed_in_that_way_stays_for_as_long_as_a_session_lasts() {
     }
     app.advance(std::time::Duration::from_mins(16));
     browser.get("/overview").await.expect(303);
+}
+
+#[actix_web::test]
+async fn whoever_signs_out_is_led_to_sign_out_of_the_provider_as_well() {
+    let (app, provider) = start().await;
+    let mut browser = app.browser();
+    let sent = go(&mut browser, "/sign-in/oidc").await;
+    provider.vouches(&sent, &owner());
+    come_back(&mut browser, &sent).await.expect(200);
+    browser.submit("/sign-out", &[]).await.leads_to("/sign-in?left=provider");
+    let page = browser.get("/sign-in?left=provider").await.expect(200);
+    let there = r#"href="https://id.example/logout?theme=dark&#38;client_id=horarium">Sign out of Acme ID as well"#;
+    assert!(page.says("You are signed out.") && page.says(there), "{}", page.html);
+    assert!(!browser.get("/sign-in").await.says("as well"));
+
+    let (_, key) = app.key(&["*"]).await;
+    browser.sign_in(&key).await.expect(303);
+    browser.submit("/sign-out", &[]).await.leads_to("/sign-in");
 }
 
 #[actix_web::test]

@@ -141,6 +141,9 @@ pub struct JobSpec {
 }
 
 impl JobSpec {
+    /// The group of the jobs that every tenant has: Horarium makes them, in the name of `system` as well.
+    pub const BUILT_IN_GROUP: &'static str = "system";
+
     /// [`timeout_seconds`](Self::timeout_seconds) where nobody chose it.
     pub const DEFAULT_TIMEOUT_SECONDS: u32 = 300;
 

@@ -39,6 +39,8 @@ pub struct JobFilter {
     pub search: Option<String>,
     /// Only those of this group.
     pub group: Option<String>,
+    /// All but those of this group.
+    pub except_group: Option<String>,
     /// What to sort by; ties are broken by id, the oldest first whichever way the rest is sorted.
     pub sort: JobSort,
     /// Which way.

@@ -27,9 +27,6 @@ pub use report::ReportGeneration;
 pub use retention::ExecutionRetention;
 pub use sessions::CleanupExpiredSessions;
 
-/// The group that the built-in jobs are in.
-pub const GROUP: &str = "system";
-
 /// A job that every tenant has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BuiltinJob {
@@ -101,8 +98,10 @@ pub fn jobs_for(tenant: TenantId, ids: &IdGenerator, now: Timestamp) -> Vec<(Job
     DEFINITIONS
         .iter()
         .map(|definition| {
-            let job =
-                Job { created_by: Some(GROUP.to_owned()), ..Job::new(ids.job(now), tenant, definition.spec(now), now) };
+            let job = Job {
+                created_by: Some(JobSpec::BUILT_IN_GROUP.to_owned()),
+                ..Job::new(ids.job(now), tenant, definition.spec(now), now)
+            };
             let first_slot = job.next_slot(now);
             (job, first_slot)
         })
@@ -138,7 +137,7 @@ impl BuiltinJob {
                 ..RetryPolicy::default()
             },
             timeout_seconds: self.timeout_seconds,
-            group: Some(GROUP.to_owned()),
+            group: Some(JobSpec::BUILT_IN_GROUP.to_owned()),
             concurrency_policy: ConcurrencyPolicy::Forbid,
             ..JobSpec::new(self.name, CodeExecution::of(self.handler))
         }

@@ -78,6 +78,9 @@ macro_rules! filtered {
         if let Some(group) = &filter.group {
             query = query.filter(jobs::job_group.eq(storable(group).into_owned()));
         }
+        if let Some(group) = &filter.except_group {
+            query = query.filter(or_else(jobs::job_group, "").ne(storable(group).into_owned()));
+        }
         if let Some(text) = &filter.search {
             let pattern = containing(text);
             query = query.filter(

@@ -167,13 +167,14 @@ pub(super) fn page_of<T>(items: &[T], page: PageRequest) -> impl Iterator<Item =
 }
 
 fn shows(filter: &JobFilter, job: &Job) -> bool {
-    let JobFilter { job_type, status, tag, search, group, sort: _, direction: _ } = filter;
+    let JobFilter { job_type, status, tag, search, group, except_group, sort: _, direction: _ } = filter;
     let spec = &job.spec;
     let holds = |text: &str, sought: &str| text.to_lowercase().contains(&sought.to_lowercase());
     job_type.is_none_or(|job_type| spec.configuration.job_type() == job_type)
         && status.is_none_or(|status| job.status() == status)
         && tag.as_ref().is_none_or(|tag| spec.tags.contains(tag))
         && group.as_ref().is_none_or(|group| spec.group.as_ref() == Some(group))
+        && except_group.as_ref().is_none_or(|group| spec.group.as_ref() != Some(group))
         && search.as_ref().is_none_or(|sought| {
             holds(&spec.name, sought) || spec.description.as_ref().is_some_and(|text| holds(text, sought))
         })

@@ -17,6 +17,7 @@ use super::Failure;
 use super::output::{self, Format, OutputFlag};
 use crate::compose;
 use crate::config::{Config, Environment, Loaded, SettingFlags, Source, load};
+use crate::oidc;
 use crate::secrets::{self, Kept, SecretError};
 
 /// From here on two clocks are apart enough to be told of.
@@ -101,6 +102,7 @@ async fn examine(loaded: &Loaded) -> Vec<Finding> {
     let mut findings = configuration(loaded);
     findings.push(data_folder(&loaded.config.data_dir));
     findings.push(tokens(loaded).await);
+    findings.extend(identity_provider(&loaded.config).await);
     findings.push(sealing_key(loaded));
     findings.extend(database(loaded).await);
     findings.extend(commands(&loaded.config));
@@ -169,6 +171,24 @@ async fn tokens(loaded: &Loaded) -> Finding {
         Ok(usable) => ok(SUBJECT, format!("the key set is there, with {usable} keys that can be used")),
         Err(error) => fail(SUBJECT, format!("{error}; check 'jwks'")),
     }
+}
+
+/// Whether people could sign in with the OpenID provider, if there is one.
+async fn identity_provider(config: &Config) -> Option<Finding> {
+    const SUBJECT: &str = "identity provider";
+    let client = match oidc::provider(config) {
+        Ok(client) => client?,
+        Err(failure) => return Some(fail(SUBJECT, failure.to_string())),
+    };
+    let issuer = config.oidc_issuer.as_deref().unwrap_or_default();
+    Some(match client.examine(SystemClock.now()).await {
+        Ok(0) => fail(SUBJECT, format!("{issuer} has no key for the algorithms in oidc_algorithms")),
+        Ok(usable) => ok(SUBJECT, format!("{issuer} answers, with {usable} keys that can be used")),
+        Err(error) => {
+            let reason = error.reason().map_or_else(|| error.to_string(), str::to_owned);
+            fail(SUBJECT, format!("{reason}; check 'oidc_issuer'"))
+        }
+    })
 }
 
 fn secret(loaded: &Loaded) -> Finding {

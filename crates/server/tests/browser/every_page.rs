@@ -12,7 +12,7 @@ type Listed = (&'static str, fn(&Samples) -> String);
 pub(crate) const PAGES: &[Listed] = &[
     ("overview", |_| "/overview".to_owned()),
     ("jobs", |_| "/jobs".to_owned()),
-    ("job", |samples| format!("/jobs/{}", samples.job)),
+    ("job", |samples| format!("/jobs/{}?range=30d", samples.job)),
     ("job-form", |samples| format!("/jobs/{}/edit", samples.job)),
     ("job-trigger", |samples| format!("/jobs/{}/trigger", samples.job)),
     ("job-delete", |samples| format!("/jobs/{}/delete", samples.job)),
@@ -104,13 +104,17 @@ async fn every_page_is_pictured() {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/images"));
     std::fs::create_dir_all(folder).unwrap();
     let samples = Samples::make().await;
+    let page = samples.site.sign_in(View::DESKTOP, &samples.key).await;
+    page.go("/agents").await;
+    page.sees("Gone").await;
+    page.close().await;
     for (view, of) in [
-        (View::DESKTOP, "1280-light"),
-        (View::DESKTOP.dark(), "1280-dark"),
-        (View::PHONE, "375-light"),
-        (View::PHONE.dark(), "375-dark"),
+        (View::DESKTOP, "light-1280"),
+        (View::DESKTOP.dark(), "dark-1280"),
+        (View::PHONE, "light-375"),
+        (View::PHONE.dark(), "dark-375"),
     ] {
-        visit(&samples, view, async |page, name| {
+        visit(&samples, view.in_zone("Europe/Berlin"), async |page, name| {
             std::fs::write(folder.join(format!("{name}-{of}.webp")), page.picture().await).unwrap();
         })
         .await;

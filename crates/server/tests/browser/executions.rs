@@ -56,6 +56,26 @@ async fn a_failed_execution_is_run_again_and_leads_to_the_new_one() {
 }
 
 #[tokio::test]
+async fn a_list_is_walked_and_ticked_by_keys() {
+    let site = Site::start().await;
+    let acme = site.tenant("acme").await;
+    acme.put("/api/v1/queues/reports", json!({"paused": true})).await;
+    let job = acme.job("quarterly-report", Outside::Fine, json!({"queue": "reports"})).await;
+    for _ in 0..2 {
+        acme.trigger(&job).await;
+    }
+    let page = site.sign_in(View::DESKTOP, &acme.key).await;
+    page.go("/executions").await;
+    page.press("jjx").await;
+    let ticked = "return [...document.querySelectorAll('tbody input')].map(box => box.checked)";
+    assert_eq!(page.run(ticked).await, json!([false, true]));
+    page.press("k").await;
+    page.press(key::ENTER).await;
+    page.find(heading("quarterly-report")).await;
+    page.close().await;
+}
+
+#[tokio::test]
 async fn a_list_keeps_its_place_while_others_come_in() {
     let site = Site::start().await;
     let acme = site.tenant("acme").await;

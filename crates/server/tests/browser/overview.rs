@@ -1,6 +1,17 @@
 //! The page that an operator leaves open all day.
 
-use crate::support::{Site, View, ZONE, heading, key, link};
+use crate::support::{Site, View, ZONE, button, heading, key, link};
+
+/// What the switch says.
+const IS_LIVE: &str = "return document.querySelector('[data-switch=live]').getAttribute('aria-checked')";
+
+/// How often the page asks the server within a second of somebody's coming back to it, when live pages ask at once.
+const CALLS: &str = "
+    let calls = 0;
+    const ask = window.fetch;
+    window.fetch = (...request) => { calls += 1; return ask(...request); };
+    document.dispatchEvent(new Event('visibilitychange'));
+    return new Promise(done => setTimeout(() => { window.fetch = ask; done(calls); }, 1200));";
 
 #[tokio::test]
 async fn what_starts_shows_up_by_itself_and_the_focus_stays() {
@@ -61,5 +72,43 @@ async fn a_key_tells_all_keys() {
     page.is_accessible().await;
     page.press(key::ESCAPE).await;
     page.sees_no("Next line of a list").await;
+    page.close().await;
+}
+
+#[tokio::test]
+async fn live_is_paused_on_all_pages_until_it_goes_on() {
+    let site = Site::start().await;
+    let acme = site.tenant("acme").await;
+    let page = site.sign_in(View::DESKTOP, &acme.key).await;
+    page.tab_to(button("Live")).await;
+    page.press(key::ENTER).await;
+    page.until("the switch is off", async |page| Ok(page.run(IS_LIVE).await == "false")).await;
+    page.go("/overview").await;
+    assert_eq!(page.run(IS_LIVE).await, "false", "it is remembered");
+    acme.run("search-index").await;
+    assert_eq!(page.run(CALLS).await, 0);
+    page.sees("Nothing is running.").await;
+    page.press(".").await;
+    page.find(link("search-index")).await;
+    page.close().await;
+}
+
+#[tokio::test]
+async fn single_keys_are_switched_off_and_on_where_they_are_told() {
+    let site = Site::start().await;
+    let acme = site.tenant("acme").await;
+    let page = site.sign_in(View::DESKTOP, &acme.key).await;
+    page.press("?").await;
+    page.tab_to(button("Single keys")).await;
+    page.press(key::ENTER).await;
+    page.press(key::ESCAPE).await;
+    page.press("gj").await;
+    page.press("?").await;
+    page.click(button("Keyboard ?")).await;
+    assert_eq!(page.path().await, "/overview");
+    page.click(button("Single keys")).await;
+    page.press(key::ESCAPE).await;
+    page.press("gj").await;
+    page.find(heading("Jobs")).await;
     page.close().await;
 }

@@ -66,7 +66,7 @@ impl Target {
     fn of(target: &AuditTarget, visit: &Visit<perm::AuditRead>, wanted: &Wanted) -> Self {
         let AuditTarget { kind, before, after, version_before, version_after } = target;
         let name = before.as_ref().or(after.as_ref()).cloned().unwrap_or_default();
-        let became = after.as_ref().filter(|after| **after != name).map(|after| format!("became {after}"));
+        let became = after.as_ref().filter(|after| **after != name).map(|after| format!("became {}", short(after)));
         let versions = version_before.zip(*version_after).map(|(from, to)| format!("version {from} → {to}"));
         Self {
             href: address(kind, after.as_ref().unwrap_or(&name), visit),
@@ -75,6 +75,14 @@ impl Target {
             kind: kind.clone(),
             name,
         }
+    }
+}
+
+/// What tells an id from others: its end. Other names are as they are.
+fn short(name: &str) -> String {
+    match name.rsplit_once('-') {
+        Some((_, end)) if name.len() == 36 && end.len() == 12 => format!("…{end}"),
+        _ => name.to_owned(),
     }
 }
 

@@ -10,9 +10,8 @@ use horarium_domain::store::AuditFilter;
 use horarium_domain::{AuditId, Timestamp};
 use horarium_scheduler_engine::service::AuditPage;
 use serde::Deserialize;
-use url::form_urlencoded;
 
-use crate::view::{Layout, Pager, Section, time};
+use crate::view::{Address, Layout, Pager, Section, time};
 use crate::web::{PageError, Visit, page, perm};
 use line::Line;
 
@@ -111,17 +110,14 @@ impl Wanted {
     /// The page with these filters, from an entry on.
     fn address(&self, before: Option<AuditId>) -> String {
         let before = before.map(|id| id.to_string()).unwrap_or_default();
-        let fields = [
-            ("actor", self.actor.trim()),
-            ("action", self.action.trim()),
-            ("target", self.target.trim()),
-            ("since", self.since.trim()),
-            ("until", self.until.trim()),
-            ("before", before.as_str()),
-        ];
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        let query = query.extend_pairs(fields.into_iter().filter(|(_, value)| !value.is_empty())).finish();
-        if query.is_empty() { ADDRESS.to_owned() } else { format!("{ADDRESS}?{query}") }
+        Address::new(ADDRESS)
+            .with("actor", self.actor.trim())
+            .with("action", self.action.trim())
+            .with("target", self.target.trim())
+            .with("since", self.since.trim())
+            .with("until", self.until.trim())
+            .with("before", &before)
+            .to_string()
     }
 
     /// The newest of what these filters show, with one of them changed.

@@ -6,10 +6,10 @@ use actix_web::web;
 use askama::Template;
 use futures_util::future;
 use horarium_auth::Permission;
-use horarium_domain::Timestamp;
 use horarium_domain::callback::Callback;
 use horarium_domain::execution::{Event, EventKind, Execution, ExecutionState, ExecutionSummary};
 use horarium_domain::queue::QueueSummary;
+use horarium_domain::{ExecutionId, Timestamp};
 use horarium_scheduler_engine::ServiceError;
 use horarium_scheduler_engine::service::AgentJob;
 use serde::Deserialize;
@@ -26,8 +26,8 @@ use crate::web::{PageError, Visit, page, perm};
 struct DetailPage {
     layout: Layout,
     id: String,
-    /// How often it is looked at again, in seconds; `None` once it is over.
-    every: Option<u8>,
+    /// The attributes of regions that are looked at again and again; empty once it is over.
+    live: String,
     badge: Badge,
     standing: Standing,
     /// What could not be read of where it stands.
@@ -116,11 +116,7 @@ pub(super) async fn detail(
     let model = DetailPage {
         layout: visit.layout(format!("{state} · {} · Execution", summary.job_name), Some(Section::Executions)),
         id: id.to_string(),
-        every: match state {
-            ExecutionState::Pending => Some(5),
-            ExecutionState::Running => Some(2),
-            ExecutionState::Succeeded | ExecutionState::Failed | ExecutionState::Cancelled => None,
-        },
+        live: live(id, state),
         badge,
         standing: standing(&found, queue.as_ref().ok().and_then(Option::as_ref), now),
         missing: queue.err(),
@@ -142,6 +138,16 @@ pub(super) async fn detail(
         facts: facts(&visit, &found, callback, is_deleted),
     };
     page(StatusCode::OK, &model)
+}
+
+/// What regions say of how they are kept fresh: every so many seconds, and when something happens to it.
+fn live(id: ExecutionId, state: ExecutionState) -> String {
+    let seconds = match state {
+        ExecutionState::Pending => 5,
+        ExecutionState::Running => 2,
+        ExecutionState::Succeeded | ExecutionState::Failed | ExecutionState::Cancelled => return String::new(),
+    };
+    format!(r#" data-live="{seconds}" data-live-on="execution:{id}""#)
 }
 
 /// What holds in the queue that it waits in, for those who may know.

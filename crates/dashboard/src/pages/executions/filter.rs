@@ -4,12 +4,11 @@ use std::str::FromStr;
 
 use horarium_domain::execution::ExecutionState;
 use horarium_domain::store::{ExecutionEnd, ExecutionFilter};
-use horarium_domain::{ExecutionId, JobId};
+use horarium_domain::{ExecutionId, JobId, Timestamp};
 use horarium_scheduler_engine::ServiceError;
 use serde::Deserialize;
-use url::form_urlencoded::Serializer;
 
-use crate::view::time;
+use crate::view::{Address, Tabs, time};
 use crate::web::Visit;
 
 /// The states that a list is narrowed to: the name in the address, and on the page.
@@ -59,13 +58,6 @@ pub(super) struct Problems {
     pub(super) from: Option<&'static str>,
     pub(super) to: Option<&'static str>,
     pub(super) before: Option<&'static str>,
-}
-
-/// A list that differs in its state alone.
-pub(super) struct Tab {
-    pub(super) href: String,
-    pub(super) label: &'static str,
-    pub(super) is_shown: bool,
 }
 
 impl Asked {
@@ -123,13 +115,9 @@ impl Asked {
     }
 
     /// The tabs of the states, which keep everything else.
-    pub(super) fn tabs(&self) -> Vec<Tab> {
-        let tab = |(name, label): (&'static str, _)| Tab {
-            href: self.address(name, None),
-            label,
-            is_shown: name == self.state && self.problems.state.is_none(),
-        };
-        STATES.into_iter().map(tab).collect()
+    pub(super) fn tabs(&self) -> Tabs {
+        let is_shown = |name| name == self.state && self.problems.state.is_none();
+        Tabs::new("State", STATES.map(|(name, label)| (label, self.address(name, None), is_shown(name))))
     }
 
     /// The address of the same list from its beginning, or from after an execution on.
@@ -138,19 +126,14 @@ impl Asked {
     }
 
     fn address(&self, state: &str, before: Option<ExecutionId>) -> String {
-        let mut query = Serializer::new(String::new());
-        let mut add = |name, value: Option<String>| {
-            if let Some(value) = value.filter(|value| !value.is_empty()) {
-                query.append_pair(name, &value);
-            }
-        };
-        add("state", Some(state.to_owned()));
-        add("job", self.filter.job_id.map(|id| id.to_string()));
-        add("from", self.filter.started_from.map(|at| at.to_string()));
-        add("to", self.filter.started_to.map(|at| at.to_string()));
-        add("before", before.map(|id| id.to_string()));
-        let query = query.finish();
-        if query.is_empty() { "/executions".to_owned() } else { format!("/executions?{query}") }
+        let instant = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
+        Address::new("/executions")
+            .with("state", state)
+            .with("job", &self.filter.job_id.map(|id| id.to_string()).unwrap_or_default())
+            .with("from", &instant(self.filter.started_from))
+            .with("to", &instant(self.filter.started_to))
+            .with("before", &before.map(|id| id.to_string()).unwrap_or_default())
+            .to_string()
     }
 }
 

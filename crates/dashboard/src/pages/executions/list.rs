@@ -10,9 +10,9 @@ use horarium_domain::ExecutionId;
 use horarium_domain::store::{Counted, CursorPage};
 use horarium_scheduler_engine::ServiceError;
 
-use super::filter::{Asked, Problems, Tab, Wanted};
+use super::filter::{Asked, Problems, Wanted};
 use super::{ExecutionTable, address};
-use crate::view::{Layout, Missing, Pager, Section, count};
+use crate::view::{Layout, Missing, Pager, Section, Tabs, count};
 use crate::web::{Flash, PageError, Visit, page, perm};
 
 /// How many are on a page.
@@ -22,7 +22,7 @@ pub(super) const PER_PAGE: usize = 50;
 #[template(path = "executions/list.html")]
 struct ListPage {
     layout: Layout,
-    tabs: Vec<Tab>,
+    tabs: Tabs,
     state: &'static str,
     job: String,
     from: String,

@@ -3,7 +3,7 @@
 use askama::Template;
 use askama::filters::HtmlSafe;
 use horarium_domain::Timestamp;
-use horarium_domain::execution::{ExecutionState, ExecutionSummary};
+use horarium_domain::execution::{ExecutionState, ExecutionSummary, Trigger};
 
 use crate::view::{Ago, Badge, Tone, Took};
 
@@ -12,6 +12,8 @@ use crate::view::{Ago, Badge, Tone, Took};
 #[template(path = "executions/table.html")]
 pub(crate) struct ExecutionTable {
     lines: Vec<Line>,
+    /// The job that all are of; without one, each names its own.
+    job: Option<String>,
     /// Whether each can be ticked, for the form `selected`.
     has_ticks: bool,
 }
@@ -32,7 +34,8 @@ struct Line {
     /// Where there was more than one.
     attempts: Option<u16>,
     trigger: &'static str,
-    by: String,
+    /// Who, if not a schedule.
+    by: Option<String>,
     queue: String,
     worker: Option<String>,
 }
@@ -40,7 +43,14 @@ struct Line {
 impl ExecutionTable {
     /// A table of these, as seen from `now`.
     pub(crate) fn of(executions: &[ExecutionSummary], now: Timestamp) -> Self {
-        Self { lines: executions.iter().map(|execution| line(execution, now)).collect(), has_ticks: false }
+        let lines = executions.iter().map(|execution| line(execution, now)).collect();
+        Self { lines, job: None, has_ticks: false }
+    }
+
+    /// The same of one job.
+    #[must_use]
+    pub(crate) fn of_job(self, job: &str) -> Self {
+        Self { job: Some(job.to_owned()), ..self }
     }
 
     /// The same, each line with a box to tick for the form `selected`.
@@ -96,7 +106,7 @@ fn line(summary: &ExecutionSummary, now: Timestamp) -> Line {
         took: took(summary, now),
         attempts: Some(summary.lifecycle.attempt).filter(|attempts| *attempts > 1),
         trigger: summary.trigger.as_str(),
-        by: summary.triggered_by.clone(),
+        by: (summary.trigger != Trigger::Schedule).then(|| summary.triggered_by.clone()),
         queue: summary.queue.clone(),
         worker: summary.worker.clone(),
     }

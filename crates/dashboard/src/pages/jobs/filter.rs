@@ -1,6 +1,6 @@
 //! What the address of the list of jobs asks for. None of it is trusted: what makes no sense is said at its field.
 
-use horarium_domain::job::{JobStatus, JobType};
+use horarium_domain::job::{JobSpec, JobStatus, JobType};
 use horarium_domain::page::SortDirection;
 use horarium_domain::store::{JobFilter, JobSort};
 use serde::Deserialize;
@@ -26,6 +26,8 @@ pub(super) struct Wanted {
     pub(super) job_type: Option<String>,
     group: Option<String>,
     tag: Option<String>,
+    /// Given when the jobs that Horarium makes are shown with the tenant's own.
+    builtin: Option<String>,
     sort: Option<String>,
     dir: Option<String>,
     page: Option<String>,
@@ -85,17 +87,26 @@ impl Asked {
         });
         let is_descending = wanted.dir.as_deref() == Some("desc");
         let given = |value: Option<&String>| said(value).map(str::to_owned);
+        let has_built_in =
+            said(wanted.builtin.as_ref()).is_some() || said(wanted.group.as_ref()) == Some(JobSpec::BUILT_IN_GROUP);
         let filter = JobFilter {
             job_type,
             status,
             tag: given(wanted.tag.as_ref()),
             search: given(wanted.search.as_ref()),
             group: given(wanted.group.as_ref()),
+            except_group: (!has_built_in).then(|| JobSpec::BUILT_IN_GROUP.to_owned()),
             sort,
             direction: if is_descending { SortDirection::Descending } else { SortDirection::Ascending },
         };
         Self { here: address(&filter), filter, number: number.unwrap_or(1).max(1), problems }
     }
+}
+
+/// Whether a filter leaves any of the tenant's own jobs out.
+pub(super) fn narrows(filter: &JobFilter) -> bool {
+    let JobFilter { job_type, status, tag, search, group, except_group: _, sort: _, direction: _ } = filter;
+    job_type.is_some() || status.is_some() || tag.is_some() || search.is_some() || group.is_some()
 }
 
 /// The name of an order in addresses.
@@ -110,7 +121,8 @@ fn address(filter: &JobFilter) -> Address {
         .with("status", filter.status.map(JobStatus::as_str).unwrap_or_default())
         .with("type", filter.job_type.map(JobType::as_str).unwrap_or_default())
         .with("group", filter.group.as_deref().unwrap_or_default())
-        .with("tag", filter.tag.as_deref().unwrap_or_default());
+        .with("tag", filter.tag.as_deref().unwrap_or_default())
+        .with("builtin", if filter.except_group.is_none() { "yes" } else { "" });
     match filter.sort {
         JobSort::Name if !is_descending => here,
         sort => here.with("sort", name_of(sort)).with("dir", if is_descending { "desc" } else { "" }),

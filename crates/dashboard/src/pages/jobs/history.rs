@@ -7,8 +7,9 @@ use horarium_domain::{ExecutionId, JobId, Timestamp};
 use horarium_scheduler_engine::ServiceError;
 use horarium_scheduler_engine::service::JobReport;
 
-use super::show::{Tab, Wanted};
-use crate::view::{Address, Ago, Badge, Missing, Pager, Strip, Took};
+use super::show::Wanted;
+use crate::pages::executions::ExecutionTable;
+use crate::view::{Address, Missing, Pager, Strip, Tabs};
 use crate::web::{Visit, perm};
 
 /// How many executions a page of the list holds.
@@ -17,7 +18,7 @@ const LISTED: usize = 25;
 /// The job's executions, as its page shows them.
 pub(super) struct History {
     pub(super) strip: Option<Strip>,
-    pub(super) tabs: Vec<Tab>,
+    pub(super) tabs: Tabs,
     /// What is wrong with what the address asks of the list.
     pub(super) problem: Option<String>,
     pub(super) list: Result<List, Missing>,
@@ -25,7 +26,7 @@ pub(super) struct History {
 
 /// A page of them.
 pub(super) struct List {
-    pub(super) lines: Vec<Line>,
+    pub(super) table: ExecutionTable,
     pub(super) pager: Pager,
 }
 
@@ -35,20 +36,6 @@ pub(super) struct Asked {
     pub(super) state: Option<ExecutionState>,
     pub(super) before: Option<ExecutionId>,
     pub(super) problem: Option<String>,
-}
-
-/// One of them.
-pub(super) struct Line {
-    pub(super) id: String,
-    pub(super) state: Badge,
-    pub(super) started: Ago,
-    /// When one that has not started is due.
-    pub(super) due: Option<Ago>,
-    pub(super) took: Took,
-    pub(super) attempts: u16,
-    pub(super) trigger: &'static str,
-    pub(super) by: String,
-    pub(super) worker: String,
 }
 
 impl Asked {
@@ -96,36 +83,21 @@ pub(super) fn history(
     asked: &Asked,
     now: Timestamp,
 ) -> History {
-    let tab = |label, of: Option<ExecutionState>| Tab {
-        label,
-        href: format!("{}#executions", here.with("state", of.map(ExecutionState::as_str).unwrap_or_default())),
-        is_shown: of == asked.state && asked.problem.is_none(),
+    let tab = |of: Option<ExecutionState>| {
+        let to = here.with("state", of.map(ExecutionState::as_str).unwrap_or_default());
+        let is_shown = of == asked.state && asked.problem.is_none();
+        (of.map_or("All", ExecutionState::as_str), format!("{to}#executions"), is_shown)
     };
-    let states = ExecutionState::ALL.into_iter().map(|of| tab(of.as_str(), Some(of)));
+    let states = [None].into_iter().chain(ExecutionState::ALL.map(Some));
     let newest = asked.before.is_some().then(|| format!("{here}#executions"));
     let older = |next: ExecutionId| format!("{}#executions", here.with("before", &next.to_string()));
     History {
         strip: (!report.recent.is_empty()).then(|| Strip::of(&report.recent)),
-        tabs: std::iter::once(tab("All", None)).chain(states).collect(),
+        tabs: Tabs::new("State", states.map(tab)),
         problem: asked.problem.clone(),
         list: executions.map(|executions| List {
+            table: ExecutionTable::of(&executions.items, now).of_job(&report.job.summary.job.spec.name),
             pager: Pager::of_history(String::new(), newest, executions.next.map(older)),
-            lines: executions.items.into_iter().map(|execution| line(execution, now)).collect(),
         }),
-    }
-}
-
-fn line(execution: ExecutionSummary, now: Timestamp) -> Line {
-    let took = execution.started_at.map(|started| execution.completed_at.unwrap_or(now).since(started));
-    Line {
-        id: execution.id.to_string(),
-        state: Badge::execution(execution.lifecycle.state, execution.partial),
-        started: Ago { at: execution.started_at, now },
-        due: execution.run_at.map(|at| Ago { at: Some(at), now }),
-        took: Took(took),
-        attempts: execution.lifecycle.attempt,
-        trigger: execution.trigger.as_str(),
-        by: execution.triggered_by,
-        worker: execution.worker.unwrap_or_default(),
     }
 }

@@ -11,8 +11,8 @@ use horarium_domain::page::{Page, PageRequest, SortDirection};
 use horarium_domain::store::{JobFilter, JobSort};
 use horarium_scheduler_engine::service::JobOverview;
 
-use super::filter::{Asked, Problems, Wanted, name_of};
-use crate::view::{Address, Ago, Badge, Layout, Pager, Section, Took, When};
+use super::filter::{Asked, Problems, Wanted, name_of, narrows};
+use crate::view::{Address, Ago, Badge, Layout, Pager, Section, Tabs, Took, When};
 use crate::web::{PageError, Visit, page, perm};
 
 const PAGE_SIZE: u32 = 25;
@@ -37,12 +37,13 @@ struct JobsPage {
     status: String,
     group: String,
     tag: String,
+    has_built_in: bool,
     sort: &'static str,
     dir: &'static str,
     types: Vec<Choice>,
     /// What was asked for in place of a type.
     strange_type: Option<String>,
-    tabs: Vec<Tab>,
+    tabs: Tabs,
     columns: Vec<Column>,
     jobs: Vec<Line>,
     pager: Pager,
@@ -59,12 +60,6 @@ struct JobsPage {
 struct Choice {
     value: &'static str,
     is_chosen: bool,
-}
-
-struct Tab {
-    label: &'static str,
-    href: String,
-    is_shown: bool,
 }
 
 struct Column {
@@ -113,6 +108,7 @@ pub(super) async fn list(visit: Visit<perm::JobsRead>, wanted: web::Query<Wanted
         status: filter.status.map(JobStatus::as_str).unwrap_or_default().to_owned(),
         group: text(filter.group.as_ref()),
         tag: text(filter.tag.as_ref()),
+        has_built_in: filter.except_group.is_none(),
         sort: if is_sorted { name_of(filter.sort) } else { "" },
         dir: if is_descending { "desc" } else { "" },
         types: JobType::ALL
@@ -122,9 +118,7 @@ pub(super) async fn list(visit: Visit<perm::JobsRead>, wanted: web::Query<Wanted
         strange_type: problems.job_type.is_some().then(|| text(wanted.job_type.as_ref())),
         tabs: tabs(&here, filter.status, problems.status.is_none()),
         columns: COLUMNS.into_iter().map(|(label, sort)| column(&here, &filter, label, sort)).collect(),
-        is_filtered: problems.any()
-            || JobFilter { sort: JobSort::default(), direction: SortDirection::default(), ..filter.clone() }
-                != JobFilter::default(),
+        is_filtered: problems.any() || narrows(&filter),
         last_page: last_page(&here, request, &found),
         pager: Pager::numbered(&here.open(), request, &found),
         here: here
@@ -138,14 +132,12 @@ pub(super) async fn list(visit: Visit<perm::JobsRead>, wanted: web::Query<Wanted
     page(status, &shown)
 }
 
-fn tabs(here: &Address, status: Option<JobStatus>, is_known: bool) -> Vec<Tab> {
-    let tab = |label, of: Option<JobStatus>| Tab {
-        label,
-        href: here.with("status", of.map(JobStatus::as_str).unwrap_or_default()).to_string(),
-        is_shown: is_known && of == status,
+fn tabs(here: &Address, status: Option<JobStatus>, is_known: bool) -> Tabs {
+    let tab = |of: Option<JobStatus>| {
+        let to = here.with("status", of.map(JobStatus::as_str).unwrap_or_default());
+        (of.map_or("All", JobStatus::as_str), to.to_string(), is_known && of == status)
     };
-    let statuses = JobStatus::ALL.into_iter().map(|of| tab(of.as_str(), Some(of)));
-    std::iter::once(tab("All", None)).chain(statuses).collect()
+    Tabs::new("Status", [None].into_iter().chain(JobStatus::ALL.map(Some)).map(tab))
 }
 
 fn column(here: &Address, filter: &JobFilter, label: &'static str, sort: Option<JobSort>) -> Column {

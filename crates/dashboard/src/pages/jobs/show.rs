@@ -18,7 +18,7 @@ use serde::Deserialize;
 use super::history::{Asked, History, history, listed};
 use super::named;
 use crate::view::{
-    Address, Ago, At, Badge, Bars, Figure, Layout, Missing, RUNS, Runs, Section, Tone, Took, When, count,
+    Address, Ago, At, Badge, Bars, Figure, Layout, Missing, RUNS, Runs, Section, Tabs, Tone, Took, When, count,
 };
 use crate::web::{PageError, Visit, page, perm};
 
@@ -27,9 +27,6 @@ const STRIP: usize = 50;
 
 /// How many spans of skipped slots are shown.
 const SKIPPED: usize = 5;
-
-/// How far back the chart reaches: its name in the address, its hours, its name on the page.
-const RANGES: [(&str, i64, &str); 3] = [("24h", 24, "24 hours"), ("7d", 168, "7 days"), ("30d", 720, "30 days")];
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Wanted {
@@ -50,7 +47,7 @@ struct JobPage {
     schedule: When,
     next: Ago,
     figures: Vec<Figure>,
-    ranges: Vec<Tab>,
+    ranges: Tabs,
     chart: Result<Bars, Missing>,
     runs: Result<Runs, Missing>,
     facts: Vec<Fact>,
@@ -60,12 +57,6 @@ struct JobPage {
     history: Option<History>,
     may_write: bool,
     may_trigger: bool,
-}
-
-pub(super) struct Tab {
-    pub(super) label: &'static str,
-    pub(super) href: String,
-    pub(super) is_shown: bool,
 }
 
 struct Fact {
@@ -103,19 +94,18 @@ pub(super) async fn show(
         Err(ServiceError::NotFound(_)) => return gone(&visit, id).await,
         Err(error) => return Err(error.into()),
     };
-    let range = RANGES.iter().find(|(name, _, _)| wanted.range.as_deref() == Some(name)).unwrap_or(&RANGES[0]);
     let asked = Asked::of(&wanted);
+    let here = Address::new(format!("/jobs/{id}"))
+        .with("range", wanted.range.as_deref().unwrap_or_default())
+        .with("state", asked.state.map(ExecutionState::as_str).unwrap_or_default());
+    let (ranges, hours) = Tabs::ranges(wanted.range.as_deref(), |name| here.with("range", name).to_string());
     let (points, outlook, skipped, listed) = future::join4(
-        services.executions.timeline_of(tenant, id, range.1),
+        services.executions.timeline_of(tenant, id, hours),
         services.jobs.outlook(tenant, id, RUNS),
         services.executions.skipped_slots(tenant, id),
         listed(&visit, id, &asked),
     )
     .await;
-    let range_name = if range.0 == RANGES[0].0 { "" } else { range.0 };
-    let here = Address::new(format!("/jobs/{id}"))
-        .with("range", range_name)
-        .with("state", asked.state.map(ExecutionState::as_str).unwrap_or_default());
     let listed = listed.map(|listed| visit.part("the executions", listed));
     let history = listed.map(|listed| history(&report, listed, &here, &asked, now));
     let points = visit.part("the timeline", points);
@@ -132,12 +122,12 @@ pub(super) async fn show(
         schedule: When::of(&job.spec.schedule),
         next: Ago { at: report.job.summary.next_run_at, now },
         figures: figures(&report),
-        ranges: ranges(&here, range.0),
+        ranges,
         chart: points.map(|points| Bars::of(&points).with_averages(&points)),
         runs: visit.part("the next runs", outlook).map(|outlook| Runs::of(&outlook, now)),
         facts: facts(&report, visit.can(Permission::QueuesRead)),
         skipped: skipped.map(|spans| spans.into_iter().take(SKIPPED).map(skip).collect()),
-        configuration: pretty(&mask_configuration(&job.spec.configuration)),
+        configuration: format!("{:#}", mask_configuration(&job.spec.configuration)),
         history,
         may_write: visit.can(Permission::JobsWrite),
         may_trigger: visit.can(Permission::ExecutionsTrigger),
@@ -183,15 +173,6 @@ fn figures(report: &JobReport) -> Vec<Figure> {
         Figure::new("Failed", number(counters.failed)).hint(in_a_row).tone(failed).href(executions("Failed")),
         Figure::new("Cancelled", number(counters.cancelled)).href(executions("Cancelled")),
     ]
-}
-
-fn ranges(here: &Address, shown: &str) -> Vec<Tab> {
-    let tab = |(name, _, label): (&'static str, i64, &'static str)| Tab {
-        label,
-        href: here.with("range", name).to_string(),
-        is_shown: name == shown,
-    };
-    RANGES.into_iter().map(tab).collect()
 }
 
 fn facts(report: &JobReport, may_read_queues: bool) -> Vec<Fact> {
@@ -259,8 +240,4 @@ fn skip(skipped: SkippedSlots) -> Skip {
         count: count(skipped.count),
         reason: skipped.reason,
     }
-}
-
-fn pretty(value: &serde_json::Value) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_default()
 }

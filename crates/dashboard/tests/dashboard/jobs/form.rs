@@ -120,7 +120,7 @@ async fn the_form_shows_what_the_schedule_would_do_before_it_is_saved() {
     browser.sign_in(&key).await.expect(303);
     let shown = make(&mut browser, "/jobs/preview", &call(&autumn)).await.expect(200);
     assert!(shown.says("02:30 does not exist that day; the job runs at 03:00 instead."), "{}", shown.html);
-    assert!(browser.get("/jobs").await.says("No jobs yet."), "nothing is saved");
+    assert!(browser.get("/jobs").await.says("No jobs of yours yet."), "nothing is saved");
     assert!(!app.host.audited().iter().any(|(_, action)| action != "sign_in"), "nor on record");
 }
 

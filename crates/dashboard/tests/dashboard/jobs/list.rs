@@ -2,6 +2,8 @@
 
 use horarium_auth::{Permission, Role};
 use horarium_domain::execution::ExecutionState;
+use horarium_scheduler_engine::service::NewAgentJob;
+use serde_json::json;
 
 use crate::support::TestApp;
 
@@ -9,7 +11,7 @@ use crate::support::TestApp;
 async fn a_new_tenant_is_told_how_to_begin() {
     let app = TestApp::start().await;
     let page = app.signed_in(Role::Owner).await.get("/jobs").await.expect(200);
-    assert!(page.says("No jobs yet.") && page.says(r#"href="/jobs/new""#), "{}", page.html);
+    assert!(page.says("No jobs of yours yet.") && page.says(r#"href="/jobs/new""#), "{}", page.html);
 }
 
 #[actix_web::test]
@@ -59,6 +61,21 @@ async fn jobs_are_found_by_what_the_address_says_and_links_keep_it() {
         assert!(!page.says("nightly report") && !page.says("No job matches"), "nothing was looked for: {}", page.html);
     }
     assert!(browser.get("/jobs?type=Magic").await.says("<option selected>Magic</option>"), "it can be mended");
+}
+
+#[actix_web::test]
+async fn the_jobs_that_every_tenant_has_are_shown_when_asked_for() {
+    let app = TestApp::start().await;
+    app.job("nightly", None).await;
+    let actor = app.actor().await;
+    let operation = NewAgentJob { operation: "node.status".to_owned(), data: json!({}), target: None };
+    app.services.agent_jobs.submit(&actor, operation).await.unwrap();
+    let mut browser = app.signed_in(Role::Read).await;
+    let own = browser.get("/jobs").await.expect(200);
+    assert!(own.says("nightly") && own.says("1–1 of 1") && !own.says("agentOperations"), "{}", own.html);
+    let all = browser.get("/jobs?builtin=yes").await.expect(200);
+    assert!(all.says("agentOperations") && all.says("1–2 of 2"), "{}", all.html);
+    assert!(all.says(r#"href="/jobs?builtin=yes&#38;status=Paused""#), "tabs keep it: {}", all.html);
 }
 
 #[actix_web::test]

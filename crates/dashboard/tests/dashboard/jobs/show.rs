@@ -27,8 +27,8 @@ async fn a_job_is_shown_with_how_its_runs_went() {
     assert!(page.says("UTC has no daylight saving time."));
 
     let failed = browser.get(&format!("/jobs/{job}?state=Failed&range=7d")).await.expect(200);
-    assert_eq!(failed.html.matches("Failed</span></td>").count(), 1, "{}", failed.html);
-    assert!(!failed.says("Succeeded</span></td>"), "{}", failed.html);
+    assert_eq!(failed.html.matches("Failed</span></span></td>").count(), 1, "{}", failed.html);
+    assert!(!failed.says("Succeeded</span></span></td>"), "{}", failed.html);
     assert!(failed.says(&format!("/jobs/{job}?range=7d&#38;state=Cancelled#executions")), "{}", failed.html);
     for (wrong, told) in
         [("state=Asleep", "There is no state &#39;Asleep&#39;"), ("before=7", "names no place in the list")]

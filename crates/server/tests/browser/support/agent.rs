@@ -42,7 +42,7 @@ impl Agent {
         let group = hostname.split_once('-').map_or(hostname, |(group, _)| group);
         let introduction = json!({
             "hostname": hostname,
-            "operations": ["service.restart.do"],
+            "operations": ["command.exec.execute", "http.request.do", "node.status", "service.restart.do"],
             "labels": {"group": group, "site": "fra1"},
             "version": "1.4.0",
             "facts": {"os": "Debian GNU/Linux 12", "cpus": 8, "memory_gib": 32},
@@ -55,7 +55,7 @@ impl Agent {
         let connection = Connection {
             client: Client::builder().no_proxy().build().unwrap(),
             agents: format!("{}/api/v1/agents", tenant.url()),
-            key: tenant.agent_key().await,
+            key: tenant.agent_key().await.to_owned(),
         };
         let me = connection.call("register", introduction).await.unwrap();
         let me = me["agent_id"].as_str().unwrap().to_owned();

@@ -17,11 +17,13 @@ pub(crate) struct View {
     pub(crate) height: u32,
     pub(crate) dark: bool,
     pub(crate) scripts: bool,
+    /// Of whoever looks.
+    pub(crate) zone: &'static str,
 }
 
 impl View {
     /// A window on a desk, in light.
-    pub(crate) const DESKTOP: Self = Self { width: 1280, height: 800, dark: false, scripts: true };
+    pub(crate) const DESKTOP: Self = Self { width: 1280, height: 800, dark: false, scripts: true, zone: ZONE };
     /// The phone of most people.
     pub(crate) const PHONE: Self = Self { width: 375, height: 812, ..Self::DESKTOP };
     /// The narrowest that WCAG 2.2 asks for (1.4.10, reflow).
@@ -31,12 +33,16 @@ impl View {
         Self { dark: true, ..self }
     }
 
+    pub(crate) const fn in_zone(self, zone: &'static str) -> Self {
+        Self { zone, ..self }
+    }
+
     pub(crate) const fn without_scripts(self) -> Self {
         Self { scripts: false, ..self }
     }
 }
 
-/// The zone of whoever looks; half an hour off the hours of UTC.
+/// The zone of whoever looks, unless said otherwise; half an hour off the hours of UTC.
 pub(crate) const ZONE: &str = "Australia/Adelaide";
 
 /// Console lines of breaches of the content security policy, from every page and frame, wherever they come from.
@@ -78,19 +84,26 @@ impl Browser {
         self.look().await;
     }
 
+    /// Makes the window so high; as high as it was without a height.
+    pub(super) async fn stretch(&self, height: Option<u64>) {
+        let View { width, height: usual, .. } = self.view;
+        let height = height.unwrap_or_else(|| usual.into());
+        // The window itself does not get narrower than 500 pixels.
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        self.session.devtools("Emulation.setDeviceMetricsOverride", size).await.unwrap();
+    }
+
     async fn look(&self) {
         let view = self.view;
+        self.stretch(None).await;
         let scheme = if view.dark { "dark" } else { "light" };
         let features = json!([
             {"name": "prefers-color-scheme", "value": scheme},
             {"name": "prefers-reduced-motion", "value": "reduce"},
         ]);
-        // The window itself does not get narrower than 500 pixels.
-        let size = json!({"width": view.width, "height": view.height, "deviceScaleFactor": 1, "mobile": false});
         for (command, parameters) in [
-            ("Emulation.setDeviceMetricsOverride", size),
             ("Emulation.setEmulatedMedia", json!({"features": features})),
-            ("Emulation.setTimezoneOverride", json!({"timezoneId": ZONE})),
+            ("Emulation.setTimezoneOverride", json!({"timezoneId": view.zone})),
             ("Emulation.setLocaleOverride", json!({"locale": "en-GB"})),
             ("Page.addScriptToEvaluateOnNewDocument", json!({"source": TELL_OF_BREACHES})),
         ] {

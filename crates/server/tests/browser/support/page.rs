@@ -19,7 +19,7 @@ const PERIOD: Duration = Duration::from_millis(30);
 const MOST_PRESSES: usize = 200;
 
 /// In CSS pixels.
-const TALLEST_PICTURE: f64 = 2000.0;
+const TALLEST_PICTURE: u64 = 2000;
 
 /// Something on a page, by what it is and by its accessible name.
 #[derive(Debug, Clone, Copy)]
@@ -287,10 +287,14 @@ impl Page {
     pub(crate) async fn picture(&self) -> Vec<u8> {
         let layout = self.session().devtools("Page.getLayoutMetrics", json!({})).await.unwrap();
         let (width, height) =
-            (&layout["cssContentSize"]["width"], layout["cssContentSize"]["height"].as_f64().unwrap());
-        let clip = json!({"x": 0, "y": 0, "width": width, "height": height.min(TALLEST_PICTURE), "scale": 1});
-        let wanted = json!({"format": "webp", "quality": 80, "clip": clip, "captureBeyondViewport": true});
+            (&layout["cssContentSize"]["width"], layout["cssContentSize"]["height"].as_u64().unwrap());
+        let height = height.min(TALLEST_PICTURE);
+        let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 1});
+        let wanted = json!({"format": "webp", "quality": 80, "clip": clip});
+        // What keeps to the window's edge is to keep to the picture's.
+        self.browser.stretch(Some(height)).await;
         let taken = self.session().devtools("Page.captureScreenshot", wanted).await.unwrap();
+        self.browser.stretch(None).await;
         BASE64_STANDARD.decode(taken["data"].as_str().unwrap()).unwrap()
     }
 

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -37,7 +38,7 @@ pub(crate) enum Outside {
 }
 
 impl Outside {
-    const fn path(self) -> &'static str {
+    pub(crate) const fn path(self) -> &'static str {
         match self {
             Self::Fine => "/fine",
             Self::Wordy => "/wordy",
@@ -63,9 +64,14 @@ impl Site {
 
     /// Starts it with further settings.
     pub(crate) async fn start_with(settings: impl FnOnce(Home) -> Home) -> Self {
+        Self::start_after(async |home, _: &str| settings(home)).await
+    }
+
+    /// Starts it after what is to be there already, which is told where the world outside is, and may set more.
+    pub(crate) async fn start_after(preparation: impl AsyncFnOnce(Home, &str) -> Home) -> Self {
         let outside = outside().await;
         let home = Home::new().with("HORARIUM_EGRESS_ALLOW", "127.0.0.1").with("HORARIUM_NODE_NAME", "node-1");
-        let home = settings(home);
+        let home = preparation(home, &outside.uri()).await;
         let server = home.serve().await;
         Self { home, server, outside }
     }
@@ -77,8 +83,9 @@ impl Site {
 
     /// The same, whose key goes by this name.
     pub(crate) async fn tenant_with_key(&self, slug: &str, name: &str) -> Tenant<'_> {
-        let token = self.token(slug, "owner", "Ada");
-        let mut tenant = Tenant { site: self, token, key: String::new(), key_id: String::new() };
+        let token = self.token(slug, "owner", "Ada Lovelace");
+        let mut tenant =
+            Tenant { site: self, token, key: String::new(), key_id: String::new(), agent_key: OnceCell::new() };
         let key = tenant.post("/api/v1/keys", json!({"name": name, "scopes": ["*"]})).await;
         key["key"].as_str().unwrap().clone_into(&mut tenant.key);
         key["id"].as_str().unwrap().clone_into(&mut tenant.key_id);
@@ -145,6 +152,7 @@ pub(crate) struct Tenant<'a> {
     /// An API key that may do all that the owner may.
     pub(crate) key: String,
     key_id: String,
+    agent_key: OnceCell<String>,
 }
 
 impl Tenant<'_> {
@@ -199,10 +207,13 @@ impl Tenant<'_> {
         self.delete(&format!("/api/v1/keys/{}", self.key_id)).await;
     }
 
-    /// A key that agents use.
-    pub(super) async fn agent_key(&self) -> String {
-        let key = self.post("/api/v1/keys", json!({"name": "agents", "scopes": ["agents:lease"]})).await;
-        key["key"].as_str().unwrap().to_owned()
+    /// The key that its agents use.
+    pub(super) async fn agent_key(&self) -> &str {
+        let make = async || {
+            let key = self.post("/api/v1/keys", json!({"name": "agents", "scopes": ["agents:lease"]})).await;
+            key["key"].as_str().unwrap().to_owned()
+        };
+        self.agent_key.get_or_init(make).await
     }
 
     pub(super) fn url(&self) -> &str {

@@ -124,6 +124,7 @@ pub(crate) async fn list_jobs(
         tag: query.tag,
         search: query.search,
         group: query.group,
+        except_group: None,
         sort: query.sort_by.map(JobSort::from).unwrap_or_default(),
         direction: query.sort_direction.map(SortDirection::from).unwrap_or_default(),
     };
