@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::web;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 use horarium_auth::{AuthError, Permission};
 use horarium_domain::ExecutionId;
 use horarium_domain::agent::AgentRequest;
@@ -46,7 +46,8 @@ pub(super) async fn ask(
         return Ok(visit.go(asked.back, &Flash::note("Nothing is ticked.")));
     }
     let (executions, tenant) = (&visit.services().executions, visit.tenant.id);
-    let found: Vec<Option<Execution>> = stream::iter(asked.ids.clone())
+    // Each is waited for, also when another fails: a read that is dropped halfway is an error of its own with SQLite.
+    let found: Vec<Result<Option<Execution>, ServiceError>> = stream::iter(asked.ids.clone())
         .map(|id| async move {
             match executions.get(tenant, id).await {
                 Ok(execution) => Ok(Some(execution)),
@@ -56,9 +57,9 @@ pub(super) async fn ask(
             }
         })
         .buffered(READ_AT_ONCE)
-        .try_collect()
-        .await?;
-    let found: Vec<Execution> = found.into_iter().flatten().collect();
+        .collect()
+        .await;
+    let found: Vec<Execution> = found.into_iter().filter_map(Result::transpose).collect::<Result<_, _>>()?;
     if found.is_empty() {
         return Err(PageError::not_found("execution"));
     }
