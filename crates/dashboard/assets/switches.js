@@ -13,12 +13,10 @@ export const isOn = (name) => {
   }
 };
 
-const show = (name) => document.querySelectorAll(`[data-switch="${name}"]`).forEach((button) => {
-  button.setAttribute("aria-checked", String(isOn(name)));
-});
+const show = (button) => button.setAttribute("aria-checked", String(isOn(button.dataset.switch)));
 
 const changed = (name) => {
-  show(name);
+  document.querySelectorAll(`[data-switch="${name}"]`).forEach(show);
   listeners.get(name)?.forEach((listener) => listener(isOn(name)));
 };
 
@@ -38,7 +36,7 @@ export const onTurn = (name, listener) => listeners.set(name, [...(listeners.get
 export const offerSwitch = (button) => {
   button.hidden = false;
   button.addEventListener("click", () => turn(button.dataset.switch));
-  show(button.dataset.switch);
+  show(button);
 };
 
 window.addEventListener("storage", (event) => {
