@@ -30,8 +30,9 @@ require_axe() {
 require_typefaces() {
   local config
   config="$(target_dir)/tmp/typefaces.conf"
-  [ -d /usr/share/fonts/truetype/jetbrains-mono ] && find /usr/share/fonts -iname 'Inter*' | grep -q . ||
+  if [ ! -d /usr/share/fonts/truetype/jetbrains-mono ] || ! find /usr/share/fonts -iname 'Inter*' | grep -q .; then
     install_packages "pictures of the pages are made in one typeface" fontconfig fonts-inter fonts-jetbrains-mono
+  fi
   mkdir -p "$(dirname "$config")"
   cat >"$config" <<'END'
 <?xml version="1.0"?>
