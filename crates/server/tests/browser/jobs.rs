@@ -60,7 +60,7 @@ async fn what_was_typed_into_a_job_that_changed_meanwhile_is_kept_and_asked_for_
     page.fill(field("Description"), "What was typed.").await;
     acme.put(&address, json!({"description": "Somebody else's.", "priority": 7})).await;
     page.click(button("Save")).await;
-    page.announces("Ada changed this job at").await;
+    page.announces("Ada Lovelace changed this job at").await;
     page.announces("Your values are below and not saved.").await;
     page.is_accessible().await;
     assert_eq!(page.run("return document.getElementById('f-description').value").await, "What was typed.");
