@@ -74,6 +74,7 @@ const help = () => {
   form.className = "head";
   const close = document.createElement("button");
   close.textContent = "Close";
+  close.autofocus = true;
   form.append(switchOf("keys", "Single keys"), close);
   dialog.append(title, list, form);
   dialog.addEventListener("close", () => dialog.remove());
